@@ -1,0 +1,5 @@
+//! osier: a small HTTP/1.1 reverse proxy in which every request is a branch of a context tree.
+
+pub mod clock;
+pub mod context;
+pub mod http;
