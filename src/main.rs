@@ -1,1 +1,3 @@
+//! The `osier` command.
+
 fn main() {}
