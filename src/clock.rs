@@ -77,7 +77,13 @@ impl fmt::Debug for Guard {
 /// The time on this thread's clock.
 #[must_use]
 pub fn now() -> Instant {
-    with_driver(|installed| installed.map_or_else(Instant::now, |i| i.driver.now()))
+    with_driver(|installed| installed.map_or_else(monotonic, |i| i.driver.now()))
+}
+
+/// The operating system's monotonic clock itself: for drivers. Everything else asks [`now`].
+#[must_use]
+pub fn monotonic() -> Instant {
+    Instant::now()
 }
 
 /// The wall clock, for log stamps and `Date` fields. It may jump; nothing may wait for it.
@@ -89,7 +95,10 @@ pub fn wall() -> SystemTime {
 /// A future that is ready at or after `at` on this thread's clock. Nothing is armed before its first poll.
 #[must_use]
 pub fn sleep_until(at: Instant) -> Sleep {
-    Sleep { at, armed: Armed::No }
+    Sleep {
+        at,
+        armed: Armed::No,
+    }
 }
 
 /// [`sleep_until`] now plus `duration`.
@@ -102,7 +111,9 @@ pub fn sleep(duration: Duration) -> Sleep {
 #[must_use]
 pub fn later(from: Instant, duration: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
-    from.checked_add(duration).or_else(|| from.checked_add(FAR)).unwrap_or(from)
+    from.checked_add(duration)
+        .or_else(|| from.checked_add(FAR))
+        .unwrap_or(from)
 }
 
 /// The future of [`sleep_until`]. It may be moved between threads; it is armed anew where it is polled next.
@@ -185,7 +196,9 @@ impl Drop for Sleep {
 
 fn with_driver<R>(f: impl FnOnce(Option<&Installed>) -> R) -> R {
     // A driver may be asked while its own thread ends (a timer dropped by another thread-local): then there is none.
-    let installed = DRIVER.try_with(|slot| slot.borrow().clone()).unwrap_or(None);
+    let installed = DRIVER
+        .try_with(|slot| slot.borrow().clone())
+        .unwrap_or(None);
     f(installed.as_ref())
 }
 
@@ -211,11 +224,14 @@ impl TestClock {
     #[must_use]
     pub fn install() -> Self {
         let time = Rc::new(TestTime {
-            now: Cell::new(Instant::now()),
+            now: Cell::new(monotonic()),
             next_key: Cell::new(1),
             timers: RefCell::new(BTreeMap::new()),
         });
-        Self { _guard: install(time.clone()), time }
+        Self {
+            _guard: install(time.clone()),
+            time,
+        }
     }
 
     /// Moves time forward and wakes, in the order of their deadlines, the timers that are due by then.
@@ -246,7 +262,13 @@ struct TestTime {
 impl TestTime {
     fn move_to(&self, to: Instant) {
         loop {
-            let due = self.timers.borrow().keys().next().copied().filter(|(at, _)| *at <= to);
+            let due = self
+                .timers
+                .borrow()
+                .keys()
+                .next()
+                .copied()
+                .filter(|(at, _)| *at <= to);
             let Some(first) = due else { break };
             // Each timer fires at its own moment, so that what it wakes reads the time it waited for.
             self.now.set(self.now.get().max(first.0));
@@ -259,7 +281,11 @@ impl TestTime {
     }
 
     fn find(&self, key: u64) -> Option<(Instant, u64)> {
-        self.timers.borrow().keys().find(|(_, k)| *k == key).copied()
+        self.timers
+            .borrow()
+            .keys()
+            .find(|(_, k)| *k == key)
+            .copied()
     }
 }
 

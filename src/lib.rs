@@ -3,3 +3,5 @@
 pub mod clock;
 pub mod context;
 pub mod http;
+pub mod net;
+pub mod runtime;

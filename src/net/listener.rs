@@ -1,0 +1,196 @@
+//! Listening sockets: bound before any worker starts, accepted from by every worker.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{self, Poll};
+
+use rustix::io::Errno;
+use rustix::net::{
+    self, AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, ipproto, sockopt,
+};
+
+use super::address::Address;
+use crate::runtime::reactor::{Reactor, Source};
+
+/// How many connections the kernel holds for us that we have not accepted yet.
+const BACKLOG: i32 = 4096;
+
+/// The sockets of one address: one for each worker where the kernel can spread connections over them, else one that
+/// all share.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// Where it listens, with the port that was really given.
+    pub address: Address,
+    /// One per worker, or one for all.
+    sockets: Vec<Arc<OwnedFd>>,
+}
+
+impl Bound {
+    /// Binds `address` for so many workers.
+    ///
+    /// # Errors
+    /// What the system says; `AddrInUse` also where another process shares its port with strangers.
+    pub fn bind(address: &Address, workers: usize) -> io::Result<Self> {
+        match address {
+            Address::Inet(addr) => Self::bind_inet(*addr, workers),
+            Address::Unix(path) => {
+                let fd = open(AddressFamily::UNIX, None)?;
+                let unix = SocketAddrUnix::new(path)?;
+                // A path that nobody listens on any more is what a process leaves behind that was killed.
+                if let Err(Errno::ADDRINUSE) = net::bind(&fd, &unix) {
+                    let probe = open(AddressFamily::UNIX, None)?;
+                    if net::connect(&probe, &unix) != Err(Errno::CONNREFUSED) {
+                        return Err(Errno::ADDRINUSE.into());
+                    }
+                    std::fs::remove_file(path)?;
+                    net::bind(&fd, &unix)?;
+                }
+                net::listen(&fd, BACKLOG)?;
+                Ok(Self {
+                    address: address.clone(),
+                    sockets: vec![Arc::new(fd)],
+                })
+            }
+        }
+    }
+
+    fn bind_inet(addr: SocketAddr, workers: usize) -> io::Result<Self> {
+        // With SO_REUSEPORT the bind would succeed beside another process of the same user, which would then take half
+        // of our connections. The first bind is without, so that a taken port is seen.
+        let first = inet(addr, false)?;
+        let addr = local_addr(&first)?;
+        if workers <= 1 {
+            net::listen(&first, BACKLOG)?;
+            return Ok(Self {
+                address: Address::Inet(addr),
+                sockets: vec![Arc::new(first)],
+            });
+        }
+        drop(first);
+        let mut sockets = Vec::with_capacity(workers);
+        for _ in 0..workers {
+            sockets.push(Arc::new(inet(addr, true)?));
+        }
+        // Only now: a connection that came to the first while the others were not yet there would be spread anew.
+        for socket in &sockets {
+            net::listen(socket, BACKLOG)?;
+        }
+        Ok(Self {
+            address: Address::Inet(addr),
+            sockets,
+        })
+    }
+
+    /// The socket of one worker, to be accepted from.
+    ///
+    /// # Errors
+    /// What epoll_ctl says.
+    pub fn listener(&self, worker: usize, reactor: &Rc<Reactor>) -> io::Result<Listener> {
+        let socket = self
+            .sockets
+            .get(worker)
+            .or_else(|| self.sockets.first())
+            .ok_or(io::ErrorKind::NotFound)?;
+        let source = reactor.register_listener(socket.clone())?;
+        source.suppose_readable();
+        Ok(Listener {
+            source,
+            unix: matches!(self.address, Address::Unix(_)),
+        })
+    }
+}
+
+fn open(family: AddressFamily, protocol: Option<net::Protocol>) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(net::socket_with(
+        family,
+        SocketType::STREAM,
+        flags,
+        protocol,
+    )?)
+}
+
+fn inet(addr: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
+    let family = if addr.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    let fd = open(family, Some(ipproto::TCP))?;
+    sockopt::set_socket_reuseaddr(&fd, true)?;
+    if shared {
+        sockopt::set_socket_reuseport(&fd, true)?;
+    }
+    if addr.is_ipv6() {
+        sockopt::set_ipv6_v6only(&fd, true)?;
+    }
+    // Accepted sockets inherit it.
+    sockopt::set_tcp_nodelay(&fd, true)?;
+    net::bind(&fd, &addr)?;
+    Ok(fd)
+}
+
+fn local_addr(fd: &OwnedFd) -> io::Result<SocketAddr> {
+    SocketAddr::try_from(net::getsockname(fd)?).map_err(io::Error::from)
+}
+
+/// One worker's end of a listening socket.
+#[derive(Debug)]
+pub struct Listener {
+    source: Source<Arc<OwnedFd>>,
+    unix: bool,
+}
+
+/// What came in.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The connection, non-blocking.
+    pub fd: OwnedFd,
+    /// Who it is, where it has an address (a unix peer has none).
+    pub peer: Option<SocketAddr>,
+}
+
+impl Listener {
+    /// Takes the next connection.
+    ///
+    /// # Errors
+    /// What accept says of the listener; a connection that was gone before it could be accepted is passed over.
+    /// After an error for want of descriptors or memory, wait a while before asking again.
+    pub fn poll_accept(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<Accepted>> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        self.source.poll_read_with(cx, |fd| {
+            loop {
+                // One question to the system, with the peer's address in its answer.
+                return match net::acceptfrom_with(fd, flags) {
+                    Ok((fd, peer)) => Ok((
+                        Accepted {
+                            fd,
+                            peer: self.peer(peer),
+                        },
+                        false,
+                    )),
+                    Err(
+                        Errno::CONNABORTED | Errno::PROTO | Errno::HOSTUNREACH | Errno::NETUNREACH,
+                    ) => continue,
+                    Err(error) => Err(error),
+                };
+            }
+        })
+    }
+
+    fn peer(&self, peer: Option<SocketAddrAny>) -> Option<SocketAddr> {
+        if self.unix {
+            None
+        } else {
+            peer.and_then(|any| SocketAddr::try_from(any).ok())
+        }
+    }
+
+    /// Stops listening on this worker.
+    pub fn close(self) {
+        self.source.unregister();
+    }
+}

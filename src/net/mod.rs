@@ -1,0 +1,15 @@
+//! ROOM 5: the only room with sockets.
+//!
+//! [`Stream`](stream::Stream) is all that the proxy asks of a connection, so that the same proxy runs on a worker's
+//! sockets, on any futures-io pair ([`pair::Pair`]) and on pipes in memory.
+
+pub mod address;
+pub mod dialer;
+pub mod listener;
+pub mod pair;
+pub mod pool;
+pub mod stream;
+pub mod tcp;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! Idle connections to origins, kept by one worker for its own exchanges.
+//!
+//! The connection used last is taken first, so that the others grow old and go. A connection on which anything shows
+//! up while it idles (its end, or octets nobody asked for) is closed at once, not found out by the next request: the
+//! keeper task waits on all of them.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{self, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use super::stream::Stream;
+use crate::clock;
+
+/// How long and how many idle connections are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Keepalive {
+    /// How long one may idle. Shorter than origins are wont to wait, so that we close first.
+    pub idle: Duration,
+    /// How many are kept per endpoint and worker.
+    pub max_idle: usize,
+    /// How old one may become.
+    pub max_age: Duration,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(20),
+            max_idle: 64,
+            max_age: Duration::from_secs(600),
+        }
+    }
+}
+
+/// The idle connections to one upstream's endpoints.
+#[derive(Debug)]
+pub struct Pool<S> {
+    keepalive: Keepalive,
+    /// By endpoint; the one used last is last.
+    idle: RefCell<Vec<Vec<Idle<S>>>>,
+    /// The keeper's, while it waits.
+    keeper: RefCell<Option<Waker>>,
+    /// When the keeper has to look again, as it last said.
+    next_look: Cell<Option<Instant>>,
+}
+
+/// A connection and when it was made.
+#[derive(Debug)]
+pub struct Pooled<S> {
+    /// The connection.
+    pub stream: S,
+    /// When it was made.
+    pub since: Instant,
+    /// How many exchanges it carried to their end. 0: it is new, and a failure on it is the origin's.
+    pub exchanges: u32,
+}
+
+#[derive(Debug)]
+struct Idle<S> {
+    pooled: Pooled<S>,
+    /// When it will have idled, or lived, long enough.
+    until: Instant,
+}
+
+impl<S: Stream> Pool<S> {
+    /// An empty pool for so many endpoints.
+    #[must_use]
+    pub fn new(endpoints: usize, keepalive: Keepalive) -> Self {
+        let idle = RefCell::new((0..endpoints).map(|_| Vec::new()).collect());
+        Self {
+            keepalive,
+            idle,
+            keeper: RefCell::default(),
+            next_look: Cell::new(None),
+        }
+    }
+
+    /// Takes the idle connection to `endpoint` that was used last, if there is one that is still good.
+    pub fn take(&self, endpoint: usize) -> Option<Pooled<S>> {
+        let now = clock::now();
+        let mut cx = task::Context::from_waker(Waker::noop());
+        loop {
+            // Not borrowed while a stream is asked or dropped.
+            let idle = self.idle.borrow_mut().get_mut(endpoint)?.pop()?;
+            if now < idle.until && idle.pooled.stream.poll_readable(&mut cx).is_pending() {
+                return Some(idle.pooled);
+            }
+        }
+    }
+
+    /// Keeps a connection for the next exchange with `endpoint`, or closes it where there are enough.
+    pub fn put(&self, endpoint: usize, mut pooled: Pooled<S>) {
+        pooled.exchanges = pooled.exchanges.saturating_add(1);
+        let now = clock::now();
+        let until = clock::later(now, self.keepalive.idle)
+            .min(clock::later(pooled.since, self.keepalive.max_age));
+        // From here on the keeper is woken when anything shows up on it.
+        if let Some(keeper) = &*self.keeper.borrow() {
+            let mut cx = task::Context::from_waker(keeper);
+            if pooled.stream.poll_readable(&mut cx).is_ready() {
+                return;
+            }
+        }
+        if now >= until {
+            return;
+        }
+        if let Some(idle) = self.idle.borrow_mut().get_mut(endpoint) {
+            if idle.len() >= self.keepalive.max_idle {
+                idle.remove(0);
+            }
+            idle.push(Idle { pooled, until });
+        }
+        if self.next_look.get().is_none_or(|at| until < at) {
+            self.wake_keeper();
+        }
+    }
+
+    /// Closes everything that idles.
+    pub fn clear(&self) {
+        let all: Vec<_> = self
+            .idle
+            .borrow_mut()
+            .iter_mut()
+            .map(std::mem::take)
+            .collect();
+        drop(all);
+    }
+
+    /// How many connections idle.
+    #[must_use]
+    pub fn idle_count(&self) -> usize {
+        self.idle.borrow().iter().map(Vec::len).sum()
+    }
+
+    /// Keeps the pool: closes what has idled long enough and what is disturbed, for as long as it is polled.
+    pub async fn keep(&self) {
+        let mut alarm: Option<clock::Sleep> = None;
+        poll_fn(|cx| {
+            // Every poll is one look at all of them: woken by a stream, by `put`, or by the alarm.
+            *self.keeper.borrow_mut() = Some(cx.waker().clone());
+            loop {
+                let next = self.sweep(cx);
+                self.next_look.set(next);
+                if alarm.as_ref().map(clock::Sleep::at) != next {
+                    alarm = next.map(clock::sleep_until);
+                }
+                match &mut alarm {
+                    Some(alarm) => ready!(Pin::new(alarm).poll(cx)),
+                    None => return Poll::Pending,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Closes what must go, and waits for the others. Returns when the next one is due by its age.
+    fn sweep(&self, cx: &mut task::Context<'_>) -> Option<Instant> {
+        let now = clock::now();
+        let mut next: Option<Instant> = None;
+        for endpoint in self.idle.borrow_mut().iter_mut() {
+            endpoint.retain(|idle| {
+                let stays = now < idle.until && idle.pooled.stream.poll_readable(cx).is_pending();
+                if stays {
+                    next = Some(next.map_or(idle.until, |at| at.min(idle.until)));
+                }
+                stays
+            });
+        }
+        next
+    }
+
+    fn wake_keeper(&self) {
+        if let Some(keeper) = &*self.keeper.borrow() {
+            keeper.wake_by_ref();
+        }
+    }
+}

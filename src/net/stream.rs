@@ -1,0 +1,87 @@
+//! What the proxy asks of a connection: five questions, all by shared reference, so that both directions of one
+//! connection can be driven by one task at the same time.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::task::{self, Poll};
+
+/// A connection of octets, both ways, to one peer. One task at a time waits on it.
+pub trait Stream {
+    /// Ready when a read would not wait: octets, the end or an error are there. Needs no buffer.
+    fn poll_readable(&self, cx: &mut task::Context<'_>) -> Poll<()>;
+
+    /// Appends what has arrived to the spare capacity of `into`. Returns how many octets; 0 is the peer's end.
+    ///
+    /// # Errors
+    /// What the system says of the connection, once.
+    fn poll_read(&self, cx: &mut task::Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>>;
+
+    /// Writes from the pieces, in order. Returns how many octets were taken, which may be fewer than there are.
+    ///
+    /// # Errors
+    /// What the system says of the connection.
+    fn poll_write(
+        &self,
+        cx: &mut task::Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
+
+    /// Ends this side's direction (FIN): the peer reads an end, and may go on writing.
+    ///
+    /// # Errors
+    /// What the system says of the connection.
+    fn poll_shutdown(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ready when the peer has ended its direction or the connection is gone. Takes no octet away from
+    /// [`Stream::poll_read`].
+    fn poll_hangup(&self, cx: &mut task::Context<'_>) -> Poll<Hangup>;
+}
+
+/// What [`Stream::poll_hangup`] saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hangup {
+    /// The peer ended its direction, and nothing it sent before is left to read.
+    Ended,
+    /// The peer ended its direction behind octets that are not read yet (a pipelined request, say): at least so many.
+    EndedBehind(u64),
+    /// The connection is gone in both directions.
+    Reset,
+}
+
+/// [`Stream::poll_readable`] as a future.
+pub async fn readable(stream: &impl Stream) {
+    poll_fn(|cx| stream.poll_readable(cx)).await;
+}
+
+/// [`Stream::poll_read`] as a future.
+///
+/// # Errors
+/// As there.
+pub async fn read(stream: &impl Stream, into: &mut Vec<u8>) -> io::Result<usize> {
+    poll_fn(|cx| stream.poll_read(cx, into)).await
+}
+
+/// [`Stream::poll_shutdown`] as a future.
+///
+/// # Errors
+/// As there.
+pub async fn shutdown(stream: &impl Stream) -> io::Result<()> {
+    poll_fn(|cx| stream.poll_shutdown(cx)).await
+}
+
+/// Writes all of the pieces, in order.
+///
+/// # Errors
+/// What the system says of the connection; `WriteZero` when it takes nothing any more.
+pub async fn write_all(stream: &impl Stream, mut pieces: &mut [IoSlice<'_>]) -> io::Result<()> {
+    // Empty pieces in front would look like a connection that takes nothing.
+    IoSlice::advance_slices(&mut pieces, 0);
+    while !pieces.is_empty() {
+        let taken = poll_fn(|cx| stream.poll_write(cx, pieces)).await?;
+        if taken == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        IoSlice::advance_slices(&mut pieces, taken);
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! A worker's own connections, TCP or unix: a non-blocking socket in the worker's reactor.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::task::{self, Poll};
+
+use rustix::buffer::spare_capacity;
+use rustix::net::{self, SendFlags, Shutdown};
+
+use super::stream::{Hangup, Stream};
+use crate::runtime::reactor::{Reactor, Source};
+
+/// A connection registered in a worker's reactor.
+#[derive(Debug)]
+pub struct Socket {
+    source: Source<OwnedFd>,
+}
+
+impl Socket {
+    /// Registers a connection that was just accepted: it can be written until a write says otherwise.
+    ///
+    /// # Errors
+    /// What epoll_ctl says.
+    pub fn accepted(fd: OwnedFd, reactor: &Rc<Reactor>) -> io::Result<Self> {
+        let source = reactor.register(fd)?;
+        source.suppose_writable();
+        Ok(Self { source })
+    }
+
+    /// Registers a connection whose connect is under way: wait for [`Socket::poll_connected`] first.
+    ///
+    /// # Errors
+    /// What epoll_ctl says.
+    pub fn connecting(fd: OwnedFd, reactor: &Rc<Reactor>) -> io::Result<Self> {
+        Ok(Self {
+            source: reactor.register(fd)?,
+        })
+    }
+
+    /// Ready when the connect under way has succeeded or failed.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub fn poll_connected(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        match self.source.poll_writable(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                let outcome = net::sockopt::socket_error(self.source.get_ref());
+                Poll::Ready(outcome.and_then(|result| result).map_err(io::Error::from))
+            }
+        }
+    }
+
+    /// Something is there to be read that nobody asked for: on an idle connection, its end or a mistake.
+    #[must_use]
+    pub fn is_disturbed(&self) -> bool {
+        self.source.is_readable()
+    }
+}
+
+impl Stream for Socket {
+    fn poll_readable(&self, cx: &mut task::Context<'_>) -> Poll<()> {
+        self.source.poll_readable(cx)
+    }
+
+    fn poll_read(&self, cx: &mut task::Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        if into.len() == into.capacity() {
+            into.reserve(1);
+        }
+        let room = into.capacity() - into.len();
+        self.source.poll_read_with(cx, |fd| {
+            let (received, _) = net::recv(fd, spare_capacity(into), net::RecvFlags::empty())?;
+            Ok((received, received < room))
+        })
+    }
+
+    fn poll_write(
+        &self,
+        cx: &mut task::Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let offered: usize = pieces.iter().map(|piece| piece.len()).sum();
+        self.source.poll_write_with(cx, |fd| {
+            let taken = match pieces {
+                [piece] => net::send(fd, piece, SendFlags::NOSIGNAL)?,
+                pieces => rustix::io::writev(fd, pieces)?,
+            };
+            Ok((taken, taken < offered))
+        })
+    }
+
+    fn poll_shutdown(&self, _cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        match net::shutdown(self.source.get_ref(), Shutdown::Write) {
+            Ok(()) | Err(rustix::io::Errno::NOTCONN) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
+    }
+
+    fn poll_hangup(&self, cx: &mut task::Context<'_>) -> Poll<Hangup> {
+        if self.source.is_reset() {
+            return Poll::Ready(Hangup::Reset);
+        }
+        match self.source.poll_fin(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                let unread = rustix::io::ioctl_fionread(self.source.get_ref()).unwrap_or(0);
+                Poll::Ready(if unread == 0 {
+                    Hangup::Ended
+                } else {
+                    Hangup::EndedBehind(unread)
+                })
+            }
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.source.get_ref().as_fd()
+    }
+}
