@@ -1,0 +1,6 @@
+//! ROOM 3: choose an endpoint. Pure: state in, endpoint out; no sockets, no clock.
+
+pub mod policy;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! The timeouts, their defaults, and the reason each gives to the deadline it becomes.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How long each part of an exchange may take. `None` is off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until the final response head: queue, connect, all attempts. Starts when the request head is in.
+    pub request: Option<Duration>,
+    /// The whole exchange, with its bodies.
+    pub total: Option<Duration>,
+    /// The whole request head, not each read of it.
+    pub header: Option<Duration>,
+    /// A client's connection between two requests.
+    pub idle: Option<Duration>,
+    /// A body without progress, in each direction.
+    pub body: Option<Duration>,
+    /// A new connection to an origin.
+    pub connect: Option<Duration>,
+    /// From the last request octet sent to the first octet of the final response head.
+    pub response: Option<Duration>,
+    /// A tunnel without octets in either direction.
+    pub tunnel: Option<Duration>,
+    /// The whole life of a tunnel.
+    pub tunnel_max: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = |count| Some(Duration::from_secs(count));
+        Self {
+            request: seconds(60),
+            total: None,
+            header: seconds(10),
+            idle: seconds(60),
+            body: seconds(30),
+            connect: seconds(3),
+            response: seconds(30),
+            tunnel: seconds(3600),
+            tunnel_max: None,
+        }
+    }
+}
+
+/// Which timeout a deadline stands for: the reason in the cause of what it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timeout {
+    /// [`Timeouts::request`].
+    Request,
+    /// [`Timeouts::total`].
+    Total,
+    /// [`Timeouts::header`].
+    Header,
+    /// [`Timeouts::idle`].
+    Idle,
+    /// [`Timeouts::body`], of the client's body.
+    ClientBody,
+    /// [`Timeouts::body`], of the origin's body.
+    OriginBody,
+    /// [`Timeouts::connect`].
+    Connect,
+    /// [`Timeouts::response`].
+    Response,
+    /// [`Timeouts::tunnel`].
+    Tunnel,
+    /// [`Timeouts::tunnel_max`].
+    TunnelMax,
+    /// How long a connection that is being closed is still read.
+    Linger,
+}
+
+impl Timeout {
+    /// What the node that has this deadline is called in the tree: what is waited for.
+    #[must_use]
+    pub fn waits_for(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Total => "total",
+            Self::Header => "request head",
+            Self::Idle => "next request",
+            Self::ClientBody => "request body",
+            Self::OriginBody => "response body",
+            Self::Connect => "connect",
+            Self::Response => "response head",
+            Self::Tunnel => "tunnel octets",
+            Self::TunnelMax => "tunnel",
+            Self::Linger => "client's end",
+        }
+    }
+
+    /// This timeout as a reason that costs no allocation.
+    #[must_use]
+    pub fn as_static(self) -> &'static Self {
+        match self {
+            Self::Request => &Self::Request,
+            Self::Total => &Self::Total,
+            Self::Header => &Self::Header,
+            Self::Idle => &Self::Idle,
+            Self::ClientBody => &Self::ClientBody,
+            Self::OriginBody => &Self::OriginBody,
+            Self::Connect => &Self::Connect,
+            Self::Response => &Self::Response,
+            Self::Tunnel => &Self::Tunnel,
+            Self::TunnelMax => &Self::TunnelMax,
+            Self::Linger => &Self::Linger,
+        }
+    }
+}
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Request => "request budget spent",
+            Self::Total => "total budget spent",
+            Self::Header => "request head too slow",
+            Self::Idle => "no further request",
+            Self::ClientBody => "request body stalled",
+            Self::OriginBody => "response body stalled",
+            Self::Connect => "connect too slow",
+            Self::Response => "response head too slow",
+            Self::Tunnel => "tunnel idle",
+            Self::TunnelMax => "tunnel too old",
+            Self::Linger => "client does not close",
+        })
+    }
+}
+
+impl std::error::Error for Timeout {}
