@@ -35,6 +35,10 @@ pub trait Stream {
     /// Ready when the peer has ended its direction or the connection is gone. Takes no octet away from
     /// [`Stream::poll_read`].
     fn poll_hangup(&self, cx: &mut task::Context<'_>) -> Poll<Hangup>;
+
+    /// Makes the coming close a reset, so that the peer cannot take what it has received for the whole. Where a
+    /// connection has no such thing, its end has to do.
+    fn abort(&self) {}
 }
 
 /// What [`Stream::poll_hangup`] saw.

@@ -1,0 +1,191 @@
+//! What a client is told when osier itself answers: the only place where a status is chosen.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use super::error::{Error, Side, What};
+use super::timeout::Timeout;
+use crate::clock;
+
+/// After how long a client that met a 503 may try again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// An answer of our own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// What went wrong, as `Proxy-Status` and the body say it; empty for an answer that is no error.
+    pub cause: String,
+    /// The RFC 9209 error type that fits best.
+    pub error_type: Option<&'static str>,
+    /// The content, where it is not made from the status and the cause.
+    pub content: Option<Vec<u8>>,
+}
+
+/// How the client's connection goes on behind an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// It stays: HTTP/1.1.
+    Persist,
+    /// It stays: HTTP/1.0 wants to be told.
+    KeepAlive,
+    /// It ends.
+    Close,
+}
+
+/// The answer for an error, or `None` where nobody is left to be answered.
+#[must_use]
+pub fn for_error(error: &Error) -> Option<Answer> {
+    let status = status(error)?;
+    Some(Answer {
+        status,
+        cause: error.cause().into_owned(),
+        error_type: error_type(error),
+        content: None,
+    })
+}
+
+/// The status an error is recorded with: 499 where there is nobody to be answered.
+#[must_use]
+pub fn recorded_status(error: &Error) -> u16 {
+    status(error).unwrap_or(499)
+}
+
+fn status(error: &Error) -> Option<u16> {
+    Some(match (&error.what, error.side) {
+        (What::Gone | What::Io(_), Side::Client) => return None,
+        (What::Timeout(timeout), _) => match timeout {
+            Timeout::Header | Timeout::ClientBody => 408,
+            Timeout::Idle | Timeout::Linger => return None,
+            _ => 504,
+        },
+        (What::Sin { status, .. }, Side::Client) => *status,
+        (What::Gone | What::Io(_) | What::Sin { .. }, _) => 502,
+        (What::BodyLimit, _) => 413,
+        (What::Drain | What::Canceled(_) | What::NoEndpoint | What::Shed, _) => 503,
+    })
+}
+
+/// RFC 9209 §2.3.
+fn error_type(error: &Error) -> Option<&'static str> {
+    Some(match (&error.what, error.side) {
+        (What::Timeout(Timeout::Connect), _) => "connection_timeout",
+        (What::Timeout(Timeout::Response | Timeout::Request | Timeout::Total), _) => "http_response_timeout",
+        (What::Timeout(Timeout::OriginBody), _) => "connection_read_timeout",
+        (What::Timeout(_), _) => "http_request_error",
+        (What::Io(_), Side::Origin) if error.phase == super::error::Phase::Connect => "connection_refused",
+        (What::Gone, Side::Origin) => "http_response_incomplete",
+        (What::Io(_), Side::Origin) => "connection_terminated",
+        (What::Sin { .. }, Side::Origin) => "http_protocol_error",
+        (What::Sin { .. } | What::BodyLimit, _) => "http_request_error",
+        (What::NoEndpoint, _) => "destination_unavailable",
+        (What::Shed, _) => "connection_limit_reached",
+        (What::Drain | What::Canceled(_), _) => "proxy_internal_response",
+        _ => return None,
+    })
+}
+
+impl Answer {
+    /// A plain answer that is no error: what `respond` sends.
+    #[must_use]
+    pub fn respond(status: u16, content: Vec<u8>) -> Self {
+        Self { status, cause: String::new(), error_type: None, content: Some(content) }
+    }
+
+    /// Writes the whole message to `out`: head and, unless the request was HEAD, content. Returns the octets of the
+    /// content written.
+    pub fn write(&self, is_head: bool, connection: Connection, out: &mut Vec<u8>) -> usize {
+        let content = match &self.content {
+            Some(content) => content.clone(),
+            None => format!("{} {}: {}\n", self.status, reason(self.status), self.cause).into_bytes(),
+        };
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        let _ = write!(head, "Date: {}\r\n", http_date(clock::wall()));
+        head.push_str("Content-Type: text/plain; charset=utf-8\r\n");
+        let _ = write!(head, "Content-Length: {}\r\n", content.len());
+        if !self.cause.is_empty() {
+            head.push_str("Proxy-Status: osier");
+            if let Some(error_type) = self.error_type {
+                let _ = write!(head, "; error={error_type}");
+            }
+            head.push_str("; details=\"");
+            push_quoted(&mut head, &self.cause);
+            head.push_str("\"\r\n");
+        }
+        if self.status == 503 && !self.cause.is_empty() {
+            let _ = write!(head, "Retry-After: {}\r\n", RETRY_AFTER.as_secs());
+        }
+        if self.status == 405 {
+            // RFC 9110 §15.5.6 wants the list; CONNECT is the one method that no target here allows.
+            head.push_str("Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE\r\n");
+        }
+        match connection {
+            Connection::Persist => {}
+            Connection::KeepAlive => head.push_str("Connection: keep-alive\r\n"),
+            Connection::Close => head.push_str("Connection: close\r\n"),
+        }
+        head.push_str("\r\n");
+        out.extend_from_slice(head.as_bytes());
+        if is_head {
+            return 0;
+        }
+        out.extend_from_slice(&content);
+        content.len()
+    }
+}
+
+/// A quoted string of RFC 8941 takes printable ASCII; the rest is left out.
+fn push_quoted(head: &mut String, text: &str) {
+    for character in text.chars().filter(|c| matches!(c, ' '..='~')) {
+        if matches!(character, '"' | '\\') {
+            head.push('\\');
+        }
+        head.push(character);
+    }
+}
+
+/// A `Date` field value.
+#[must_use]
+pub fn http_date(time: SystemTime) -> String {
+    httpdate::fmt_http_date(time.max(SystemTime::UNIX_EPOCH))
+}
+
+/// The reason phrases of RFC 9110 §15 and of the registry beside it.
+#[must_use]
+pub fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        410 => "Gone",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "Status",
+    }
+}

@@ -1,0 +1,169 @@
+//! One body, in one direction: octets from one peer through a decoder and an encoder to the other.
+//!
+//! Content is forwarded as it arrives. The relay knows nothing of routing, retries or the other direction.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+
+use super::error::{Error, Phase, Retry, Side, What};
+use super::timeout::Timeout;
+use super::wait::within;
+use crate::context::Context;
+use crate::http::body::{Decoder, Encoder};
+use crate::net::stream::{self, Stream};
+use crate::runtime::buffer::{Buffer, Buffers};
+
+/// How many pieces of content go into one write at most: small chunks are gathered.
+const PIECES_MAX: usize = 16;
+
+/// One peer's end of a body: its connection, and what was received from it and not used yet.
+pub(super) struct From<'a, S> {
+    pub(super) stream: &'a S,
+    /// Octets received beyond what was used. Behind the body's end they belong to the next message.
+    pub(super) input: &'a mut Option<Buffer>,
+    pub(super) side: Side,
+}
+
+/// How a relay waits, and where its buffers come from.
+pub(super) struct Means<'a> {
+    pub(super) ctx: &'a Context,
+    pub(super) buffers: &'a Buffers,
+    /// The timeout that ends a body without progress.
+    pub(super) stall: (Timeout, Option<std::time::Duration>),
+}
+
+/// Carries a body from its first octet to its last. `head` goes in front, in one write with the first content that is
+/// there already. `carried` counts content octets as they are written.
+///
+/// # Errors
+/// Whose doing the end before the end was: the sender's (closed early, broke the coding), the receiver's (gone), or
+/// the context's.
+pub(super) async fn relay<R: Stream, W: Stream>(
+    means: &Means<'_>,
+    mut from: From<'_, R>,
+    to: &W,
+    head: &mut Vec<u8>,
+    decoder: &mut Decoder,
+    encoder: &mut Encoder,
+    carried: &mut u64,
+) -> Result<(), Error> {
+    let receiver = if from.side == Side::Client { Side::Origin } else { Side::Client };
+    loop {
+        // Write what is there: the head, as much content as one write takes, and the end where it is reached.
+        let mut used = 0;
+        let mut content: [&[u8]; PIECES_MAX] = [&[]; PIECES_MAX];
+        let mut count = 0;
+        let input = from.input.as_ref().map(Buffer::filled).unwrap_or_default();
+        while count < PIECES_MAX && !decoder.is_done() {
+            let rest = input.get(used..).unwrap_or_default();
+            let decoded = decoder.decode(rest).map_err(|error| sin(from.side, error.sin(), error.status()))?;
+            if decoded.consumed == 0 {
+                break;
+            }
+            used += decoded.consumed;
+            if !decoded.data.is_empty() {
+                content[count] = decoded.data;
+                count += 1;
+            }
+        }
+        let octets: usize = content.iter().map(|piece| piece.len()).sum();
+        if octets > 0 || decoder.is_done() || !head.is_empty() {
+            let chunk_head = encoder.chunk_head(octets);
+            let mut tail = Vec::new();
+            if decoder.is_done() {
+                encoder
+                    .finish(decoder.trailers(), &mut tail)
+                    .map_err(|_| sin(from.side, "body_shorter_than_length", 400))?;
+            }
+            let mut pieces = [IoSlice::new(&[]); PIECES_MAX + 4];
+            pieces[0] = IoSlice::new(head);
+            pieces[1] = IoSlice::new(chunk_head.as_ref());
+            for (piece, content) in pieces[2..].iter_mut().zip(&content) {
+                *piece = IoSlice::new(content);
+            }
+            pieces[PIECES_MAX + 2] = IoSlice::new(encoder.chunk_tail(octets));
+            pieces[PIECES_MAX + 3] = IoSlice::new(&tail);
+            write(means, receiver, to, &mut pieces).await?;
+            *carried += octets as u64;
+            head.clear();
+        }
+        consume(from.input, used);
+        if decoder.is_done() {
+            return Ok(());
+        }
+        if count == PIECES_MAX {
+            // There may be more in the buffer already.
+            continue;
+        }
+        if receive(means, &mut from, decoder.remaining()).await? == 0 {
+            decoder.finish_eof().map_err(|error| match from.side {
+                Side::Client => Error::client_gone(Phase::Body),
+                _ => Error::origin(Phase::Body, Retry::Never, truncated(&error)),
+            })?;
+        }
+    }
+}
+
+fn truncated(error: &impl std::fmt::Display) -> What {
+    What::Io(io::Error::new(io::ErrorKind::UnexpectedEof, error.to_string()))
+}
+
+fn sin(side: Side, name: &'static str, status: u16) -> Error {
+    match side {
+        Side::Origin => Error::origin_sin(Phase::Body, name),
+        _ => Error::client_sin(Phase::Body, name, status),
+    }
+}
+
+fn consume(input: &mut Option<Buffer>, used: usize) {
+    if let Some(buffer) = input {
+        buffer.consume(used);
+        // Nothing waits in it: it goes back while the next octets are waited for.
+        if buffer.is_empty() {
+            *input = None;
+        }
+    }
+}
+
+/// Waits for more octets and puts them behind what is there. Returns how many; 0 is the end.
+async fn receive<S: Stream>(means: &Means<'_>, from: &mut From<'_, S>, expected: Option<u64>) -> Result<usize, Error> {
+    let side = from.side;
+    let received = within(means.ctx, Phase::Body, means.stall, async {
+        // Readiness first, then a buffer: whoever waits owns none.
+        stream::readable(from.stream).await;
+        let buffer = from.input.get_or_insert_with(|| means.buffers.for_body(expected));
+        let received = stream::read(from.stream, buffer.space()).await;
+        if buffer.is_empty() {
+            *from.input = None;
+        }
+        received
+    });
+    received.await?.map_err(|error| failed(side, error))
+}
+
+/// Writes all of it, for as long as the receiver makes progress.
+async fn write<S: Stream>(
+    means: &Means<'_>,
+    receiver: Side,
+    to: &S,
+    mut pieces: &mut [IoSlice<'_>],
+) -> Result<(), Error> {
+    IoSlice::advance_slices(&mut pieces, 0);
+    while !pieces.is_empty() {
+        let taken = within(means.ctx, Phase::Body, means.stall, poll_fn(|cx| to.poll_write(cx, pieces))).await?;
+        match taken {
+            Ok(0) => return Err(failed(receiver, io::ErrorKind::WriteZero.into())),
+            Ok(count) => IoSlice::advance_slices(&mut pieces, count),
+            Err(error) => return Err(failed(receiver, error)),
+        }
+    }
+    Ok(())
+}
+
+/// A connection failed while a body was carried.
+fn failed(side: Side, error: io::Error) -> Error {
+    match side {
+        Side::Client => Error::client_gone(Phase::Body),
+        _ => Error::origin(Phase::Body, Retry::Never, What::Io(error)),
+    }
+}
