@@ -80,7 +80,9 @@ impl Record<'_> {
     pub fn write_logfmt(&self, line: &mut String) {
         let _ = write!(line, "time={}", Stamp::now());
         match self.client {
-            Some(ip) => drop(write!(line, " client={ip}")),
+            Some(ip) => {
+                let _ = write!(line, " client={ip}");
+            }
             None => line.push_str(" client=unix"),
         }
         let _ = write!(line, " exchange={}", self.exchange);
@@ -144,7 +146,9 @@ fn push_value(line: &mut String, value: &[u8]) {
                 line.push(char::from(*octet));
             }
             b' '..=b'~' => line.push(char::from(*octet)),
-            _ => drop(write!(line, "\\x{octet:02x}")),
+            _ => {
+                let _ = write!(line, "\\x{octet:02x}");
+            }
         }
     }
     line.push('"');

@@ -1,0 +1,2 @@
+mod tree;
+mod view;
