@@ -93,7 +93,6 @@ pub fn wall() -> SystemTime {
 }
 
 /// A future that is ready at or after `at` on this thread's clock. Nothing is armed before its first poll.
-#[must_use]
 pub fn sleep_until(at: Instant) -> Sleep {
     Sleep {
         at,
@@ -102,7 +101,6 @@ pub fn sleep_until(at: Instant) -> Sleep {
 }
 
 /// [`sleep_until`] now plus `duration`.
-#[must_use]
 pub fn sleep(duration: Duration) -> Sleep {
     sleep_until(later(now(), duration))
 }

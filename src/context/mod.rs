@@ -105,35 +105,30 @@ pub struct Context {
 impl Context {
     /// A child and the handle that cancels it.
     #[track_caller]
-    #[must_use]
     pub fn with_cancel(&self) -> (Self, Cancel) {
         self.unnamed().with_cancel()
     }
 
     /// A child that ends at `at`, or with its parent if that is earlier.
     #[track_caller]
-    #[must_use]
     pub fn with_deadline(&self, at: Instant) -> (Self, Cancel) {
         self.unnamed().with_deadline(at)
     }
 
     /// [`Context::with_deadline`], with a reason for the cause should the deadline pass.
     #[track_caller]
-    #[must_use]
     pub fn with_deadline_cause(&self, at: Instant, reason: impl Into<Reason>) -> (Self, Cancel) {
         self.unnamed().with_deadline_cause(at, reason)
     }
 
     /// A child that ends after `timeout`, or with its parent if that is earlier.
     #[track_caller]
-    #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> (Self, Cancel) {
         self.unnamed().with_timeout(timeout)
     }
 
     /// [`Context::with_timeout`], with a reason for the cause should it run out.
     #[track_caller]
-    #[must_use]
     pub fn with_timeout_cause(
         &self,
         timeout: Duration,
@@ -149,7 +144,6 @@ impl Context {
     }
 
     /// Names the child that is about to be made, for the tree: what kind of thing it is, and which one.
-    #[must_use]
     pub fn named(&self, kind: &'static str, label: impl Into<Label>) -> Named<'_> {
         Named {
             parent: self,
@@ -355,21 +349,18 @@ pub struct Named<'a> {
 impl Named<'_> {
     /// As [`Context::with_cancel`].
     #[track_caller]
-    #[must_use]
     pub fn with_cancel(self) -> (Context, Cancel) {
         self.cancelable(Shape::Cancel, None, None, Location::caller())
     }
 
     /// As [`Context::with_deadline`].
     #[track_caller]
-    #[must_use]
     pub fn with_deadline(self, at: Instant) -> (Context, Cancel) {
         self.cancelable(Shape::Deadline, Some(at), None, Location::caller())
     }
 
     /// As [`Context::with_deadline_cause`].
     #[track_caller]
-    #[must_use]
     pub fn with_deadline_cause(self, at: Instant, reason: impl Into<Reason>) -> (Context, Cancel) {
         self.cancelable(
             Shape::Deadline,
@@ -381,14 +372,12 @@ impl Named<'_> {
 
     /// As [`Context::with_timeout`].
     #[track_caller]
-    #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> (Context, Cancel) {
         self.with_deadline(clock::later(clock::now(), timeout))
     }
 
     /// As [`Context::with_timeout_cause`].
     #[track_caller]
-    #[must_use]
     pub fn with_timeout_cause(
         self,
         timeout: Duration,

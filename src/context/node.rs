@@ -61,14 +61,14 @@ pub(super) struct Node {
     pub(super) mask: u64,
     pub(super) value: Option<Box<Entry>>,
     /// Taken only when the node is dropped.
-    parent: Option<Arc<Node>>,
+    parent: Option<Arc<Self>>,
     /// Set once, by whoever ends the node first.
     cause: OnceLock<Cause>,
     /// Touched only when `WAITERS` is set: notifying it unheard would allocate.
     pub(super) event: Event,
     children: Mutex<Children>,
     /// The next node in the list of the cancel that won this node's `DONE`.
-    next: Mutex<Option<Arc<Node>>>,
+    next: Mutex<Option<Arc<Self>>>,
 }
 
 /// What [`Node::end`] did: the parts of a receipt.

@@ -144,7 +144,7 @@ impl View {
         let next = behind.iter().find(|other| other.depth <= node.depth);
         let has_sibling = next.is_some_and(|other| other.depth == node.depth);
         // The line that counts the children left out stands where a last sibling would.
-        !has_sibling && !self.parent_of(index).is_some_and(|parent| parent.more > 0)
+        !has_sibling && self.parent_of(index).is_none_or(|parent| parent.more == 0)
     }
 
     fn parent_of(&self, index: usize) -> Option<&Shown> {
