@@ -1,3 +1,7 @@
 //! The `osier` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    osier::cli::run(std::env::args_os())
+}

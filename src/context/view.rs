@@ -211,10 +211,10 @@ impl Shown {
                 let _ = write!(text, "  ← {cause}");
             }
             (None, Some((left, owner))) if owner == self.id => {
-                drop(write!(text, "  [{} left]", Short(left)))
+                let _ = write!(text, "  [{} left]", Short(left));
             }
             (None, Some((left, owner))) => {
-                drop(write!(text, "  [{} left, of #{owner}]", Short(left)))
+                let _ = write!(text, "  [{} left, of #{owner}]", Short(left));
             }
             (None, None) => {}
         }

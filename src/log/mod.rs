@@ -40,6 +40,21 @@ pub enum Destination {
     File(PathBuf),
 }
 
+impl Destination {
+    fn open(&self) -> io::Result<Out> {
+        Ok(match self {
+            Self::Off => None,
+            Self::Stdout => Some(Box::new(io::stdout())),
+            Self::File(path) => Some(Box::new(
+                std::fs::OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .open(path)?,
+            )),
+        })
+    }
+}
+
 /// What is said of one exchange when it has ended.
 #[derive(Debug, Clone)]
 pub struct Record<'a> {
@@ -204,6 +219,8 @@ enum Batch {
     Said(String),
     /// Write what came before, then answer.
     Flush(Sender<()>),
+    /// The file was moved away: open the path again.
+    Reopen,
 }
 
 /// The log: handles to it are cheap to clone and may cross threads.
@@ -237,11 +254,12 @@ impl Log {
             access: out.is_some(),
         };
         let dropped = log.dropped.clone();
+        let destination = destination.clone();
         thread::Builder::new()
             .name("osier-log".into())
             .stack_size(64 * 1024)
             .spawn(move || {
-                write_batches(&waiting, out, &dropped);
+                write_batches(&waiting, &destination, out, &dropped);
             })?;
         Ok(log)
     }
@@ -249,6 +267,11 @@ impl Log {
     /// Says a line on standard error, with the time in front.
     pub fn say(&self, line: impl fmt::Display) {
         self.hand_over(Batch::Said(format!("{} {line}\n", Stamp::now())));
+    }
+
+    /// Opens the file anew: after it was moved away, for rotation.
+    pub fn reopen(&self) {
+        self.hand_over(Batch::Reopen);
     }
 
     /// Waits until what was said before is written.
@@ -266,9 +289,12 @@ impl Log {
     }
 }
 
+type Out = Option<Box<dyn io::Write + Send>>;
+
 fn write_batches(
     waiting: &Receiver<Batch>,
-    mut access: Option<Box<dyn io::Write + Send>>,
+    destination: &Destination,
+    mut access: Out,
     dropped: &AtomicUsize,
 ) {
     while let Ok(batch) = waiting.recv_blocking() {
@@ -280,6 +306,14 @@ fn write_batches(
                 }
             }
             Batch::Said(line) => drop(io::stderr().write_all(line.as_bytes())),
+            Batch::Reopen => match destination.open() {
+                Ok(out) => access = out,
+                Err(error) => drop(writeln!(
+                    io::stderr(),
+                    "{} log: cannot open anew: {error}",
+                    Stamp::now()
+                )),
+            },
             Batch::Flush(done) => drop(done.try_send(())),
         }
         let lost = dropped.swap(0, Ordering::Relaxed);

@@ -1,12 +1,15 @@
 //! Listening sockets: bound before any worker starts, accepted from by every worker.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{self, Poll};
 
+use async_io::Async;
+use futures_lite::{AsyncRead, AsyncWrite};
 use rustix::io::Errno;
 use rustix::net::{
     self, AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, ipproto, sockopt,
@@ -100,6 +103,55 @@ impl Bound {
             source,
             unix: matches!(self.address, Address::Unix(_)),
         })
+    }
+}
+
+impl Bound {
+    /// The first socket, to be accepted from on async-io's reactor: for the control side.
+    ///
+    /// # Errors
+    /// No descriptor is left for a second handle to it.
+    pub fn async_listener(&self) -> io::Result<AsyncListener> {
+        let socket = self
+            .sockets
+            .first()
+            .ok_or(io::ErrorKind::NotFound)?
+            .try_clone()?;
+        Ok(match self.address {
+            Address::Inet(_) => AsyncListener::Inet(Async::new(TcpListener::from(socket))?),
+            Address::Unix(_) => AsyncListener::Unix(Async::new(UnixListener::from(socket))?),
+        })
+    }
+}
+
+/// A listening socket on async-io's reactor.
+#[derive(Debug)]
+pub enum AsyncListener {
+    /// TCP.
+    Inet(Async<TcpListener>),
+    /// A unix socket.
+    Unix(Async<UnixListener>),
+}
+
+/// A connection on async-io's reactor.
+pub trait AsyncStream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncStream for S {}
+
+impl AsyncListener {
+    /// The next connection, and our address on it, where it has one.
+    ///
+    /// # Errors
+    /// What accept says.
+    pub async fn accept(&self) -> io::Result<(Box<dyn AsyncStream>, Option<SocketAddr>)> {
+        match self {
+            Self::Inet(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let local = stream.get_ref().local_addr().ok();
+                Ok((Box::new(stream), local))
+            }
+            Self::Unix(listener) => Ok((Box::new(listener.accept().await?.0), None)),
+        }
     }
 }
 

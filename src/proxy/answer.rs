@@ -71,10 +71,14 @@ fn status(error: &Error) -> Option<u16> {
 fn error_type(error: &Error) -> Option<&'static str> {
     Some(match (&error.what, error.side) {
         (What::Timeout(Timeout::Connect), _) => "connection_timeout",
-        (What::Timeout(Timeout::Response | Timeout::Request | Timeout::Total), _) => "http_response_timeout",
+        (What::Timeout(Timeout::Response | Timeout::Request | Timeout::Total), _) => {
+            "http_response_timeout"
+        }
         (What::Timeout(Timeout::OriginBody), _) => "connection_read_timeout",
         (What::Timeout(_), _) => "http_request_error",
-        (What::Io(_), Side::Origin) if error.phase == super::error::Phase::Connect => "connection_refused",
+        (What::Io(_), Side::Origin) if error.phase == super::error::Phase::Connect => {
+            "connection_refused"
+        }
         (What::Gone, Side::Origin) => "http_response_incomplete",
         (What::Io(_), Side::Origin) => "connection_terminated",
         (What::Sin { .. }, Side::Origin) => "http_protocol_error",
@@ -90,7 +94,12 @@ impl Answer {
     /// A plain answer that is no error: what `respond` sends.
     #[must_use]
     pub fn respond(status: u16, content: Vec<u8>) -> Self {
-        Self { status, cause: String::new(), error_type: None, content: Some(content) }
+        Self {
+            status,
+            cause: String::new(),
+            error_type: None,
+            content: Some(content),
+        }
     }
 
     /// Writes the whole message to `out`: head and, unless the request was HEAD, content. Returns the octets of the
@@ -98,7 +107,9 @@ impl Answer {
     pub fn write(&self, is_head: bool, connection: Connection, out: &mut Vec<u8>) -> usize {
         let content = match &self.content {
             Some(content) => content.clone(),
-            None => format!("{} {}: {}\n", self.status, reason(self.status), self.cause).into_bytes(),
+            None => {
+                format!("{} {}: {}\n", self.status, reason(self.status), self.cause).into_bytes()
+            }
         };
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         let _ = write!(head, "Date: {}\r\n", http_date(clock::wall()));

@@ -92,33 +92,64 @@ impl Error {
     /// The client is not there any more.
     #[must_use]
     pub fn client_gone(phase: Phase) -> Self {
-        Self { side: Side::Client, phase, retry: Retry::Never, what: What::Gone }
+        Self {
+            side: Side::Client,
+            phase,
+            retry: Retry::Never,
+            what: What::Gone,
+        }
     }
 
     /// The client's message broke a rule.
     #[must_use]
     pub fn client_sin(phase: Phase, name: impl Into<Cow<'static, str>>, status: u16) -> Self {
-        let what = What::Sin { name: name.into(), status };
-        Self { side: Side::Client, phase, retry: Retry::Never, what }
+        let what = What::Sin {
+            name: name.into(),
+            status,
+        };
+        Self {
+            side: Side::Client,
+            phase,
+            retry: Retry::Never,
+            what,
+        }
     }
 
     /// The origin's message broke a rule.
     #[must_use]
     pub fn origin_sin(phase: Phase, name: impl Into<Cow<'static, str>>) -> Self {
-        let what = What::Sin { name: name.into(), status: 502 };
-        Self { side: Side::Origin, phase, retry: Retry::Never, what }
+        let what = What::Sin {
+            name: name.into(),
+            status: 502,
+        };
+        Self {
+            side: Side::Origin,
+            phase,
+            retry: Retry::Never,
+            what,
+        }
     }
 
     /// The origin failed.
     #[must_use]
     pub fn origin(phase: Phase, retry: Retry, what: What) -> Self {
-        Self { side: Side::Origin, phase, retry, what }
+        Self {
+            side: Side::Origin,
+            phase,
+            retry,
+            what,
+        }
     }
 
     /// Our own doing.
     #[must_use]
     pub fn gateway(phase: Phase, what: What) -> Self {
-        Self { side: Side::Gateway, phase, retry: Retry::Never, what }
+        Self {
+            side: Side::Gateway,
+            phase,
+            retry: Retry::Never,
+            what,
+        }
     }
 
     /// What an ended node says of why it ended.
@@ -148,14 +179,21 @@ impl Error {
 
     fn timeout(timeout: Timeout, phase: Phase) -> Self {
         let (side, retry) = match timeout {
-            Timeout::Header | Timeout::Idle | Timeout::ClientBody | Timeout::Linger => (Side::Client, Retry::Never),
+            Timeout::Header | Timeout::Idle | Timeout::ClientBody | Timeout::Linger => {
+                (Side::Client, Retry::Never)
+            }
             Timeout::Connect => (Side::Origin, Retry::Always),
             Timeout::Response | Timeout::OriginBody => (Side::Origin, Retry::Never),
             Timeout::Request | Timeout::Total | Timeout::Tunnel | Timeout::TunnelMax => {
                 (Side::Gateway, Retry::Never)
             }
         };
-        Self { side, phase, retry, what: What::Timeout(timeout) }
+        Self {
+            side,
+            phase,
+            retry,
+            what: What::Timeout(timeout),
+        }
     }
 
     /// The one word, or two with a colon between, that logs and `Proxy-Status` say.

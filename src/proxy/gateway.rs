@@ -100,14 +100,24 @@ pub struct Network {
 
 impl Network {
     /// The networks that nobody on the internet has: loopback, private use, link-local, unique local.
-    pub const PRIVATE: [&'static str; 7] =
-        ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "::1/128", "fc00::/7"];
+    pub const PRIVATE: [&'static str; 7] = [
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "::1/128",
+        "fc00::/7",
+    ];
 
     /// Reads `ADDRESS/PREFIX`, or an address alone.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address.parse::<IpAddr>().ok()?, Some(prefix.parse::<u8>().ok()?)),
+            Some((address, prefix)) => (
+                address.parse::<IpAddr>().ok()?,
+                Some(prefix.parse::<u8>().ok()?),
+            ),
             None => (text.parse::<IpAddr>().ok()?, None),
         };
         let max = if address.is_ipv4() { 32 } else { 128 };
@@ -125,7 +135,10 @@ impl Network {
             }
             (IpAddr::V6(network), IpAddr::V6(address)) => {
                 let differ = u128::from(network) ^ u128::from(address);
-                differ.checked_shr(128 - u32::from(self.prefix)).unwrap_or(0) == 0
+                differ
+                    .checked_shr(128 - u32::from(self.prefix))
+                    .unwrap_or(0)
+                    == 0
             }
             _ => false,
         }
@@ -210,8 +223,13 @@ impl<D: Dial> Gateway<D> {
     /// Closes the session that has idled longest, to make room. False where none idles.
     pub fn close_idlest(&self) -> bool {
         let sessions = self.sessions.borrow();
-        let idlest = sessions.iter().filter_map(|(_, s)| Some((s.idle_since.get()?, s))).min_by_key(|(at, _)| *at);
-        let Some((_, session)) = idlest else { return false };
+        let idlest = sessions
+            .iter()
+            .filter_map(|(_, s)| Some((s.idle_since.get()?, s)))
+            .min_by_key(|(at, _)| *at);
+        let Some((_, session)) = idlest else {
+            return false;
+        };
         session.evicted.set(true);
         session.wake();
         true
@@ -224,12 +242,26 @@ impl<D: Dial> Gateway<D> {
             let mut first = true;
             std::future::poll_fn(|cx| {
                 *self.recorded.borrow_mut() = Some(cx.waker().clone());
-                if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(()) }
+                if std::mem::take(&mut first) {
+                    Poll::Pending
+                } else {
+                    Poll::Ready(())
+                }
             })
             .await;
             clock::sleep(LATER).await;
             self.scribe.flush();
         }
+    }
+
+    /// Records are wanted.
+    pub fn logs(&self) -> bool {
+        self.scribe.is_on()
+    }
+
+    /// Says a line on standard error.
+    pub fn say(&self, line: &str) {
+        self.scribe.trouble(line);
     }
 
     pub(super) fn log_recorded(&self) {
@@ -253,7 +285,11 @@ impl<D: Dial> Gateway<D> {
     pub(super) fn enter(self: &Rc<Self>) -> Entered<D> {
         let standing = Rc::new(Standing::default());
         let index = self.sessions.borrow_mut().insert(standing.clone());
-        Entered { standing, index, gateway: self.clone() }
+        Entered {
+            standing,
+            index,
+            gateway: self.clone(),
+        }
     }
 }
 

@@ -47,7 +47,11 @@ pub(super) async fn relay<R: Stream, W: Stream>(
     encoder: &mut Encoder,
     carried: &mut u64,
 ) -> Result<(), Error> {
-    let receiver = if from.side == Side::Client { Side::Origin } else { Side::Client };
+    let receiver = if from.side == Side::Client {
+        Side::Origin
+    } else {
+        Side::Client
+    };
     loop {
         // Write what is there: the head, as much content as one write takes, and the end where it is reached.
         let mut used = 0;
@@ -56,7 +60,9 @@ pub(super) async fn relay<R: Stream, W: Stream>(
         let input = from.input.as_ref().map(Buffer::filled).unwrap_or_default();
         while count < PIECES_MAX && !decoder.is_done() {
             let rest = input.get(used..).unwrap_or_default();
-            let decoded = decoder.decode(rest).map_err(|error| sin(from.side, error.sin(), error.status()))?;
+            let decoded = decoder
+                .decode(rest)
+                .map_err(|error| sin(from.side, error.sin(), error.status()))?;
             if decoded.consumed == 0 {
                 break;
             }
@@ -105,7 +111,10 @@ pub(super) async fn relay<R: Stream, W: Stream>(
 }
 
 fn truncated(error: &impl std::fmt::Display) -> What {
-    What::Io(io::Error::new(io::ErrorKind::UnexpectedEof, error.to_string()))
+    What::Io(io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        error.to_string(),
+    ))
 }
 
 fn sin(side: Side, name: &'static str, status: u16) -> Error {
@@ -126,12 +135,18 @@ fn consume(input: &mut Option<Buffer>, used: usize) {
 }
 
 /// Waits for more octets and puts them behind what is there. Returns how many; 0 is the end.
-async fn receive<S: Stream>(means: &Means<'_>, from: &mut From<'_, S>, expected: Option<u64>) -> Result<usize, Error> {
+async fn receive<S: Stream>(
+    means: &Means<'_>,
+    from: &mut From<'_, S>,
+    expected: Option<u64>,
+) -> Result<usize, Error> {
     let side = from.side;
     let received = within(means.ctx, Phase::Body, means.stall, async {
         // Readiness first, then a buffer: whoever waits owns none.
         stream::readable(from.stream).await;
-        let buffer = from.input.get_or_insert_with(|| means.buffers.for_body(expected));
+        let buffer = from
+            .input
+            .get_or_insert_with(|| means.buffers.for_body(expected));
         let received = stream::read(from.stream, buffer.space()).await;
         if buffer.is_empty() {
             *from.input = None;
@@ -150,7 +165,13 @@ async fn write<S: Stream>(
 ) -> Result<(), Error> {
     IoSlice::advance_slices(&mut pieces, 0);
     while !pieces.is_empty() {
-        let taken = within(means.ctx, Phase::Body, means.stall, poll_fn(|cx| to.poll_write(cx, pieces))).await?;
+        let taken = within(
+            means.ctx,
+            Phase::Body,
+            means.stall,
+            poll_fn(|cx| to.poll_write(cx, pieces)),
+        )
+        .await?;
         match taken {
             Ok(0) => return Err(failed(receiver, io::ErrorKind::WriteZero.into())),
             Ok(count) => IoSlice::advance_slices(&mut pieces, count),

@@ -35,7 +35,9 @@ pub(super) async fn within<F: Future>(
         return ctx.run(work).await.map_err(|_| Error::ended(ctx, phase));
     };
     let reason = Reason::Static(timeout.as_static());
-    let (node, _cancel) = ctx.named("task", timeout.waits_for()).with_timeout_cause(limit, reason);
+    let (node, _cancel) = ctx
+        .named("task", timeout.waits_for())
+        .with_timeout_cause(limit, reason);
     node.run(work).await.map_err(|_| Error::ended(&node, phase))
 }
 

@@ -1,0 +1,418 @@
+//! ROOM 8: the private interface: the live tree, a cancel by id, and whether all is well.
+//!
+//! It runs on the control side, never on a worker, and speaks HTTP/1.1 with the same strict parser. A browser page of
+//! another site can neither read nor drive it: every request needs a Host that only someone who means it sends (no DNS
+//! rebinding), and what changes something needs a field that no form can send.
+
+mod page;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_io::Timer;
+use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+
+use crate::clock;
+use crate::context::{Cancel, Context, View, ViewOptions};
+use crate::http::body::Decoder;
+use crate::http::connection::request_persistence;
+use crate::http::framing::request_framing;
+use crate::http::head::{Parsed, RequestHead};
+use crate::http::limits::Limits;
+use crate::net::listener::AsyncStream;
+use crate::proxy::answer::{http_date, reason};
+
+/// How long a client may take for a request, or leave a connection idle.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How large a cancel's reason may be.
+const REASON_OCTETS_MAX: usize = 4096;
+
+/// The interface and what it shows.
+pub struct Admin {
+    /// The root's handle: the power to cancel.
+    root: Arc<Cancel>,
+    draining: Arc<AtomicBool>,
+    hosts: Vec<String>,
+    limits: Limits,
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request, as far as it matters here.
+#[derive(Debug)]
+struct Request {
+    method: Vec<u8>,
+    path: String,
+    query: String,
+    host: Vec<u8>,
+    wants_json: bool,
+    /// It carries `Osier-Admin: 1`.
+    is_meant: bool,
+    body: Vec<u8>,
+    persists: bool,
+}
+
+/// What is answered.
+#[derive(Debug, PartialEq, Eq)]
+struct Response {
+    status: u16,
+    content_type: &'static str,
+    content: String,
+}
+
+impl Response {
+    fn text(status: u16, content: impl Into<String>) -> Self {
+        Self {
+            status,
+            content_type: "text/plain; charset=utf-8",
+            content: content.into(),
+        }
+    }
+
+    fn json(status: u16, content: String) -> Self {
+        Self {
+            status,
+            content_type: "application/json",
+            content,
+        }
+    }
+}
+
+impl Admin {
+    /// An interface to the tree below `root`'s node.
+    #[must_use]
+    pub fn new(root: Arc<Cancel>, draining: Arc<AtomicBool>, hosts: Vec<String>) -> Self {
+        Self {
+            root,
+            draining,
+            hosts,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Serves one connection until it ends. `local` is our address on it.
+    pub async fn serve(&self, mut stream: Box<dyn AsyncStream>, local: Option<SocketAddr>) {
+        let mut input = Vec::new();
+        loop {
+            let request = future::or(self.read(&mut stream, &mut input), async {
+                Timer::after(PATIENCE).await;
+                Err(Refusal::Gone)
+            });
+            let (response, persists) = match request.await {
+                Ok(request) => (self.answer(&request, local), request.persists),
+                Err(Refusal::Gone) => return,
+                Err(Refusal::Sin(status, sin)) => {
+                    (Response::text(status, format!("{sin}\n")), false)
+                }
+            };
+            let octets = write(&response, persists);
+            if stream.write_all(&octets).await.is_err()
+                || stream.flush().await.is_err()
+                || !persists
+            {
+                let _ = stream.close().await;
+                return;
+            }
+        }
+    }
+
+    /// Reads one request; what comes behind it stays in `input`.
+    async fn read(
+        &self,
+        stream: &mut Box<dyn AsyncStream>,
+        input: &mut Vec<u8>,
+    ) -> Result<Request, Refusal> {
+        let mut head = RequestHead::default();
+        let consumed = loop {
+            match head
+                .parse(input, &self.limits)
+                .map_err(|error| Refusal::Sin(error.status(), error.sin()))?
+            {
+                Parsed::Complete(consumed) => break consumed,
+                Parsed::Partial => receive(stream, input).await?,
+            }
+        };
+        input.drain(..consumed);
+        let framed =
+            request_framing(&head).map_err(|error| Refusal::Sin(error.status(), error.sin()))?;
+        let mut decoder = Decoder::new(&framed, &self.limits);
+        let mut body = Vec::new();
+        while !decoder.is_done() {
+            let decoded = decoder
+                .decode(input)
+                .map_err(|error| Refusal::Sin(error.status(), error.sin()))?;
+            body.extend_from_slice(decoded.data);
+            let consumed = decoded.consumed;
+            input.drain(..consumed);
+            if body.len() > REASON_OCTETS_MAX {
+                return Err(Refusal::Sin(413, "body_limit"));
+            }
+            if consumed == 0 && !decoder.is_done() {
+                receive(stream, input).await?;
+            }
+        }
+        let target = String::from_utf8_lossy(head.target()).into_owned();
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let accepts = |kind: &str| {
+            head.fields()
+                .list("accept")
+                .any(|item| item.to_ascii_lowercase().starts_with(kind.as_bytes()))
+        };
+        Ok(Request {
+            method: head.method().to_vec(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            host: head.authority().to_vec(),
+            wants_json: accepts("application/json"),
+            is_meant: head
+                .fields()
+                .get("osier-admin")
+                .is_some_and(|value| value == b"1"),
+            body,
+            persists: request_persistence(&head).is_reuse(),
+        })
+    }
+
+    fn answer(&self, request: &Request, local: Option<SocketAddr>) -> Response {
+        let is_probe = matches!(request.path.as_str(), "/healthz" | "/readyz");
+        if !is_probe && !self.believes(&request.host, local) {
+            return Response::text(
+                403,
+                "this Host is not believed here; use localhost, or name it in admin.hosts\n",
+            );
+        }
+        let Some(root) = self.root.context() else {
+            return Response::text(503, "no tree\n");
+        };
+        let is_post = request.method == b"POST";
+        if let Some(id) = request.path.strip_prefix("/cancel/") {
+            return if is_post {
+                self.cancel(request, id)
+            } else {
+                Response::text(405, "POST cancels\n")
+            };
+        }
+        if !matches!(request.method.as_slice(), b"GET" | b"HEAD") {
+            return Response::text(405, "GET or HEAD\n");
+        }
+        match request.path.as_str() {
+            "/" => Response {
+                status: 200,
+                content_type: "text/html; charset=utf-8",
+                content: page::render(&View::of(root, &ViewOptions::default()).to_text()),
+            },
+            "/healthz" | "/readyz" if self.draining.load(Ordering::Relaxed) => {
+                Response::text(503, "draining\n")
+            }
+            "/healthz" | "/readyz" => Response::text(200, "ok\n"),
+            "/tree" | "/tree.json" => tree(root, request),
+            _ => Response::text(
+                404,
+                "here are /tree, /tree.json, /healthz, /readyz and POST /cancel/ID\n",
+            ),
+        }
+    }
+
+    fn cancel(&self, request: &Request, id: &str) -> Response {
+        if !request.is_meant {
+            return Response::text(
+                403,
+                "what changes something needs the field `Osier-Admin: 1`\n",
+            );
+        }
+        let Ok(id) = id.parse::<u64>() else {
+            return Response::text(400, "an id is a number, as /tree shows it\n");
+        };
+        let reason = String::from_utf8_lossy(&request.body).trim().to_owned();
+        let reason = if reason.is_empty() {
+            "cancelled by id".to_owned()
+        } else {
+            reason
+        };
+        match self.root.cancel_descendant(id, reason) {
+            Some(receipt) => Response::json(
+                200,
+                format!(
+                    "{{\"nodes\":{},\"waiters\":{},\"depth\":{},\"took_us\":{}}}\n",
+                    receipt.nodes,
+                    receipt.waiters,
+                    receipt.depth,
+                    receipt.took.as_micros()
+                ),
+            ),
+            None => Response::text(404, format!("no node {id} lives in the tree\n")),
+        }
+    }
+
+    /// The Host is one that only someone sends who means this interface: no page of another site can.
+    fn believes(&self, host: &[u8], local: Option<SocketAddr>) -> bool {
+        let Ok(host) = std::str::from_utf8(host) else {
+            return false;
+        };
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let address = name
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<IpAddr>()
+            .ok();
+        name.eq_ignore_ascii_case("localhost")
+            || local.is_some_and(|local| address == Some(local.ip()))
+            || self
+                .hosts
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(host))
+    }
+}
+
+fn tree(root: &Context, request: &Request) -> Response {
+    let parameter = |name: &str| {
+        request
+            .query
+            .split('&')
+            .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))
+            .map(|(_, v)| v)
+    };
+    let mut numbers = [None; 3];
+    for (number, name) in numbers.iter_mut().zip(["root", "depth", "max"]) {
+        if let Some(text) = parameter(name) {
+            let Ok(value) = text.parse::<u64>() else {
+                return Response::text(400, format!("`{name}` wants a number\n"));
+            };
+            *number = Some(value);
+        }
+    }
+    let [id, depth, max] = numbers;
+    let below = match id {
+        None => Some(root.clone()),
+        Some(id) => root.descendant(id),
+    };
+    let Some(below) = below else {
+        return Response::text(404, "no such node lives in the tree\n");
+    };
+    let limit = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let options = ViewOptions {
+        depth: depth.map(limit),
+        ..ViewOptions::default()
+    };
+    let options = ViewOptions {
+        nodes_max: max.map_or(options.nodes_max, limit),
+        ..options
+    };
+    let view = View::of(&below, &options);
+    if request.path == "/tree.json" || request.wants_json {
+        Response::json(200, view.to_json() + "\n")
+    } else {
+        Response::text(200, view.to_text())
+    }
+}
+
+/// Why there is no request to answer.
+enum Refusal {
+    /// Nobody is there any more, or not in time.
+    Gone,
+    /// The message broke a rule.
+    Sin(u16, &'static str),
+}
+
+async fn receive(stream: &mut Box<dyn AsyncStream>, input: &mut Vec<u8>) -> Result<(), Refusal> {
+    let mut room = [0; 2048];
+    match stream.read(&mut room).await {
+        Ok(0) | Err(_) => Err(Refusal::Gone),
+        Ok(count) => {
+            input.extend_from_slice(room.get(..count).unwrap_or_default());
+            Ok(())
+        }
+    }
+}
+
+fn write(response: &Response, persists: bool) -> Vec<u8> {
+    let Response {
+        status,
+        content_type,
+        content,
+    } = response;
+    let connection = if persists {
+        ""
+    } else {
+        "Connection: close\r\n"
+    };
+    let mut octets = format!(
+        "HTTP/1.1 {status} {}\r\nDate: {}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
+         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
+         Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'\r\n\
+         {connection}\r\n",
+        reason(*status),
+        http_date(clock::wall()),
+        content.len(),
+    )
+    .into_bytes();
+    octets.extend_from_slice(content.as_bytes());
+    octets
+}
+
+/// Asks an admin interface from outside, and returns the content of its answer: what the command line does.
+///
+/// # Errors
+/// It cannot be reached, or answered with a status other than 200: then the error says what it said.
+pub fn ask(
+    address: &crate::net::address::Address,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> io::Result<String> {
+    use std::io::{Read as _, Write as _};
+
+    use crate::http::head::ResponseHead;
+    use crate::net::address::Address;
+
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nOsier-Admin: 1\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut answer = Vec::new();
+    match address {
+        Address::Inet(addr) => {
+            let mut stream = std::net::TcpStream::connect_timeout(addr, Duration::from_secs(3))?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.write_all(request.as_bytes())?;
+            stream.read_to_end(&mut answer)?;
+        }
+        Address::Unix(path) => {
+            let mut stream = std::os::unix::net::UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.write_all(request.as_bytes())?;
+            stream.read_to_end(&mut answer)?;
+        }
+    }
+    let mut head = ResponseHead::default();
+    let broken = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+    let parsed = head
+        .parse(&answer, &Limits::default())
+        .map_err(|error| broken(error.to_string()))?;
+    let Parsed::Complete(consumed) = parsed else {
+        return Err(broken("it closed before it answered".to_owned()));
+    };
+    let content = String::from_utf8_lossy(answer.get(consumed..).unwrap_or_default()).into_owned();
+    if head.status() == 200 {
+        Ok(content)
+    } else {
+        Err(io::Error::other(content.trim_end().to_owned()))
+    }
+}

@@ -1,0 +1,463 @@
+//! Arguments → [`Command`]: as close to what was typed as can be, with every value understood.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::time::Duration;
+
+use lexopt::{Arg, Parser, ValueExt};
+
+use crate::http::field::is_token;
+use crate::log::Destination;
+use crate::net::address::Address;
+use crate::proxy::gateway::{Host, Network};
+
+/// Where the admin interface is looked for, when nobody says.
+pub(super) const ADMIN: &str = "http://127.0.0.1:8087";
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// There were no arguments.
+    Nothing,
+    Help(Option<&'static str>),
+    Version,
+    Proxy(ProxyFlags),
+    Respond(RespondFlags),
+    Demo(DemoFlags),
+    Tree {
+        admin: Address,
+        json: bool,
+    },
+    Cancel {
+        admin: Address,
+        id: u64,
+        because: String,
+    },
+}
+
+/// The one-liner's flags.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct ProxyFlags {
+    pub(super) listen: Vec<Address>,
+    pub(super) to: Vec<To>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) workers: Option<usize>,
+    pub(super) admin: Option<Address>,
+    pub(super) access_log: Destination,
+    pub(super) add: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) host: Host,
+    pub(super) trusted: Vec<Network>,
+}
+
+/// One `--to`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct To {
+    /// `host:port`, or `unix:PATH`.
+    pub(super) authority: String,
+    /// The path in front of every path.
+    pub(super) base_path: String,
+}
+
+/// The flags of `respond`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct RespondFlags {
+    pub(super) listen: Vec<Address>,
+    pub(super) status: u16,
+    pub(super) body: Option<Vec<u8>>,
+    pub(super) workers: Option<usize>,
+}
+
+/// The flags of `demo`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct DemoFlags {
+    pub(super) workers: Option<usize>,
+}
+
+/// Reads the arguments; the first is the program's own name.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+    let mut arguments: Vec<OsString> = arguments.into_iter().skip(1).collect();
+    let Some(first) = arguments.first() else {
+        return Ok(Command::Nothing);
+    };
+    // The one-liner has no command word: it begins with a flag.
+    if first.as_encoded_bytes().starts_with(b"-") {
+        return proxy(&mut Parser::from_args(arguments));
+    }
+    let word = arguments.remove(0);
+    let mut parser = Parser::from_args(arguments);
+    match word.to_str() {
+        Some("demo") => demo(&mut parser),
+        Some("respond") => respond(&mut parser),
+        Some("tree") => tree(&mut parser),
+        Some("cancel") => cancel(&mut parser),
+        Some("help") => help(&mut parser),
+        _ => Err(UsageError::UnknownCommand(
+            word.to_string_lossy().into_owned(),
+        )),
+    }
+}
+
+fn proxy(parser: &mut Parser) -> Result<Command, UsageError> {
+    let mut flags = ProxyFlags::default();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(None)),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
+            Arg::Short('l') | Arg::Long("listen") => {
+                flags.listen.push(address("--listen", parser)?)
+            }
+            Arg::Short('t') | Arg::Long("to") => flags.to.push(to(&text(parser)?)?),
+            Arg::Long("balance") => {
+                let policy = text(parser)?;
+                if policy != "round_robin" {
+                    return Err(UsageError::value("--balance", policy, "round_robin"));
+                }
+            }
+            Arg::Long("timeout") => flags.timeout = Some(duration("--timeout", &text(parser)?)?),
+            Arg::Long("workers") => flags.workers = workers(parser)?,
+            Arg::Long("admin") => flags.admin = Some(admin(parser)?),
+            Arg::Long("access-log") => flags.access_log = destination(&text(parser)?),
+            Arg::Long("add-request-header") => flags.add.push(field_line(&text(parser)?)?),
+            Arg::Long("host-header") => {
+                flags.host = match text(parser)?.as_str() {
+                    "preserve" => Host::Preserve,
+                    "upstream" => Host::Upstream,
+                    name if crate::http::target::is_host(name.as_bytes()) => {
+                        Host::Literal(name.to_owned())
+                    }
+                    other => {
+                        return Err(UsageError::value(
+                            "--host-header",
+                            other,
+                            "preserve, upstream or a host name",
+                        ));
+                    }
+                }
+            }
+            Arg::Long("trust") => flags.trusted.extend(networks(&text(parser)?)?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    match (flags.listen.is_empty(), flags.to.is_empty()) {
+        (true, _) => Err(UsageError::Missing("--listen ADDRESS")),
+        (_, true) => Err(UsageError::Missing("--to ADDRESS")),
+        _ => Ok(Command::Proxy(flags)),
+    }
+}
+
+fn respond(parser: &mut Parser) -> Result<Command, UsageError> {
+    let mut flags = RespondFlags {
+        listen: Vec::new(),
+        status: 200,
+        body: None,
+        workers: None,
+    };
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Some("respond"))),
+            Arg::Short('l') | Arg::Long("listen") => {
+                flags.listen.push(address("--listen", parser)?)
+            }
+            Arg::Long("status") => {
+                let status = text(parser)?;
+                flags.status = status
+                    .parse()
+                    .ok()
+                    .filter(|status| (200..=599).contains(status))
+                    .ok_or_else(|| {
+                        UsageError::value("--status", status, "a number from 200 to 599")
+                    })?;
+            }
+            Arg::Long("workers") => flags.workers = workers(parser)?,
+            Arg::Value(body) if flags.body.is_none() => {
+                flags.body = Some(body.into_encoded_bytes())
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if flags.listen.is_empty() {
+        return Err(UsageError::Missing("--listen ADDRESS"));
+    }
+    Ok(Command::Respond(flags))
+}
+
+fn demo(parser: &mut Parser) -> Result<Command, UsageError> {
+    let mut flags = DemoFlags::default();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Some("demo"))),
+            Arg::Long("workers") => flags.workers = workers(parser)?,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Command::Demo(flags))
+}
+
+fn tree(parser: &mut Parser) -> Result<Command, UsageError> {
+    let (mut at, mut json) = (None, false);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Some("tree"))),
+            Arg::Long("admin") => at = Some(admin(parser)?),
+            Arg::Long("json") => json = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Command::Tree {
+        admin: or_usual(at)?,
+        json,
+    })
+}
+
+fn cancel(parser: &mut Parser) -> Result<Command, UsageError> {
+    let (mut at, mut id, mut because) = (None, None, String::new());
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Some("cancel"))),
+            Arg::Long("admin") => at = Some(admin(parser)?),
+            Arg::Long("because") => because = text(parser)?,
+            Arg::Value(value) if id.is_none() => {
+                let value = value.to_string_lossy().into_owned();
+                id = Some(value.parse().map_err(|_| {
+                    UsageError::value("ID", value, "a number, as `osier tree` shows it")
+                })?);
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let id = id.ok_or(UsageError::Missing("ID, a number that `osier tree` shows"))?;
+    Ok(Command::Cancel {
+        admin: or_usual(at)?,
+        id,
+        because,
+    })
+}
+
+fn help(parser: &mut Parser) -> Result<Command, UsageError> {
+    let topic =
+        match parser.next()? {
+            None => None,
+            Some(Arg::Value(word)) => {
+                let topics = ["demo", "respond", "tree", "cancel"];
+                let found = topics.into_iter().find(|topic| word == **topic);
+                Some(found.ok_or_else(|| {
+                    UsageError::UnknownCommand(word.to_string_lossy().into_owned())
+                })?)
+            }
+            Some(other) => return Err(other.unexpected().into()),
+        };
+    Ok(Command::Help(topic))
+}
+
+fn text(parser: &mut Parser) -> Result<String, UsageError> {
+    Ok(parser.value()?.string()?)
+}
+
+fn address(flag: &'static str, parser: &mut Parser) -> Result<Address, UsageError> {
+    let text = text(parser)?;
+    let address = text
+        .strip_prefix("http://")
+        .unwrap_or(&text)
+        .trim_end_matches('/');
+    address
+        .parse()
+        .map_err(|error| UsageError::Why(flag, format!("{error}")))
+}
+
+/// The admin interface is private: loopback or a unix socket.
+fn admin(parser: &mut Parser) -> Result<Address, UsageError> {
+    let address = address("--admin", parser)?;
+    if address.is_local() {
+        Ok(address)
+    } else {
+        Err(UsageError::Why(
+            "--admin",
+            format!("{address} is not on this machine; use a loopback address or unix:PATH"),
+        ))
+    }
+}
+
+fn or_usual(admin: Option<Address>) -> Result<Address, UsageError> {
+    match admin {
+        Some(address) => Ok(address),
+        None => ADMIN
+            .trim_start_matches("http://")
+            .parse()
+            .map_err(|error| UsageError::Why("--admin", format!("{error}"))),
+    }
+}
+
+fn to(text: &str) -> Result<To, UsageError> {
+    if text.starts_with("https://") {
+        return Err(UsageError::Why(
+            "--to",
+            "https is not spoken to origins yet; use http".to_owned(),
+        ));
+    }
+    if let Some(path) = text.strip_prefix("unix:") {
+        let what = "unix:PATH";
+        return if path.is_empty() {
+            Err(UsageError::value("--to", text, what))
+        } else {
+            Ok(To {
+                authority: text.to_owned(),
+                base_path: String::new(),
+            })
+        };
+    }
+    let rest = text.strip_prefix("http://").unwrap_or(text);
+    let (authority, path) = match rest.split_once('/') {
+        Some((authority, path)) => (authority, format!("/{path}")),
+        None => (rest, String::new()),
+    };
+    let has_port = authority.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !host.ends_with(':') && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    let authority = match (has_port, text.starts_with("http://")) {
+        (true, _) => authority.to_owned(),
+        (false, true) if !authority.is_empty() => format!("{authority}:80"),
+        (false, _) => {
+            return Err(UsageError::value(
+                "--to",
+                text,
+                "HOST:PORT, unix:PATH or http://HOST[:PORT][/BASE]",
+            ));
+        }
+    };
+    if !crate::http::target::is_host(authority.as_bytes()) {
+        return Err(UsageError::value(
+            "--to",
+            text,
+            "HOST:PORT, unix:PATH or http://HOST[:PORT][/BASE]",
+        ));
+    }
+    let plain = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'#');
+    if !path.bytes().all(plain) {
+        return Err(UsageError::value(
+            "--to",
+            text,
+            "a base path of printable characters, without `#`",
+        ));
+    }
+    Ok(To {
+        authority,
+        base_path: if path == "/" { String::new() } else { path },
+    })
+}
+
+fn workers(parser: &mut Parser) -> Result<Option<usize>, UsageError> {
+    let text = text(parser)?;
+    if text == "auto" {
+        return Ok(None);
+    }
+    match text.parse::<usize>() {
+        Ok(count @ 1..=1024) => Ok(Some(count)),
+        _ => Err(UsageError::value(
+            "--workers",
+            text,
+            "auto, or a number from 1 to 1024",
+        )),
+    }
+}
+
+/// `10s`, `250ms`, `2m`, `1h`.
+fn duration(flag: &'static str, text: &str) -> Result<Duration, UsageError> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let millis = match (number.parse::<u64>(), unit) {
+        (Ok(number), "ms") => Some(number),
+        (Ok(number), "s") => number.checked_mul(1000),
+        (Ok(number), "m") => number.checked_mul(60_000),
+        (Ok(number), "h") => number.checked_mul(3_600_000),
+        _ => None,
+    };
+    millis
+        .filter(|millis| *millis > 0)
+        .map(Duration::from_millis)
+        .ok_or_else(|| UsageError::value(flag, text, "a duration such as 250ms, 10s, 2m or 1h"))
+}
+
+fn destination(text: &str) -> Destination {
+    match text {
+        "off" => Destination::Off,
+        "stdout" => Destination::Stdout,
+        path => Destination::File(path.into()),
+    }
+}
+
+fn field_line(text: &str) -> Result<(Vec<u8>, Vec<u8>), UsageError> {
+    let what = "a field line such as 'X-Name: value'";
+    let (name, value) = text
+        .split_once(':')
+        .ok_or_else(|| UsageError::value("--add-request-header", text, what))?;
+    let (name, value) = (
+        name.as_bytes().to_vec(),
+        value.trim_matches([' ', '\t']).as_bytes().to_vec(),
+    );
+    if is_token(&name)
+        && value
+            .iter()
+            .all(|octet| matches!(octet, b'\t' | b' '..=b'~' | 0x80..))
+    {
+        Ok((name, value))
+    } else {
+        Err(UsageError::value("--add-request-header", text, what))
+    }
+}
+
+fn networks(text: &str) -> Result<Vec<Network>, UsageError> {
+    if text == "private" {
+        return Ok(Network::PRIVATE
+            .into_iter()
+            .filter_map(Network::parse)
+            .collect());
+    }
+    match Network::parse(text) {
+        Some(network) => Ok(vec![network]),
+        None => Err(UsageError::value(
+            "--trust",
+            text,
+            "a network such as 10.0.0.0/8, an address, or private",
+        )),
+    }
+}
+
+/// Why the arguments make no sense.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum UsageError {
+    /// No such command.
+    UnknownCommand(String),
+    /// A flag that is unknown, or lacks its value.
+    Flag(String),
+    /// This has to be given.
+    Missing(&'static str),
+    /// The value of a flag is not what it takes: flag, value, what it takes.
+    Value(&'static str, String, &'static str),
+    /// The value of a flag is not what it takes: flag, why.
+    Why(&'static str, String),
+}
+
+impl UsageError {
+    fn value(flag: &'static str, value: impl Into<String>, what: &'static str) -> Self {
+        Self::Value(flag, value.into(), what)
+    }
+}
+
+impl From<lexopt::Error> for UsageError {
+    fn from(error: lexopt::Error) -> Self {
+        Self::Flag(error.to_string())
+    }
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownCommand(word) => write!(f, "no command `{word}`"),
+            Self::Flag(what) => f.write_str(what),
+            Self::Missing(what) => write!(f, "{what} is missing"),
+            Self::Value(flag, value, what) => write!(f, "{flag}: `{value}` is not {what}"),
+            Self::Why(flag, why) => write!(f, "{flag}: {why}"),
+        }?;
+        f.write_str("; see `osier --help`")
+    }
+}

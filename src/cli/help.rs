@@ -1,0 +1,70 @@
+//! What `--help` says.
+
+/// The usage, for those who typed nothing.
+pub(super) const USAGE: &str = "\
+osier: a small HTTP/1.1 reverse proxy in which every request is a branch of a context tree
+
+  osier demo                                   a built-in origin, the gateway and the live tree, to try
+  osier --listen ADDRESS --to ADDRESS          proxy from one to the other
+  osier respond --listen ADDRESS [BODY]        answer everything alike
+  osier tree | cancel ID                       look at a running gateway's tree, end a branch of it
+  osier --help | --version | help COMMAND
+";
+
+const MAIN: &str = "
+THE ONE-LINER
+  -l, --listen ADDRESS          where to listen: IP:PORT, :PORT or unix:PATH; repeats
+  -t, --to ADDRESS              where requests go: HOST:PORT, unix:PATH or http://HOST:PORT/BASE; repeats, in turn
+      --balance round_robin     how one of them is picked
+      --timeout DURATION        until the final response head, all attempts together [60s]
+      --workers N               worker threads [one per core]
+      --admin ADDRESS           the live tree and cancelling: a loopback address or unix:PATH [off]
+      --access-log WHERE        off, stdout or a file [off]
+      --add-request-header 'K: v'   a field line for every request; repeats
+      --host-header HOW         the Host the origin sees: preserve, upstream or a name [preserve]
+      --trust CIDR              whose X-Forwarded-* is believed and appended to: a network or `private`; repeats
+
+SIGNALS
+  TERM, INT   drain: accept nothing new, finish what runs, 30s at most; a second one ends it at once
+  USR1        open the access log again
+
+EXIT CODES
+  0 done   1 failed   2 bad usage   75 an address could not be bound now
+";
+
+const DEMO: &str = "\
+osier demo [--workers N]
+
+Starts an origin with an echo, a slow answer, a stream of events and a WebSocket echo; the gateway in front of it on
+127.0.0.1:8086; and the live tree on http://127.0.0.1:8087/. A port that is taken is passed over for the next free one.
+";
+
+const RESPOND: &str = "\
+osier respond --listen ADDRESS [--status 200] [--workers N] [BODY]
+
+Answers every request with one status and body: a maintenance page, or an origin for a test.
+";
+
+const TREE: &str = "\
+osier tree [--json] [--admin ADDRESS]
+
+Prints the live context tree of a running gateway. ADDRESS is http://127.0.0.1:8087 unless given, or unix:PATH.
+";
+
+const CANCEL: &str = "\
+osier cancel ID [--because TEXT] [--admin ADDRESS]
+
+Ends one node of the live tree and all below it, and prints the receipt: how many nodes, how many waiters were woken,
+how deep, how long it took. The reason is what the log and the client's 503 will say.
+";
+
+/// The help for a command, or for all.
+pub(super) fn text(topic: Option<&str>) -> String {
+    match topic {
+        Some("demo") => DEMO.to_owned(),
+        Some("respond") => RESPOND.to_owned(),
+        Some("tree") => TREE.to_owned(),
+        Some("cancel") => CANCEL.to_owned(),
+        _ => format!("{USAGE}{MAIN}"),
+    }
+}

@@ -1,0 +1,141 @@
+//! The commands that serve: the one-liner and `respond`.
+
+use std::sync::Arc;
+
+use super::args::{ProxyFlags, RespondFlags, To};
+use super::{DONE, FAILED, TRY_LATER, say};
+use crate::net::address::{Address, AddressError, resolve};
+use crate::proxy::answer::{Answer, reason};
+use crate::proxy::gateway::{Endpoint, Identity, Rules, Target};
+use crate::proxy::timeout::Timeouts;
+use crate::server::{Options, Server, StartError};
+
+/// Proxies until told to stop.
+pub(super) fn proxy(flags: ProxyFlags) -> u8 {
+    let mut endpoints = Vec::new();
+    for to in &flags.to {
+        match endpoint(to) {
+            Ok(endpoint) => endpoints.push(endpoint),
+            Err(error) => {
+                say(format_args!("osier: --to: {error}"));
+                return FAILED;
+            }
+        }
+    }
+    let defaults = Options::default();
+    let mut timeouts = Timeouts::default();
+    if flags.timeout.is_some() {
+        timeouts.request = flags.timeout;
+    }
+    let options = Options {
+        listen: flags.listen,
+        admin: flags.admin,
+        workers: flags.workers,
+        access_log: flags.access_log,
+        rules: Rules {
+            timeouts,
+            identity: Identity {
+                trusted: flags.trusted,
+                host: flags.host,
+                add: flags.add,
+            },
+            target: Target::Upstream(endpoints),
+            ..defaults.rules
+        },
+        ..defaults
+    };
+    let to: Vec<_> = flags
+        .to
+        .iter()
+        .map(|to| format!("{}{}", to.authority, to.base_path))
+        .collect();
+    serve(options, &to.join(", "))
+}
+
+/// Answers everything alike until told to stop.
+pub(super) fn respond(flags: RespondFlags) -> u8 {
+    let content = flags
+        .body
+        .unwrap_or_else(|| format!("{}\n", reason(flags.status)).into_bytes());
+    let defaults = Options::default();
+    let options = Options {
+        listen: flags.listen,
+        workers: flags.workers,
+        rules: Rules {
+            target: Target::Respond(Answer::respond(flags.status, content)),
+            ..defaults.rules
+        },
+        ..defaults
+    };
+    serve(options, &format!("answers {}", flags.status))
+}
+
+/// What a `--to` names, looked up.
+pub(super) fn endpoint(to: &To) -> Result<Endpoint, AddressError> {
+    let name: Arc<str> = to.authority.as_str().into();
+    let addresses = match to.authority.strip_prefix("unix:") {
+        Some(path) => vec![Address::Unix(path.into())],
+        None => resolve(&to.authority)?,
+    };
+    Ok(Endpoint {
+        addresses,
+        name,
+        base_path: to.base_path.clone(),
+    })
+}
+
+fn serve(options: Options, what: &str) -> u8 {
+    match Server::start(options) {
+        Ok(server) => {
+            announce(&server, what);
+            run(server)
+        }
+        Err(error) => failed_to_start(&error),
+    }
+}
+
+/// Says why there is no server. What may be otherwise later is told apart from what will not.
+pub(super) fn failed_to_start(error: &StartError) -> u8 {
+    say(format_args!("osier: {error}"));
+    match error {
+        StartError::Bind(..) => TRY_LATER,
+        StartError::Log(_) | StartError::Worker(_) => FAILED,
+    }
+}
+
+/// Runs a server to its end.
+pub(super) fn run(server: Server) -> u8 {
+    match server.run() {
+        Ok(()) => DONE,
+        Err(error) => {
+            say(format_args!("osier: {error}"));
+            FAILED
+        }
+    }
+}
+
+/// The one line at start: what listens where, with how many workers and connections.
+pub(super) fn announce(server: &Server, what: &str) {
+    let listening: Vec<_> = server.listening().iter().map(shown).collect();
+    let capacity = server.capacity();
+    let admin = server
+        .admin()
+        .map(|address| format!(", admin on {}", shown(address)))
+        .unwrap_or_default();
+    say(format_args!(
+        "osier {}: {} → {what}, {} worker{}, at most {} connections{admin}",
+        env!("CARGO_PKG_VERSION"),
+        listening.join(", "),
+        capacity.workers,
+        if capacity.workers == 1 { "" } else { "s" },
+        capacity.connections,
+    ));
+}
+
+/// An address as something to click on.
+pub(super) fn shown(address: &Address) -> String {
+    match address {
+        Address::Inet(addr) => format!("http://{addr}"),
+        Address::Unix(_) => address.to_string(),
+    }
+}

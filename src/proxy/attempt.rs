@@ -1,0 +1,205 @@
+//! An attempt: one try of an exchange at one endpoint, from the connection to the final response head.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::task::Poll;
+
+use super::error::{Error, Phase, Retry, Side, What};
+use super::gateway::Gateway;
+use super::timeout::Timeout;
+use super::wait::within;
+use crate::clock;
+use crate::context::Context;
+use crate::http::head::{HeadScanner, Parsed, ResponseHead};
+use crate::http::limits::Limits;
+use crate::net::dialer::Dial;
+use crate::net::pool::Pooled;
+use crate::net::stream::{self, Stream};
+use crate::runtime::buffer::{Buffer, Buffers};
+
+/// A connection to `endpoint`: one that idles, or a new one.
+///
+/// # Errors
+/// No address could be connected to, or not in time.
+pub(super) async fn connect<D: Dial>(
+    gateway: &Gateway<D>,
+    ctx: &Context,
+    endpoint: usize,
+    addresses: &[crate::net::address::Address],
+) -> Result<Pooled<D::Stream>, Error> {
+    if let Some(pooled) = gateway.pool.take(endpoint) {
+        return Ok(pooled);
+    }
+    let limit = (Timeout::Connect, gateway.rules.timeouts.connect);
+    let dialed = within(ctx, Phase::Connect, limit, async {
+        let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in addresses {
+            match gateway.dial.dial(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    });
+    match dialed.await? {
+        Ok(stream) => Ok(Pooled {
+            stream,
+            since: clock::now(),
+            exchanges: 0,
+        }),
+        Err(error) => Err(Error::origin(
+            Phase::Connect,
+            Retry::Always,
+            What::Io(error),
+        )),
+    }
+}
+
+/// How far the sending of a request is. Once it has ended it is not polled again.
+pub(super) struct Sending<'a, F> {
+    future: Pin<&'a mut F>,
+    state: Sent,
+}
+
+/// See [`Sending`].
+pub(super) enum Sent {
+    /// Octets are still to be sent.
+    Partly,
+    /// All of it is sent.
+    Wholly,
+    /// The origin took no more. What it has to say of that may still come.
+    Refused,
+}
+
+impl<'a, F: Future<Output = Result<(), Error>>> Sending<'a, F> {
+    pub(super) fn new(future: Pin<&'a mut F>) -> Self {
+        Self {
+            future,
+            state: Sent::Partly,
+        }
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.state, Sent::Wholly)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        !matches!(self.state, Sent::Partly)
+    }
+
+    /// Goes on sending. Ready when there is nothing more to send.
+    ///
+    /// # Errors
+    /// The client's doing, or the context's. That the origin took no more is no error: an answer may follow.
+    pub(super) fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), Error>> {
+        if self.is_over() {
+            return Poll::Ready(Ok(()));
+        }
+        match self.future.as_mut().poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(())) => {
+                self.state = Sent::Wholly;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error))
+                if error.side == Side::Origin && !matches!(error.what, What::Timeout(_)) =>
+            {
+                self.state = Sent::Refused;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+        }
+    }
+}
+
+/// Reads the next response head, interim or final, while the request is still being sent.
+///
+/// # Errors
+/// The origin failed, broke a rule or took too long; or sending failed by the client's doing.
+pub(super) async fn await_head<S: Stream, F: Future<Output = Result<(), Error>>>(
+    ctx: &Context,
+    sending: &mut Sending<'_, F>,
+    reading: HeadReading<'_, S>,
+    timeout: (Timeout, Option<std::time::Duration>),
+) -> Result<(), Error> {
+    let mut head = std::pin::pin!(reading.read());
+    if !sending.is_over() {
+        // Nothing bounds this but what bounds the body, and the attempt itself.
+        let arrived = poll_fn(|cx| {
+            if let Poll::Ready(Err(error)) = sending.poll(cx) {
+                return Poll::Ready(Err(error));
+            }
+            match head.as_mut().poll(cx) {
+                Poll::Ready(head) => Poll::Ready(head.map(|()| true)),
+                Poll::Pending if sending.is_over() => Poll::Ready(Ok(false)),
+                Poll::Pending => Poll::Pending,
+            }
+        });
+        if within(ctx, Phase::Send, (Timeout::Request, None), arrived).await?? {
+            return Ok(());
+        }
+    }
+    within(ctx, Phase::Await, timeout, head).await?
+}
+
+/// What it takes to read a response head.
+pub(super) struct HeadReading<'a, S> {
+    pub(super) origin: &'a S,
+    pub(super) input: &'a mut Option<Buffer>,
+    pub(super) head: &'a mut ResponseHead,
+    pub(super) limits: &'a Limits,
+    pub(super) buffers: &'a Buffers,
+    /// The connection has carried exchanges before: its end now may be no more than its old age.
+    pub(super) is_reused: bool,
+}
+
+impl<S: Stream> HeadReading<'_, S> {
+    async fn read(self) -> Result<(), Error> {
+        let Self {
+            origin,
+            input,
+            head,
+            limits,
+            buffers,
+            is_reused,
+        } = self;
+        let mut progress = HeadScanner::default();
+        // Before the first octet of a response, a connection that was reused may have been closed for its age.
+        let retry = if is_reused {
+            Retry::IfIdempotent
+        } else {
+            Retry::Never
+        };
+        loop {
+            if let Some(buffer) = input
+                .as_mut()
+                .filter(|buffer| progress.worth_parsing(buffer.filled()))
+            {
+                let parsed = head
+                    .parse(buffer.filled(), limits)
+                    .map_err(|error| Error::origin_sin(Phase::Await, error.sin()))?;
+                if let Parsed::Complete(consumed) = parsed {
+                    buffer.consume(consumed);
+                    if buffer.is_empty() {
+                        *input = None;
+                    }
+                    return Ok(());
+                }
+            }
+            stream::readable(origin).await;
+            let had_some = input.is_some();
+            let buffer = input.get_or_insert_with(|| buffers.small());
+            let received = stream::read(origin, buffer.space()).await;
+            if buffer.is_empty() {
+                *input = None;
+            }
+            let retry = if had_some { Retry::Never } else { retry };
+            match received {
+                Ok(0) => return Err(Error::origin(Phase::Await, retry, What::Gone)),
+                Ok(_) => {}
+                Err(error) => return Err(Error::origin(Phase::Await, retry, What::Io(error))),
+            }
+        }
+    }
+}

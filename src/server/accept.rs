@@ -1,0 +1,180 @@
+//! Accepting: from a listening socket to a session's task.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use futures_lite::FutureExt;
+use futures_lite::future;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::clock;
+use crate::context::{Context, Label};
+use crate::net::dialer::Dialer;
+use crate::net::listener::{Accepted, Listener};
+use crate::net::tcp::Socket;
+use crate::proxy::answer::{Answer, Connection};
+use crate::proxy::gateway::Gateway;
+use crate::proxy::session;
+use crate::runtime::worker::{Worker, breathe};
+
+/// How many connections are accepted before the sessions get their turn.
+const ACCEPTS_PER_TURN: usize = 64;
+/// How long accepting pauses when there is no descriptor or memory for another connection.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What the accept loops of one worker share.
+pub(super) struct Door {
+    pub(super) worker: Rc<Worker>,
+    pub(super) gateway: Rc<Gateway<Dialer>>,
+    /// How many sessions there may be.
+    pub(super) connections_max: usize,
+    /// How many there are.
+    live: Cell<usize>,
+    /// The accept loops that wait for room.
+    waiting: RefCell<Vec<Waker>>,
+    /// A descriptor kept back, so that a full house can still say so.
+    reserve: RefCell<Option<OwnedFd>>,
+}
+
+impl Door {
+    pub(super) fn new(
+        worker: Rc<Worker>,
+        gateway: Rc<Gateway<Dialer>>,
+        connections_max: usize,
+    ) -> Self {
+        Self {
+            worker,
+            gateway,
+            connections_max,
+            live: Cell::new(0),
+            waiting: RefCell::default(),
+            reserve: RefCell::new(open_reserve()),
+        }
+    }
+
+    /// Accepts for ever.
+    pub(super) async fn accept(self: &Rc<Self>, listener: &Listener, ctx: &Context) {
+        loop {
+            for _ in 0..ACCEPTS_PER_TURN {
+                self.make_room().await;
+                match poll_fn(|cx| listener.poll_accept(cx)).await {
+                    Ok(accepted) => self.begin(accepted, ctx),
+                    Err(error) => {
+                        self.refuse(listener, &error).await;
+                        clock::sleep(PAUSE).await;
+                    }
+                }
+            }
+            breathe().await;
+        }
+    }
+
+    /// Accepts what has come before the door is shut: those connections are established already.
+    pub(super) async fn accept_waiting(self: &Rc<Self>, listener: &Listener, ctx: &Context) {
+        while let Some(Ok(accepted)) =
+            future::poll_once(poll_fn(|cx| listener.poll_accept(cx))).await
+        {
+            self.begin(accepted, ctx);
+        }
+    }
+
+    /// No session is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.live.get() == 0
+    }
+
+    /// Waits until one more session may be: the one that has idled longest makes way, if one idles.
+    async fn make_room(&self) {
+        if self.live.get() >= self.connections_max {
+            self.gateway.close_idlest();
+        }
+        poll_fn(|cx| {
+            if self.live.get() < self.connections_max {
+                return Poll::Ready(());
+            }
+            self.waiting.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn begin(self: &Rc<Self>, accepted: Accepted, ctx: &Context) {
+        let Accepted { fd, peer } = accepted;
+        let Ok(client) = Socket::accepted(fd, self.worker.reactor()) else {
+            return;
+        };
+        let label = peer.map_or_else(|| Label::from("unix"), |peer| Label::new(&peer.to_string()));
+        let (node, cancel) = ctx.named("session", label).with_cancel();
+        self.live.set(self.live.get() + 1);
+        let place = Place { door: self.clone() };
+        let gateway = self.gateway.clone();
+        self.worker.spawn(async move {
+            let served = AssertUnwindSafe(session::serve(gateway, client, peer, node))
+                .catch_unwind()
+                .await;
+            if served.is_err() {
+                // The panic has printed itself; the other sessions go on.
+                place
+                    .door
+                    .gateway
+                    .say("a session panicked; this is a bug in osier");
+            }
+            drop(cancel);
+            drop(place);
+        });
+    }
+
+    /// There is no descriptor left, or no memory. The reserve answers one client; the others wait in the backlog.
+    async fn refuse(&self, listener: &Listener, error: &io::Error) {
+        let full = matches!(
+            Errno::from_io_error(error),
+            Some(Errno::MFILE | Errno::NFILE)
+        );
+        self.gateway.say(&format!(
+            "cannot accept: {error}; trying again in {} ms",
+            PAUSE.as_millis()
+        ));
+        if !full || self.reserve.borrow_mut().take().is_none() {
+            return;
+        }
+        if let Some(Ok(accepted)) = future::poll_once(poll_fn(|cx| listener.poll_accept(cx))).await
+        {
+            let answer = Answer {
+                status: 503,
+                cause: "shed".to_owned(),
+                error_type: Some("connection_limit_reached"),
+                content: None,
+            };
+            let mut octets = Vec::new();
+            answer.write(false, Connection::Close, &mut octets);
+            let _ = rustix::net::send(&accepted.fd, &octets, rustix::net::SendFlags::NOSIGNAL);
+            let _ = rustix::net::shutdown(&accepted.fd, rustix::net::Shutdown::Write);
+        }
+        *self.reserve.borrow_mut() = open_reserve();
+    }
+}
+
+fn open_reserve() -> Option<OwnedFd> {
+    rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()
+}
+
+/// A session's place among those there may be.
+struct Place {
+    door: Rc<Door>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.door.live.set(self.door.live.get() - 1);
+        for waiting in self.door.waiting.borrow_mut().drain(..) {
+            waiting.wake();
+        }
+    }
+}
