@@ -1,0 +1,1 @@
+//! The tests of the room, one file per source file.
