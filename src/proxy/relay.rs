@@ -16,6 +16,9 @@ use crate::runtime::buffer::{Buffer, Buffers};
 /// How many pieces of content go into one write at most: small chunks are gathered.
 const PIECES_MAX: usize = 16;
 
+/// So much content is copied behind the head, to be written with it as one piece.
+const COPIED_MAX: usize = 2048;
+
 /// One peer's end of a body: its connection, and what was received from it and not used yet.
 pub(super) struct From<'a, S> {
     pub(super) stream: &'a S,
@@ -81,15 +84,26 @@ pub(super) async fn relay<R: Stream, W: Stream>(
                     .finish(decoder.trailers(), &mut tail)
                     .map_err(|_| sin(from.side, "body_shorter_than_length", 400))?;
             }
-            let mut pieces = [IoSlice::new(&[]); PIECES_MAX + 4];
-            pieces[0] = IoSlice::new(head);
-            pieces[1] = IoSlice::new(chunk_head.as_ref());
-            for (piece, content) in pieces[2..].iter_mut().zip(&content) {
-                *piece = IoSlice::new(content);
+            if octets <= COPIED_MAX {
+                // One small copy costs less than a vectored write.
+                head.extend_from_slice(chunk_head.as_ref());
+                for piece in content.iter().take(count) {
+                    head.extend_from_slice(piece);
+                }
+                head.extend_from_slice(encoder.chunk_tail(octets));
+                head.append(&mut tail);
+                write(means, receiver, to, &mut [IoSlice::new(head)]).await?;
+            } else {
+                let mut pieces = [IoSlice::new(&[]); PIECES_MAX + 4];
+                let ends = [encoder.chunk_tail(octets), &tail];
+                let all = [&**head, chunk_head.as_ref()].into_iter().chain(content.into_iter().take(count)).chain(ends);
+                let mut used = 0;
+                for (place, piece) in pieces.iter_mut().zip(all.filter(|piece| !piece.is_empty())) {
+                    *place = IoSlice::new(piece);
+                    used += 1;
+                }
+                write(means, receiver, to, pieces.get_mut(..used).unwrap_or_default()).await?;
             }
-            pieces[PIECES_MAX + 2] = IoSlice::new(encoder.chunk_tail(octets));
-            pieces[PIECES_MAX + 3] = IoSlice::new(&tail);
-            write(means, receiver, to, &mut pieces).await?;
             *carried += octets as u64;
             head.clear();
         }

@@ -138,12 +138,11 @@ impl Reactor {
         Ok(source)
     }
 
-    /// Waits until something is ready or `timeout` is over (`None`: for as long as it takes), then marks what is ready
-    /// and wakes who waits for it. Returns how many events came.
+    /// Waits until something is ready or `timeout` is over (`None`: for as long as it takes).
     ///
     /// # Errors
     /// What epoll_wait says; an interrupted wait is no error.
-    pub fn turn(&self, timeout: Option<Duration>) -> io::Result<usize> {
+    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = timeout.map(|t| Timespec {
             tv_sec: t.as_secs().min(86_400) as i64,
             tv_nsec: i64::from(t.subsec_nanos()) as _,
@@ -151,9 +150,14 @@ impl Reactor {
         let mut events = self.events.borrow_mut();
         events.clear();
         match epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// Marks what the last wait found ready, and wakes who waits for it. Returns how many events there were.
+    pub fn dispatch(&self) -> usize {
+        let events = self.events.borrow();
         for event in events.iter() {
             let (data, flags) = (event.data.u64(), event.flags);
             if data == UNNAMED {
@@ -164,7 +168,7 @@ impl Reactor {
                 source.raise(ready_bits(flags));
             }
         }
-        Ok(events.len())
+        events.len()
     }
 
     /// How many descriptors are registered by name.

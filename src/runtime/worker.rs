@@ -100,10 +100,12 @@ impl Worker {
             } else {
                 Some(Duration::ZERO)
             };
-            let waited = self.reactor.turn(timeout);
+            let waited = self.reactor.wait(timeout);
+            // From here on a wake is by this thread, or finds it awake: neither needs the eventfd.
             self.unpark.resume();
             waited?;
             self.timers.turn();
+            self.reactor.dispatch();
             self.timers.fire();
         }
     }
