@@ -55,7 +55,8 @@ async fn connection(mut stream: TcpStream) -> io::Result<()> {
                     }
                 }
                 Err(error) => {
-                    return respond(&mut stream, error.status(), &format!("{error}\n"), false).await;
+                    return respond(&mut stream, error.status(), &format!("{error}\n"), false)
+                        .await;
                 }
             }
         };

@@ -389,6 +389,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             response,
             response_out,
             octets,
+            octets_back,
         } = heads;
         let upgrade = forward::upgrade_requested(request, UPGRADES).is_some();
         self.write_head(endpoint, request, request_out, framed, octets);
@@ -445,6 +446,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
                     request,
                     response,
                     response_out,
+                    octets: octets_back,
                 };
                 self.carry_response(how, &mut origin_input, told, reply)
                     .await
@@ -611,6 +613,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             request,
             response,
             response_out,
+            octets,
         } = how;
         let gateway = self.gateway;
         let framed = response_framing(response, request.method())
@@ -629,8 +632,8 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             (true, Version::Http10) => ConnectionOption::KeepAlive,
             (true, Version::Http11) => ConnectionOption::None,
         };
-        let mut octets = Vec::new();
-        write_response(response_out, &framed_out, option, &mut octets);
+        octets.clear();
+        write_response(response_out, &framed_out, option, octets);
         told.status = response.status();
         reply.begun = true;
 
@@ -651,7 +654,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             &means,
             from,
             client,
-            &mut octets,
+            octets,
             &mut decoder,
             &mut encoder,
             &mut told.sent
@@ -756,6 +759,7 @@ struct Returning<'a, 'b, S, F> {
     request: &'a RequestHead,
     response: &'a crate::http::head::ResponseHead,
     response_out: &'a mut crate::http::head::ResponseHead,
+    octets: &'a mut Vec<u8>,
 }
 
 /// An attempt that failed.

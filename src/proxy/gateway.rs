@@ -276,8 +276,11 @@ impl<D: Dial> Gateway<D> {
 
     pub(super) fn give_back(&self, mut heads: Box<Heads>) {
         let mut kept = self.heads.borrow_mut();
-        if kept.len() < HEADS_KEPT && heads.octets.capacity() <= 16 * 1024 {
+        if kept.len() < HEADS_KEPT
+            && heads.octets.capacity() + heads.octets_back.capacity() <= 32 * 1024
+        {
             heads.octets.clear();
+            heads.octets_back.clear();
             kept.push(heads);
         }
     }
@@ -315,8 +318,10 @@ pub(super) struct Heads {
     pub(super) response: ResponseHead,
     /// As the client gets it.
     pub(super) response_out: ResponseHead,
-    /// A head as octets, about to be written.
+    /// A head as octets, about to be written: the request's to the origin, or an answer of ours.
     pub(super) octets: Vec<u8>,
+    /// The response's to the client.
+    pub(super) octets_back: Vec<u8>,
 }
 
 /// What the gateway knows of one session, and how it reaches it.

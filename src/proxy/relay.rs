@@ -96,13 +96,22 @@ pub(super) async fn relay<R: Stream, W: Stream>(
             } else {
                 let mut pieces = [IoSlice::new(&[]); PIECES_MAX + 4];
                 let ends = [encoder.chunk_tail(octets), &tail];
-                let all = [&**head, chunk_head.as_ref()].into_iter().chain(content.into_iter().take(count)).chain(ends);
+                let all = [&**head, chunk_head.as_ref()]
+                    .into_iter()
+                    .chain(content.into_iter().take(count))
+                    .chain(ends);
                 let mut used = 0;
                 for (place, piece) in pieces.iter_mut().zip(all.filter(|piece| !piece.is_empty())) {
                     *place = IoSlice::new(piece);
                     used += 1;
                 }
-                write(means, receiver, to, pieces.get_mut(..used).unwrap_or_default()).await?;
+                write(
+                    means,
+                    receiver,
+                    to,
+                    pieces.get_mut(..used).unwrap_or_default(),
+                )
+                .await?;
             }
             *carried += octets as u64;
             head.clear();
