@@ -4,6 +4,9 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
+
+use rustix::io::Errno;
 
 use super::error::{Error, Phase, Retry, Side, What};
 use super::gateway::Gateway;
@@ -17,6 +20,9 @@ use crate::net::dialer::Dial;
 use crate::net::pool::Pooled;
 use crate::net::stream::{self, Stream};
 use crate::runtime::buffer::{Buffer, Buffers};
+
+/// How long an exchange waits for another to give its descriptor back.
+const FULL_PAUSE: Duration = Duration::from_millis(5);
 
 /// A connection to `endpoint`: one that idles, or a new one.
 ///
@@ -33,27 +39,46 @@ pub(super) async fn connect<D: Dial>(
     }
     let limit = (Timeout::Connect, gateway.rules.timeouts.connect);
     let dialed = within(ctx, Phase::Connect, limit, async {
-        let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in addresses {
-            match gateway.dial.dial(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => failed = error,
+        loop {
+            let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+            for address in addresses {
+                match gateway.dial.dial(address).await {
+                    Ok(stream) => {
+                        return Ok(Pooled {
+                            stream,
+                            since: clock::now(),
+                            exchanges: 0,
+                        });
+                    }
+                    Err(error) => failed = error,
+                }
+            }
+            if !is_full(&failed) {
+                return Err(failed);
+            }
+            // No descriptor is left in this process; other exchanges end all the time.
+            clock::sleep(FULL_PAUSE).await;
+            if let Some(pooled) = gateway.pool.take(endpoint) {
+                return Ok(pooled);
             }
         }
-        Err(failed)
     });
     match dialed.await? {
-        Ok(stream) => Ok(Pooled {
-            stream,
-            since: clock::now(),
-            exchanges: 0,
-        }),
+        Ok(pooled) => Ok(pooled),
         Err(error) => Err(Error::origin(
             Phase::Connect,
             Retry::Always,
             What::Io(error),
         )),
     }
+}
+
+/// The process has no descriptor left, which is nothing the origin could help.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE)
+    )
 }
 
 /// How far the sending of a request is. Once it has ended it is not polled again.
@@ -121,7 +146,7 @@ pub(super) async fn await_head<S: Stream, F: Future<Output = Result<(), Error>>>
     ctx: &Context,
     sending: &mut Sending<'_, F>,
     reading: HeadReading<'_, S>,
-    timeout: (Timeout, Option<std::time::Duration>),
+    timeout: (Timeout, Option<Duration>),
 ) -> Result<(), Error> {
     let mut head = std::pin::pin!(reading.read());
     if !sending.is_over() {

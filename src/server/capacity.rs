@@ -7,6 +7,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors that are not for connections: the workers' own, listeners, logs, the reserve.
 const DESCRIPTORS_KEPT: u64 = 64;
+/// Of the rest, one in so many is kept for connections to origins. Most clients idle at any moment; an exchange that
+/// finds none left waits for one, within its connect timeout.
+const ORIGIN_SHARE: u64 = 4;
 /// How many connections, where descriptors are unlimited.
 const CONNECTIONS_MAX: u64 = 1 << 20;
 /// Buffers take a quarter of the memory, and never more than this.
@@ -19,7 +22,7 @@ const SMALL_MEMORY: u64 = 128 << 20;
 pub struct Capacity {
     /// How many workers there are.
     pub workers: usize,
-    /// How many client connections at most: each may need one to an origin.
+    /// How many client connections at most.
     pub connections: usize,
     /// How many octets all buffers together may have.
     pub buffer_octets: usize,
