@@ -194,9 +194,7 @@ impl Admin {
                 "this Host is not believed here; use localhost, or name it in admin.hosts\n",
             );
         }
-        let Some(root) = self.root.context() else {
-            return Response::text(503, "no tree\n");
-        };
+        let root = self.root.context();
         let is_post = request.method == b"POST";
         if let Some(id) = request.path.strip_prefix("/cancel/") {
             return if is_post {
@@ -218,10 +216,10 @@ impl Admin {
                 Response::text(503, "draining\n")
             }
             "/healthz" | "/readyz" => Response::text(200, "ok\n"),
-            "/tree" | "/tree.json" => tree(root, request),
+            "/tree" | "/tree.json" | "/tree.dot" | "/tree.mmd" => tree(root, request),
             _ => Response::text(
                 404,
-                "here are /tree, /tree.json, /healthz, /readyz and POST /cancel/ID\n",
+                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /healthz, /readyz and POST /cancel/ID\n",
             ),
         }
     }
@@ -315,10 +313,12 @@ fn tree(root: &Context, request: &Request) -> Response {
         ..options
     };
     let view = View::of(&below, &options);
-    if request.path == "/tree.json" || request.wants_json {
-        Response::json(200, view.to_json() + "\n")
-    } else {
-        Response::text(200, view.to_text())
+    match request.path.as_str() {
+        "/tree.json" => Response::json(200, view.to_json() + "\n"),
+        "/tree.dot" => Response::text(200, view.to_dot()),
+        "/tree.mmd" => Response::text(200, view.to_mermaid()),
+        _ if request.wants_json => Response::json(200, view.to_json() + "\n"),
+        _ => Response::text(200, view.to_text()),
     }
 }
 

@@ -1,57 +1,51 @@
-//! ROOM 1: the context tree.
+//! A tree of contexts: what is done on whose behalf, how long it may take, and how it is told to stop.
 //!
-//! A [`Context`] is a node of a tree. It can be cancelled, it can have a deadline, it can carry a value; and it has a
-//! parent, from which it was derived. The laws, in Go's sense:
-//!
-//! 1. **Cancelling a node cancels everything below it**, and nothing above or beside it.
-//! 2. **A deadline can only become earlier on the way down**: a child lives as long as it asks for, or as its parent
-//!    does, whichever is shorter.
-//! 3. **A value is looked up towards the root**: the nearest node that sets the key answers.
-//! 4. [`Context::err`] says that a node has ended, and in which of two ways; [`Context::cause`] says who ended it,
-//!    where and why. Both stay as they are from then on. The first cause wins.
-//! 5. [`Context::done`] is ready when the node has ended; [`Context::run`] ends a future with its node.
-//! 6. **When any waiter anywhere wakes, the whole subtree reads ended already.** A cancel marks first and wakes after.
-//! 7. **A child of an ended node is born ended**, with its parent's cause, also while the parent is being cancelled.
-//! 8. **Dropping a [`Cancel`] cancels.** A forgotten handle is no leak; [`Cancel::detach`] says that it was meant.
+//! A [`Context`] is a node. It is derived from another one, its parent, and never has more time than that. It can be
+//! cancelled, can have a deadline, can carry a value. When a node ends, everything below it ends with it; what is
+//! above and beside it lives on.
 //!
 //! ```text
-//!   background
-//!   └─ server            cancel here: everything ends
-//!      ├─ session 1
-//!      │  └─ exchange    cancel here: session 1 and all beside it live on
-//!      │     └─ attempt
-//!      └─ session 2
+//!     server ── listener ─┬─ session ─── exchange ─── attempt
+//!                         └─ session ─┬─ exchange ─── attempt      cancel this exchange, and its attempt ends;
+//!                                     └─ exchange ─── attempt      this one goes on
 //! ```
 //!
-//! # Example
+//! # The contract
+//!
+//! - A function that works on behalf of something takes `ctx: &Context` as its first parameter.
+//! - [`done`](Context::done) tells that work should stop, [`err`](Context::err) says how it ended: [`Canceled`] or
+//!   [`DeadlineExceeded`], and [`cause`](Context::cause) who ended it, why, where and when.
+//! - The first end is the end. Neither `err` nor `cause` changes after it is there.
+//! - Ending is complete: whoever sees that a node has ended, by `err` or because its `done` woke, sees the same of
+//!   every node below it. Nobody has to look for a child that was not told yet.
+//! - Ending is not joining: `cancel` does not wait for the work to stop.
+//! - A deadline is exact by the clock for whoever asks, with or without a timer. A timer runs only while somebody waits.
+//! - A [`Cancel`] that is dropped cancels. A cancel cannot be lost, only given up on purpose, by
+//!   [`detach`](Cancel::detach).
+//! - Children end, and are woken, in the order of their creation.
+//! - Everything may be called from any thread at any time, and no lock of this module is held while somebody is woken.
 //!
 //! ```
-//! use osier::context::{self, ContextError};
-//! use std::time::Duration;
+//! use osier::context::{ContextError, background};
 //!
-//! smol::block_on(async {
-//!     let (server, stop) = context::background().with_cancel();
-//!     let (request, _end) = server.with_timeout(Duration::from_secs(60));
-//!     assert_eq!(request.run(async { 42 }).await, Ok(42));
+//! let (request, cancel) = background().with_cancel();
+//! let (lookup, _keep) = request.with_cancel();
+//! let receipt = cancel.cancel_because("client closed");
 //!
-//!     stop.cancel_because("the day is over");
-//!     assert_eq!(request.err(), Some(ContextError::Canceled));
-//!     assert_eq!(request.run(async { 42 }).await, Err(ContextError::Canceled));
-//!     let cause = request.cause().expect("it has ended");
-//!     assert_eq!(cause.reason().map(ToString::to_string).as_deref(), Some("the day is over"));
-//! });
+//! assert_eq!(receipt.nodes, 2);
+//! assert_eq!(lookup.err(), Some(ContextError::Canceled));
+//! assert_eq!(lookup.cause().unwrap().brief().to_string(), "context canceled: client closed");
 //! ```
 //!
-//! # How to use it
-//!
-//! Pass the context as the first parameter, by reference, named `ctx`. Derive a child for each part of the work that
-//! may have to end by itself. Keep no context in a long-lived structure unless the structure is that part of the work.
-//! Use values for what belongs to the request as a whole, not as optional parameters.
+//! [`Canceled`]: ContextError::Canceled
+//! [`DeadlineExceeded`]: ContextError::DeadlineExceeded
 
 mod cause;
 mod done;
 mod label;
 mod node;
+mod stamp;
+mod sweep;
 mod value;
 mod view;
 
@@ -59,10 +53,10 @@ mod view;
 mod tests;
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
-use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -70,279 +64,250 @@ pub use cause::{Cause, ContextError, Dropped, Origin, Reason};
 pub use done::Done;
 pub use label::Label;
 pub use value::Key;
-pub use view::{View, ViewOptions};
+pub use view::{View, ViewNode, ViewOptions};
 
 use crate::clock;
-use cause::Why;
-use node::{Ended, Node, Plan, Shape};
+use label::Kind;
+use node::{About, Node, Seed, Word};
+use stamp::Stamp;
+use value::Carried;
 
-/// The root of a program: never done, no deadline, no values. Its children do not keep each other.
+/// The root of a program: never ends, has no deadline and no values, and remembers nothing of what is derived from it.
 #[must_use]
 pub fn background() -> Context {
-    static ROOT: OnceLock<Context> = OnceLock::new();
-    ROOT.get_or_init(|| Context {
-        node: Node::root(Shape::Background, "background"),
-    })
-    .clone()
+    Context {
+        node: Node::background().clone(),
+    }
 }
 
-/// A root for where the right parent is not known yet.
+/// A root like [`background`], for where it is not clear yet which context to use.
 #[must_use]
 pub fn todo() -> Context {
-    static ROOT: OnceLock<Context> = OnceLock::new();
-    ROOT.get_or_init(|| Context {
-        node: Node::root(Shape::Todo, "todo"),
-    })
-    .clone()
+    Context {
+        node: Node::todo().clone(),
+    }
 }
 
-/// A node of the tree: see the [module](self) for the laws. Cheap to clone; every clone is the same node.
+/// A node of the tree, or rather a handle of it: a clone is the same node.
+///
+/// A node stays in the tree until its last handle and the last one of anything below it are dropped, whether it has
+/// ended or not.
 #[derive(Clone)]
 pub struct Context {
+    /// The node itself.
     node: Arc<Node>,
 }
 
 impl Context {
-    /// A child and the handle that cancels it.
+    /// Derives a node that can be cancelled.
     #[track_caller]
     pub fn with_cancel(&self) -> (Self, Cancel) {
-        self.unnamed().with_cancel()
+        self.unnamed(Kind::CANCEL).with_cancel()
     }
 
-    /// A child that ends at `at`, or with its parent if that is earlier.
+    /// Derives a node that ends at `at`, or earlier: when this one does, or when it is cancelled.
     #[track_caller]
     pub fn with_deadline(&self, at: Instant) -> (Self, Cancel) {
-        self.unnamed().with_deadline(at)
+        self.unnamed(Kind::DEADLINE).with_deadline(at)
     }
 
-    /// [`Context::with_deadline`], with a reason for the cause should the deadline pass.
+    /// As [`with_deadline`](Self::with_deadline); `reason` is what the cause says if it is this deadline that passes.
     #[track_caller]
     pub fn with_deadline_cause(&self, at: Instant, reason: impl Into<Reason>) -> (Self, Cancel) {
-        self.unnamed().with_deadline_cause(at, reason)
+        self.unnamed(Kind::DEADLINE).with_deadline_cause(at, reason)
     }
 
-    /// A child that ends after `timeout`, or with its parent if that is earlier.
+    /// As [`with_deadline`](Self::with_deadline), `timeout` from now.
     #[track_caller]
     pub fn with_timeout(&self, timeout: Duration) -> (Self, Cancel) {
-        self.unnamed().with_timeout(timeout)
+        self.unnamed(Kind::TIMEOUT).with_timeout(timeout)
     }
 
-    /// [`Context::with_timeout`], with a reason for the cause should it run out.
+    /// As [`with_deadline_cause`](Self::with_deadline_cause), `timeout` from now.
     #[track_caller]
     pub fn with_timeout_cause(
         &self,
         timeout: Duration,
         reason: impl Into<Reason>,
     ) -> (Self, Cancel) {
-        self.unnamed().with_timeout_cause(timeout, reason)
+        self.unnamed(Kind::TIMEOUT)
+            .with_timeout_cause(timeout, reason)
     }
 
-    /// A child that carries a value. It ends with its parent.
-    #[must_use]
+    /// Derives a node that carries `value` for itself and everything below it. It ends when this one does.
+    #[track_caller]
     pub fn with_value<T: Send + Sync + 'static>(&self, key: &'static Key<T>, value: T) -> Self {
-        self.unnamed().with_value(key, value)
+        let label = Label::from(key.name());
+        Named {
+            parent: self,
+            kind: Kind::VALUE,
+            label,
+        }
+        .with_value(key, value)
     }
 
-    /// Names the child that is about to be made, for the tree: what kind of thing it is, and which one.
+    /// Derives a node that keeps the values and nothing else: no end and no deadline comes through from above.
+    ///
+    /// It never ends; what is derived from it can be cancelled on its own.
+    #[track_caller]
+    #[must_use]
+    pub fn without_cancel(&self) -> Self {
+        let seed = Seed {
+            kind: Kind::WITHOUT_CANCEL,
+            about: About::Named(Label::EMPTY),
+            created: Stamp::now(),
+            deadline: Stamp::NEVER,
+            reason: None,
+            place: Location::caller(),
+            bits: node::bit::SHIELD,
+        };
+        Self {
+            node: self.node.child(seed),
+        }
+    }
+
+    /// Names the node that is derived next: what kind of thing it stands for, and which one of them.
+    ///
+    /// A kind is a word out of a few that the program uses; the label may be different for each node.
+    ///
+    /// ```
+    /// let ctx = osier::context::background();
+    /// let (exchange, _cancel) = ctx.named("exchange", "GET /").with_cancel();
+    /// assert_eq!((exchange.kind(), exchange.label()), ("exchange", "GET /"));
+    /// ```
     pub fn named(&self, kind: &'static str, label: impl Into<Label>) -> Named<'_> {
         Named {
             parent: self,
-            kind: Some(kind),
+            kind: Kind::of(kind),
             label: label.into(),
         }
     }
 
-    fn unnamed(&self) -> Named<'_> {
+    fn unnamed(&self, kind: Kind) -> Named<'_> {
         Named {
             parent: self,
-            kind: None,
-            label: Label::from(""),
+            kind,
+            label: Label::EMPTY,
         }
     }
 
-    /// Ready when this node has ended. Waiting costs nothing before the first poll that has to wait.
+    /// How the node ended; none while it lives.
+    ///
+    /// One load of one word, and a look at the clock if there is a deadline. Once it is not none it never changes.
+    #[must_use]
+    pub fn err(&self) -> Option<ContextError> {
+        sweep::err(&self.node)
+    }
+
+    /// Why the node ended, who ended it, where and when; none while it lives.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.err()?;
+        self.node.cause()
+    }
+
+    /// When the node will end at the latest: the earliest deadline of it and all above it.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.node.deadline.to_instant()
+    }
+
+    /// The node that imposes [`deadline`](Self::deadline): this one or one above it.
+    #[must_use]
+    pub fn deadline_owner(&self) -> Option<Self> {
+        Some(Self {
+            node: self.node.deadline_owner()?.clone(),
+        })
+    }
+
+    /// The value that this node or the nearest one above it carries under `key`. Ended nodes keep theirs.
+    #[must_use]
+    pub fn value<T: 'static>(&self, key: &'static Key<T>) -> Option<&T> {
+        self.node.value(key.known()?)?.value().downcast_ref()
+    }
+
+    /// A future that is ready when the node has ended.
     pub fn done(&self) -> Done {
         Done::new(self.node.clone())
     }
 
-    /// How this node has ended, or `None` while it lives. Exact by the clock: a deadline that has passed is seen here
-    /// whether or not anybody waited for it.
-    #[must_use]
-    pub fn err(&self) -> Option<ContextError> {
-        self.node.err()
+    /// Blocks the thread until the node has ended. For threads that run no tasks.
+    pub fn wait(&self) -> ContextError {
+        futures_lite::future::block_on(self.done())
     }
 
-    /// Why this node has ended, or `None` while it lives.
-    #[must_use]
-    pub fn cause(&self) -> Option<Cause> {
-        self.node.err()?;
-        self.node.cause().cloned()
-    }
-
-    /// When this node ends at the latest: the earliest deadline of its own and all above it.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
-        self.node.deadline
-    }
-
-    /// The node that imposes [`Context::deadline`]: this one, or the nearest above it that asked for it.
-    #[must_use]
-    pub fn deadline_owner(&self) -> Option<Self> {
-        self.node
-            .deadline_owner()
-            .map(|node| Self { node: node.clone() })
-    }
-
-    /// The value of `key` at this node or the nearest above it that sets it.
-    #[must_use]
-    pub fn value<T: Send + Sync + 'static>(&self, key: &'static Key<T>) -> Option<&T> {
-        let identity = key.identity();
-        let bit = value::mask_of(identity);
-        let mut node = &self.node;
-        while node.mask & bit != 0 {
-            if let Some(entry) = node
-                .value
-                .as_ref()
-                .filter(|entry| entry.identity == identity)
-            {
-                return entry.value.as_ref()?.downcast_ref();
-            }
-            node = node.parent()?;
-        }
-        None
-    }
-
-    /// Runs `future` until it is done or this node has ended, whichever is seen first; the node is looked at first.
-    /// A future that need not wait costs nothing beyond its own work.
+    /// Runs `work` until it is ready or the node ends, whichever is first. `work` is dropped before this returns.
+    ///
+    /// The node is looked at first, each time: if it has ended, `work` is not polled, not even once. If `work` is ready
+    /// at its first poll, this costs no allocation and no timer.
     ///
     /// # Errors
-    /// How the node ended. The future is dropped then, wherever it was.
-    pub async fn run<F: Future>(&self, future: F) -> Result<F::Output, ContextError> {
-        let mut future = pin!(future);
-        let mut done = pin!(self.done());
-        let mut first = true;
-        std::future::poll_fn(|cx| {
-            // The first look asks the word alone; only who has to wait listens.
-            if std::mem::take(&mut first) {
-                if let Some(error) = self.err() {
-                    return Poll::Ready(Err(error));
-                }
-                if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                    return Poll::Ready(Ok(output));
-                }
-                return done.as_mut().poll(cx).map(Err);
-            }
-            if let Poll::Ready(error) = done.as_mut().poll(cx) {
+    /// [`ContextError`]: the node ended before the work did.
+    pub async fn run<F: Future>(&self, work: F) -> Result<F::Output, ContextError> {
+        let mut work = pin!(work);
+        let mut done = None;
+        poll_fn(|cx| {
+            if let Some(error) = self.err() {
                 return Poll::Ready(Err(error));
             }
-            future.as_mut().poll(cx).map(Ok)
+            if let Poll::Ready(output) = work.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            Pin::new(done.get_or_insert_with(|| self.done()))
+                .poll(cx)
+                .map(Err)
         })
         .await
     }
 
-    /// What tells this node from all others of this process. The roots have 0.
+    /// A number that no other node of this process has; 0 for the roots.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.node.id
     }
 
-    /// What kind of thing it stands for.
+    /// The word given to [`named`](Self::named), else one for how the node was made, such as `cancel`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        self.node.kind
+        self.node.kind.name()
     }
 
-    /// Which one of its kind.
+    /// The label given to [`named`](Self::named), else the key's name for a value, else nothing.
     #[must_use]
     pub fn label(&self) -> &str {
-        self.node.label.as_str()
+        self.node.label().as_str()
     }
 
-    /// How long ago it was made.
-    #[must_use]
-    pub fn age(&self) -> Duration {
-        node::age(&self.node)
-    }
-
-    /// The node it was derived from.
-    #[must_use]
-    pub fn parent(&self) -> Option<Self> {
-        self.node.parent().map(|node| Self { node: node.clone() })
-    }
-
-    /// The node with this id, if it is this one or lives below it.
+    /// The node with this number, if it is this one or somewhere below it. Looks at one node after the other.
     #[must_use]
     pub fn descendant(&self, id: u64) -> Option<Self> {
-        let mut stack = vec![self.node.clone()];
-        while let Some(node) = stack.pop() {
-            if node.id == id {
-                return Some(Self { node });
-            }
-            stack.extend(node.children());
-        }
-        None
+        view::find(&self.node, id).map(|node| Self { node })
     }
 }
 
-/// Two contexts are equal if they are the same node.
-impl PartialEq for Context {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.node, &other.node)
-    }
-}
-
-impl Eq for Context {}
-
-/// How the node came about, from the root: `context.Background.WithCancel.WithValue(user)`.
+/// Prints the path from the root, as Go does, with values left out:
+/// `context.Background.WithCancel.WithDeadline(4.98 s).WithValue(user)`, or for a named node `.exchange#17(GET /)`.
 impl fmt::Display for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut chain = vec![&self.node];
-        while let Some(parent) = chain.last().and_then(|node| node.parent()) {
-            chain.push(parent);
-        }
-        for node in chain.into_iter().rev() {
-            match node.shape {
-                Shape::Background => f.write_str("context.Background")?,
-                Shape::Todo => f.write_str("context.TODO")?,
-                Shape::Cancel => f.write_str(".WithCancel")?,
-                Shape::Deadline => {
-                    let left = node
-                        .deadline
-                        .map(|at| at.saturating_duration_since(clock::now()));
-                    write!(f, ".WithDeadline([{:?}])", left.unwrap_or_default())?;
-                }
-                Shape::Value => write!(
-                    f,
-                    ".WithValue({})",
-                    node.value.as_ref().map_or("", |entry| entry.name)
-                )?,
-            }
-        }
-        Ok(())
+        view::write_path(&self.node, f)
     }
 }
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}", self.kind(), self.id())?;
-        if !self.label().is_empty() {
-            write!(f, "({})", self.label())?;
-        }
-        // The bit alone: printing must not end anything.
-        if self.node.is_done() {
-            f.write_str(" ended")
-        } else {
-            Ok(())
-        }
+        self.node.fmt(f)
     }
 }
 
-/// A child that has its name already: see [`Context::named`].
+/// A node about to be derived, with its name. Made by [`Context::named`].
 #[derive(Debug)]
-#[must_use = "a name alone makes no node"]
+#[must_use = "a name alone derives nothing"]
 pub struct Named<'a> {
+    /// What the node is derived from.
     parent: &'a Context,
-    kind: Option<&'static str>,
+    /// What kind of thing it stands for.
+    kind: Kind,
+    /// Which one of them.
     label: Label,
 }
 
@@ -350,30 +315,25 @@ impl Named<'_> {
     /// As [`Context::with_cancel`].
     #[track_caller]
     pub fn with_cancel(self) -> (Context, Cancel) {
-        self.cancelable(Shape::Cancel, None, None, Location::caller())
+        self.derive(Stamp::now(), Stamp::NEVER, None)
     }
 
     /// As [`Context::with_deadline`].
     #[track_caller]
     pub fn with_deadline(self, at: Instant) -> (Context, Cancel) {
-        self.cancelable(Shape::Deadline, Some(at), None, Location::caller())
+        self.derive(Stamp::now(), at.into(), None)
     }
 
     /// As [`Context::with_deadline_cause`].
     #[track_caller]
     pub fn with_deadline_cause(self, at: Instant, reason: impl Into<Reason>) -> (Context, Cancel) {
-        self.cancelable(
-            Shape::Deadline,
-            Some(at),
-            Some(reason.into()),
-            Location::caller(),
-        )
+        self.derive(Stamp::now(), at.into(), Some(reason.into()))
     }
 
     /// As [`Context::with_timeout`].
     #[track_caller]
     pub fn with_timeout(self, timeout: Duration) -> (Context, Cancel) {
-        self.with_deadline(clock::later(clock::now(), timeout))
+        self.time_out(timeout, None)
     }
 
     /// As [`Context::with_timeout_cause`].
@@ -383,138 +343,124 @@ impl Named<'_> {
         timeout: Duration,
         reason: impl Into<Reason>,
     ) -> (Context, Cancel) {
-        self.with_deadline_cause(clock::later(clock::now(), timeout), reason)
+        self.time_out(timeout, Some(reason.into()))
+    }
+
+    #[track_caller]
+    fn time_out(self, timeout: Duration, reason: Option<Reason>) -> (Context, Cancel) {
+        let now = clock::now();
+        self.derive(now.into(), clock::later(now, timeout).into(), reason)
     }
 
     /// As [`Context::with_value`].
-    #[must_use]
+    #[track_caller]
     pub fn with_value<T: Send + Sync + 'static>(self, key: &'static Key<T>, value: T) -> Context {
-        let entry = value::Entry {
-            identity: key.identity(),
-            name: key.name(),
-            value: Some(Box::new(value)),
-        };
-        self.node(Shape::Value, None, None, Some(Box::new(entry)))
-    }
-
-    fn cancelable(
-        self,
-        shape: Shape,
-        deadline: Option<Instant>,
-        reason: Option<Reason>,
-        made_at: &'static Location<'static>,
-    ) -> (Context, Cancel) {
-        let ctx = self.node(shape, deadline, reason, None);
-        (
-            ctx.clone(),
-            Cancel {
-                ctx: Some(ctx),
-                made_at,
-            },
-        )
-    }
-
-    fn node(
-        self,
-        shape: Shape,
-        deadline: Option<Instant>,
-        deadline_reason: Option<Reason>,
-        value: Option<Box<value::Entry>>,
-    ) -> Context {
-        let kind = self.kind.unwrap_or(match shape {
-            Shape::Cancel => "cancel",
-            Shape::Deadline => "deadline",
-            Shape::Value => "value",
-            Shape::Background | Shape::Todo => "root",
-        });
-        let plan = Plan {
-            shape,
-            kind,
-            label: self.label,
-            deadline,
-            deadline_reason,
+        let slot = Carried {
             value,
+            key: key.assigned(),
+            key_name: key.name(),
+            label: self.label,
         };
-        let node = Node::child(&self.parent.node, plan);
-        if deadline.is_some() {
-            // A deadline that is past, or now, ends the node before anybody has it.
-            node.err();
+        let about = About::Value(Box::new(slot));
+        let seed = Seed {
+            kind: self.kind,
+            about,
+            created: Stamp::now(),
+            deadline: Stamp::NEVER,
+            reason: None,
+            place: Location::caller(),
+            bits: 0,
+        };
+        Context {
+            node: self.parent.node.child(seed),
         }
-        Context { node }
+    }
+
+    #[track_caller]
+    fn derive(self, created: Stamp, deadline: Stamp, reason: Option<Reason>) -> (Context, Cancel) {
+        let about = About::Named(self.label);
+        let seed = Seed {
+            kind: self.kind,
+            about,
+            created,
+            deadline,
+            reason,
+            place: Location::caller(),
+            bits: 0,
+        };
+        let ctx = Context {
+            node: self.parent.node.child(seed),
+        };
+        (ctx.clone(), Cancel { ctx: Some(ctx) })
     }
 }
 
-/// Cancels one node, and so all below it.
+/// The power to end a node, and with it everything below.
 ///
-/// A cancel ends the node; it does not wait for the work under it to stop. It may be called from many threads at once;
-/// calls after the first do nothing. Dropping the handle cancels too, with [`Dropped`] as the reason.
-#[must_use = "dropping the handle cancels the context at once"]
+/// - Cancelling tells work to stop; it does not wait until it did.
+/// - Any thread may cancel, several may at once, and the first one gives the cause.
+/// - After the node has ended, cancelling does nothing.
+/// - Dropping the handle cancels, with [`Dropped`] as the reason, unless it is [detached](Self::detach).
+#[must_use = "dropping the handle cancels the context"]
 pub struct Cancel {
-    /// `None` when detached.
+    /// The node. // taken once, by detach or drop
     ctx: Option<Context>,
-    made_at: &'static Location<'static>,
 }
 
 impl Cancel {
-    /// Ends the node and all below it. When this returns, they all read ended, and who waits was woken.
+    /// Cancels without a reason. Returns what that did; nothing, if the node had ended already.
     #[track_caller]
     pub fn cancel(&self) -> Receipt {
-        self.cancel_with(None, Location::caller())
+        sweep::cancel(&self.context().node, Word::Said(None), Location::caller())
     }
 
-    /// [`Cancel::cancel`], with a reason that [`Context::cause`] will tell.
+    /// As [`cancel`](Self::cancel), and the cause says why.
     #[track_caller]
     pub fn cancel_because(&self, reason: impl Into<Reason>) -> Receipt {
-        self.cancel_with(Some(reason.into()), Location::caller())
+        sweep::cancel(
+            &self.context().node,
+            Word::Said(Some(reason.into())),
+            Location::caller(),
+        )
     }
 
-    /// Ends one node below this handle's (or its own) by its id. `None`: no such node lives there. The power over a
-    /// subtree comes from holding its handle; an id alone has none.
+    /// Cancels the node with this number, if it is this one or somewhere below it. None if there is no such node, or
+    /// if it has ended already.
     #[track_caller]
     pub fn cancel_descendant(&self, id: u64, reason: impl Into<Reason>) -> Option<Receipt> {
-        let target = self.ctx.as_ref()?.descendant(id)?;
-        let started = clock::monotonic();
-        let ended = target
-            .node
-            .cancel(Some(Why::Given(reason.into())), Some(Location::caller()));
-        Some(Receipt::new(ended, started))
+        let target = self.context().descendant(id)?;
+        let receipt = sweep::cancel(
+            &target.node,
+            Word::Said(Some(reason.into())),
+            Location::caller(),
+        );
+        (receipt.nodes > 0).then_some(receipt)
     }
 
-    /// The node it cancels.
-    #[must_use]
-    pub fn context(&self) -> Option<&Context> {
-        self.ctx.as_ref()
-    }
-
-    /// Gives the handle up without cancelling: the node ends with its parent, or at its deadline.
+    /// Gives up the handle without cancelling. The node then ends when its parent does, or at its deadline.
     pub fn detach(mut self) {
         self.ctx = None;
     }
 
-    fn cancel_with(&self, reason: Option<Reason>, location: &'static Location<'static>) -> Receipt {
-        let Some(ctx) = &self.ctx else {
-            return Receipt::default();
-        };
-        let started = clock::monotonic();
-        Receipt::new(
-            ctx.node.cancel(reason.map(Why::Given), Some(location)),
-            started,
-        )
+    /// The node that this handle ends.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        self.ctx
+            .as_ref()
+            .expect("only detach and drop take the context, and both take the handle")
     }
 }
 
 impl Drop for Cancel {
     fn drop(&mut self) {
-        let Some(ctx) = self.ctx.take() else { return };
-        // The last reference: nobody is left to see an end, and nothing below can be left either.
-        if Arc::strong_count(&ctx.node) == 1 || ctx.node.is_done() {
+        let Some(Context { node }) = self.ctx.take() else {
             return;
-        }
-        let dropped = Dropped {
-            made_at: self.made_at,
         };
-        ctx.node
-            .cancel(Some(Why::Dropped(dropped)), Some(self.made_at));
+        // If this was the only handle, there is no work left to be told, nothing below, and nobody who could ask why.
+        if let Err(node) = Arc::try_unwrap(node) {
+            // The place is that of the handle's creation, which the node knows.
+            sweep::cancel(&node, Word::Dropped, Location::caller());
+        }
     }
 }
 
@@ -524,31 +470,17 @@ impl fmt::Debug for Cancel {
     }
 }
 
-/// What a cancel did. All zero when the node had ended before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What one cancel did.
+///
+/// Where another cancel or a deadline was at work in the same subtree at the same time, each counts what it did itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// How many nodes it ended.
     pub nodes: usize,
-    /// How many waiters it woke.
+    /// How many waiting tasks and threads it woke.
     pub waiters: usize,
-    /// How many levels below the node it reached.
+    /// How many levels it went down, below the node itself.
     pub depth: usize,
-    /// How long it took.
+    /// How long it took; zero for a node that had nothing below it and nobody waiting.
     pub took: Duration,
-}
-
-impl Receipt {
-    fn new(ended: Ended, started: Instant) -> Self {
-        let Ended {
-            nodes,
-            waiters,
-            depth,
-        } = ended;
-        Self {
-            nodes,
-            waiters,
-            depth,
-            took: clock::monotonic().saturating_duration_since(started),
-        }
-    }
 }

@@ -1,561 +1,639 @@
-//! One node: its state word, its place in the tree, and how it and all below it end.
+//! A node: its state word, its links, how it is made and how it goes.
 //!
-//! - **One word.** `DONE` and `WAITERS` are bits of the same atomic, both set by `fetch_or`: either who cancels sees
-//!   the waiter, or the waiter sees the cancel. The cause is there before `DONE` is.
-//! - **Two passes.** A cancel first marks the whole subtree, then wakes. Whoever wakes anywhere finds everything below
-//!   the cut ended already. Who won a node's `DONE` bit holds that node until it has woken its waiters.
-//! - **No recursion.** The nodes a cancel has marked form a list through the nodes themselves, so ending a subtree of
-//!   any shape takes constant stack and no memory; dropping a chain is a loop.
-//! - **Locks.** `LOCK:` each node has two, `children` and `next`. `children` of a node may be held while `next` of
-//!   another is taken, never the other way round, and never two of a kind. None is held while a waiter is woken or
-//!   while a strong reference to a node may be the last.
+//! Owns the memory layout and every access to a node's lock. Knows how one node is marked; how a subtree ends is in
+//! `sweep.rs`.
+//!
+//! LOCK: a node's lock is held for a few field accesses only. Never while a waker runs, never while a handle of a node
+//! is dropped (that may take the parent's lock), never together with another node's lock.
+//!
+//! A child owns its parent, a parent knows its children weakly. So a node lives exactly as long as a handle of it or of
+//! something below it, and everything above a live node is alive.
 
-use std::mem;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::fmt;
+use std::panic::Location;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant};
 
 use event_listener::Event;
 
-use super::cause::{Cause, ContextError, Inner, Origin, Reason, Why};
-use super::label::Label;
-use super::value::Entry;
-use crate::clock;
+use super::cause::{Cause, Fate, Origin, Reason};
+use super::label::{Kind, next_id};
+use super::stamp::Stamp;
+use super::value::{KeyNumber, Slot};
+use super::{ContextError, Label};
 
-/// The node has ended; its cause is set. Never taken back.
-const DONE: u32 = 1;
-/// Someone has listened, or is about to. Never taken back.
-const WAITERS: u32 = 2;
-/// Everything below has ended too: its canceller has finished the first pass.
-const MARKED: u32 = 4;
+/// Bits of the state word.
+///
+/// They are only ever added. The first group is set when the node is made and never later.
+pub(super) mod bit {
+    /// The node has a deadline of its own that is not later than its parent's.
+    pub(crate) const OWNS: u16 = 1 << 0;
+    /// No end and no drain comes through from above.
+    pub(crate) const SHIELD: u16 = 1 << 1;
+    /// The root that this node was derived from is `todo`, not `background`.
+    pub(crate) const TODO: u16 = 1 << 2;
+    /// Ending the node has a consequence outside of the tree.
+    pub(crate) const HOOK: u16 = 1 << 3;
 
-/// What made a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
-    Background,
-    Todo,
-    Cancel,
-    Deadline,
-    Value,
+    /// The node has ended. All that is known about why was written before.
+    pub(crate) const DONE: u16 = 1 << 4;
+    /// Set together with `DONE`: it was a deadline.
+    pub(crate) const EXPIRED: u16 = 1 << 5;
+    /// Set together with `DONE`, and under the node's lock: the end began here, and the node's own `Fate` tells why.
+    /// Without it, the nearest origin above does.
+    pub(crate) const ORIGIN: u16 = 1 << 6;
+    /// Everything below the node has ended too.
+    pub(crate) const SWEPT: u16 = 1 << 7;
+    /// Somebody waits, or waited once: the event must be notified.
+    pub(crate) const WAITERS: u16 = 1 << 8;
+    /// The node has, or had, a child: its list must be looked at.
+    pub(crate) const PARENT: u16 = 1 << 9;
+    /// The node should accept no new work.
+    pub(crate) const DRAINING: u16 = 1 << 10;
+    /// Somebody waits for the node's list of children to become empty.
+    pub(crate) const EMPTYING: u16 = 1 << 11;
 }
 
-/// A node of the tree.
+/// One branch point of the tree. 144 octets on 64-bit machines, 160 with the counters of its `Arc`.
+///
+/// The order of the fields is kept: what a sweep reads of a node stands beside the counters, in one cache line.
+#[repr(C)]
 pub(super) struct Node {
-    /// DONE, WAITERS, MARKED.
-    state: AtomicU32,
-    /// The place among the parent's children; set once, before anybody else can see the node in the tree.
-    place: Place,
-    /// Unlike any other in this process.
-    pub(super) id: u64,
-    pub(super) kind: &'static str,
-    pub(super) label: Label,
-    pub(super) shape: Shape,
-    /// The deadline in force is this node's own, not inherited.
-    pub(super) owns_deadline: bool,
-    /// The earliest of the node's own and all above it.
-    pub(super) deadline: Option<Instant>,
-    /// Put behind the own deadline by whoever set it.
-    pub(super) deadline_reason: Option<Reason>,
-    pub(super) created: Instant,
-    /// Which keys may have a value here or above.
-    pub(super) mask: u64,
-    pub(super) value: Option<Box<Entry>>,
-    /// Taken only when the node is dropped.
+    /// See [`bit`].
+    pub(super) state: AtomicU16,
+    /// What sort of node it is.
+    pub(super) kind: Kind,
+    /// Which keys are present here or above.
+    mask: u32,
+    /// The effective deadline: never later than the parent's.
+    pub(super) deadline: Stamp,
+    /// What is above; none for a root and for what was derived from one. // taken once, by drop
     parent: Option<Arc<Self>>,
-    /// Set once, by whoever ends the node first.
-    cause: OnceLock<Cause>,
-    /// Touched only when `WAITERS` is set: notifying it unheard would allocate.
+    /// The place in the parent's list of children.
+    seq: u64,
+    /// Everything that changes and does not fit into the state word.
+    links: Mutex<Links>,
+    /// Whoever waits for any of the node's signals listens here. Touched only behind `WAITERS`.
     pub(super) event: Event,
-    children: Mutex<Children>,
-    /// The next node in the list of the cancel that won this node's `DONE`.
-    next: Mutex<Option<Arc<Self>>>,
+    /// A number no other node has.
+    pub(super) id: u64,
+    /// When the node was made.
+    pub(super) created: Stamp,
+    /// The node's name, or the value it carries.
+    pub(super) about: About,
 }
 
-/// What [`Node::end`] did: the parts of a receipt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Ended {
-    pub(super) nodes: usize,
-    pub(super) waiters: usize,
-    pub(super) depth: usize,
+/// What a node is there for, as far as it differs between nodes.
+pub(super) enum About {
+    /// It has a name.
+    Named(Label),
+    /// It carries a value.
+    Value(Box<dyn Slot>),
 }
 
-/// What a new node is made of.
-pub(super) struct Plan {
-    pub(super) shape: Shape,
-    pub(super) kind: &'static str,
-    pub(super) label: Label,
-    pub(super) deadline: Option<Instant>,
-    pub(super) deadline_reason: Option<Reason>,
-    pub(super) value: Option<Box<Entry>>,
+/// The part of a node that is guarded by its lock.
+struct Links {
+    /// A child that came while there was no other. Older than all of `more`.
+    first: Option<Weak<Node>>,
+    /// All other children. // made when first needed
+    more: Option<Box<Crowd>>,
+    /// The next node that the same sweep has to visit. Belongs to whoever set `DONE`.
+    next: Option<Arc<Node>>,
+    /// Why the node ended, or would end.
+    fate: Fate,
+}
+
+/// How a node is to be made.
+pub(super) struct Seed {
+    pub(super) kind: Kind,
+    pub(super) about: About,
+    /// The present.
+    pub(super) created: Stamp,
+    /// Its own deadline, or never.
+    pub(super) deadline: Stamp,
+    /// What is said when its own deadline passes.
+    pub(super) reason: Option<Reason>,
+    pub(super) place: &'static Location<'static>,
+    /// Bits to begin with: `SHIELD`, `HOOK`.
+    pub(super) bits: u16,
 }
 
 impl Node {
-    pub(super) fn root(shape: Shape, kind: &'static str) -> Arc<Self> {
+    /// The root of a program: never ends, and holds no children.
+    fn root(kind: Kind, bits: u16) -> Arc<Self> {
         Arc::new(Self {
-            state: AtomicU32::new(0),
-            place: Place::default(),
-            id: 0,
-            kind,
-            label: Label::from(""),
-            shape,
-            owns_deadline: false,
-            deadline: None,
-            deadline_reason: None,
-            created: clock::now(),
-            mask: 0,
-            value: None,
             parent: None,
-            cause: OnceLock::new(),
+            id: 0,
+            created: Stamp::now(),
+            deadline: Stamp::NEVER,
             event: Event::new(),
-            children: Mutex::new(Children::None),
-            next: Mutex::new(None),
+            about: About::Named(Label::EMPTY),
+            seq: 0,
+            mask: 0,
+            state: AtomicU16::new(bits),
+            kind,
+            links: Mutex::new(Links::new(Fate::living(None, Location::caller()))),
         })
     }
 
-    /// A child of `parent`. Born ended where the parent has ended, or where its deadline has passed.
-    pub(super) fn child(parent: &Arc<Self>, plan: Plan) -> Arc<Self> {
-        let earlier = match (plan.deadline, parent.deadline) {
-            (Some(own), Some(above)) => own <= above,
-            (own, _) => own.is_some(),
-        };
-        let mask = parent.mask
-            | plan
-                .value
-                .as_ref()
-                .map_or(0, |entry| super::value::mask_of(entry.identity));
-        let node = Arc::new(Self {
-            state: AtomicU32::new(0),
-            place: Place::default(),
-            id: next_id(),
-            kind: plan.kind,
-            label: plan.label,
-            shape: plan.shape,
-            owns_deadline: earlier,
-            deadline: if earlier {
-                plan.deadline
-            } else {
-                parent.deadline
-            },
-            deadline_reason: plan.deadline_reason,
-            created: clock::now(),
-            mask,
-            value: plan.value,
-            parent: Some(parent.clone()),
-            cause: OnceLock::new(),
-            event: Event::new(),
-            children: Mutex::new(Children::None),
-            next: Mutex::new(None),
-        });
-        if parent.is_root() {
-            // Roots live forever and never end: nothing below them needs to be found from them.
-        } else {
-            parent.lock_children().push(&node);
-            // Linked first, asked second: a cancel of the parent that did not find this child has set DONE before it
-            // looked, so it is seen here.
-            if parent.is_done() {
-                if let Some(cause) = parent.cause.get() {
-                    node.mark(cause);
-                    node.state.fetch_or(MARKED, Ordering::AcqRel);
-                }
-            }
-        }
-        node
+    pub(super) fn background() -> &'static Arc<Self> {
+        static ROOT: OnceLock<Arc<Node>> = OnceLock::new();
+        ROOT.get_or_init(|| Self::root(Kind::BACKGROUND, 0))
+    }
+
+    pub(super) fn todo() -> &'static Arc<Self> {
+        static ROOT: OnceLock<Arc<Node>> = OnceLock::new();
+        ROOT.get_or_init(|| Self::root(Kind::TODO, bit::TODO))
     }
 
     pub(super) fn is_root(&self) -> bool {
-        matches!(self.shape, Shape::Background | Shape::Todo)
+        self.id == 0
+    }
+
+    /// Makes a child.
+    pub(super) fn child(self: &Arc<Self>, seed: Seed) -> Arc<Self> {
+        let id = next_id();
+        if self.is_root() {
+            return Arc::new(self.grow(seed, None, 0, id, self.state.load(Ordering::Relaxed)));
+        }
+        let parent = self.clone();
+        let mut links = self.lock();
+        // Whoever ends this node sets DONE first and takes this lock to read the list afterwards. So either DONE is
+        // seen here, or the child is in the list by then. A node without PARENT is ended without a look at the list:
+        // its first child decides by the order of two changes to the one word.
+        let mut state = self.state.load(Ordering::Acquire);
+        if state & (bit::PARENT | bit::DONE) == 0 {
+            state = self.state.fetch_or(bit::PARENT, Ordering::AcqRel);
+        }
+        let seq = links.next_seq();
+        let child = Arc::new(self.grow(seed, Some(parent), seq, id, state));
+        links.adopt(seq, Arc::downgrade(&child));
+        child
+    }
+
+    /// The child's fields. `state` is the parent's as it is inherited.
+    #[inline]
+    fn grow(&self, seed: Seed, parent: Option<Arc<Self>>, seq: u64, id: u64, state: u16) -> Self {
+        let shielded = seed.bits & bit::SHIELD != 0;
+        let above = if shielded {
+            Stamp::NEVER
+        } else {
+            self.deadline
+        };
+        let owns = seed.deadline <= above && seed.deadline != Stamp::NEVER;
+        let inherited = if shielded {
+            state & bit::TODO
+        } else {
+            state & (bit::TODO | bit::DONE | bit::EXPIRED | bit::DRAINING)
+        };
+        let mask = match &seed.about {
+            About::Value(slot) => self.mask | slot.key().bit(),
+            About::Named(_) => self.mask,
+        };
+        // The reason of a deadline that can never be the first to pass is not kept.
+        let reason = seed.reason.filter(|_| owns);
+        Self {
+            parent,
+            id,
+            created: seed.created,
+            deadline: above.min(seed.deadline),
+            event: Event::new(),
+            about: seed.about,
+            seq,
+            mask,
+            state: AtomicU16::new(inherited | seed.bits | if owns { bit::OWNS } else { 0 }),
+            kind: seed.kind,
+            links: Mutex::new(Links::new(Fate::living(reason, seed.place))),
+        }
     }
 
     pub(super) fn parent(&self) -> Option<&Arc<Self>> {
         self.parent.as_ref()
     }
 
-    /// The bit alone, without a look at the clock.
-    pub(super) fn is_done(&self) -> bool {
-        self.state.load(Ordering::Acquire) & DONE != 0
+    fn lock(&self) -> MutexGuard<'_, Links> {
+        // Nothing panics while it holds the lock, so poison can only mean that nothing was half done.
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why the node ended, if its bit says that it did.
-    pub(super) fn cause(&self) -> Option<&Cause> {
-        if self.is_done() {
-            self.cause.get()
-        } else {
-            None
-        }
+    pub(super) fn load(&self) -> u16 {
+        self.state.load(Ordering::Acquire)
     }
 
-    pub(super) fn has_waiters(&self) -> bool {
-        self.state.load(Ordering::Acquire) & WAITERS != 0
+    /// Adds bits; returns the word as it was before.
+    pub(super) fn add(&self, bits: u16) -> u16 {
+        self.state.fetch_or(bits, Ordering::AcqRel)
     }
 
-    /// Says that someone is about to listen. False: the node has ended, nobody will notify.
-    pub(super) fn announce_waiter(&self) -> bool {
-        let state = self.state.load(Ordering::Acquire);
-        if state & WAITERS != 0 && state & DONE == 0 {
-            // Whoever sets DONE from here on sees the bit: no need to write to a word that others read.
-            return true;
-        }
-        self.state.fetch_or(WAITERS, Ordering::AcqRel) & DONE == 0
-    }
-
-    /// Whether the node has ended, by its bit and by the clock. Who sees a deadline pass first ends its owner.
-    pub(super) fn err(self: &Arc<Self>) -> Option<ContextError> {
-        if let Some(cause) = self.cause() {
-            return Some(cause.kind());
-        }
-        if clock::now() < self.deadline? {
-            return None;
-        }
-        let owner = self.deadline_owner()?;
-        owner.expire();
-        if !self.is_done() {
-            // Another cancel is still on its way down to here.
-            if let Some(cause) = owner.cause().cloned() {
-                self.end(&cause);
+    /// Adds `DONE` and `bits`, and returns the word as it was before; none if the node had ended already.
+    pub(super) fn mark(&self, bits: u16) -> Option<u16> {
+        let mut state = self.load();
+        while state & bit::DONE == 0 {
+            let to = state | bit::DONE | bits;
+            match self
+                .state
+                .compare_exchange_weak(state, to, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) => return Some(state),
+                Err(now) => state = now,
             }
         }
-        self.cause().map(Cause::kind)
+        None
     }
 
-    /// The node that imposes the deadline in force here: this one, or the nearest above it that set it.
+    /// Marks the node as cancelled, with an end that begins here. Returns as [`Node::mark`].
+    pub(super) fn mark_canceled(
+        &self,
+        now: Stamp,
+        word: Word,
+        place: &'static Location<'static>,
+    ) -> Option<u16> {
+        let after = now.micros_since(self.created);
+        let mut links = self.lock();
+        if self.load() & bit::DONE != 0 {
+            return None;
+        }
+        // ORIGIN is set under this lock only, so nobody reads the fate yet. A sweep from above may still win the word:
+        // then nobody ever will.
+        let fate = match word {
+            Word::Said(reason) => Fate::ended(reason, place, after),
+            Word::Dropped => links.fate.dropped(after),
+        };
+        let before = std::mem::replace(&mut links.fate, fate);
+        let marked = self.mark(bit::ORIGIN);
+        // LOCK: the reason that was kept for an expiry is the caller's own type; it goes after the lock.
+        drop(links);
+        drop(before);
+        marked
+    }
+
+    /// Marks the node as expired, with an end that begins here. Returns as [`Node::mark`].
+    pub(super) fn mark_expired(&self) -> Option<u16> {
+        let _links = self.lock();
+        self.mark(bit::ORIGIN | bit::EXPIRED)
+    }
+
+    /// The node whose own deadline is this node's effective one.
     pub(super) fn deadline_owner(self: &Arc<Self>) -> Option<&Arc<Self>> {
-        self.deadline?;
+        if self.deadline == Stamp::NEVER {
+            return None;
+        }
         let mut node = self;
-        while !node.owns_deadline {
+        while node.load() & bit::OWNS == 0 {
             node = node.parent()?;
         }
         Some(node)
     }
 
-    fn expire(self: &Arc<Self>) -> Ended {
-        let reason = self.deadline_reason.clone().map(Why::Given);
-        self.end(&self.new_cause(ContextError::DeadlineExceeded, reason, None))
-    }
-
-    /// Cancels the node and all below it. A deadline that has passed comes first.
-    pub(super) fn cancel(
-        self: &Arc<Self>,
-        reason: Option<Why>,
-        location: Option<&'static std::panic::Location<'static>>,
-    ) -> Ended {
-        if self.is_root() || self.err().is_some() {
-            return Ended::default();
+    /// The node where this node's end began.
+    pub(super) fn origin(self: &Arc<Self>) -> Option<&Arc<Self>> {
+        let mut node = self;
+        loop {
+            let state = node.load();
+            if state & bit::DONE == 0 {
+                return None;
+            }
+            if state & bit::ORIGIN != 0 {
+                return Some(node);
+            }
+            node = node.parent()?;
         }
-        self.end(&self.new_cause(ContextError::Canceled, reason, location))
     }
 
-    fn new_cause(
-        &self,
-        kind: ContextError,
-        reason: Option<Why>,
-        location: Option<&'static std::panic::Location<'static>>,
-    ) -> Cause {
-        let origin = Origin {
-            id: self.id,
-            kind: self.kind,
-            label: self.label.clone(),
+    /// The cause of this node's end, if it ended.
+    pub(super) fn cause(self: &Arc<Self>) -> Option<Cause> {
+        let origin = self.origin()?;
+        let name = Origin {
+            id: origin.id,
+            kind: origin.kind.name(),
+            label: origin.label().clone(),
         };
-        Cause {
-            inner: Arc::new(Inner {
-                kind,
-                reason,
-                origin,
-                location,
-                at: clock::now(),
-            }),
-        }
-    }
-
-    /// Sets the cause, then the bit. True for the one call that ended the node.
-    fn mark(&self, cause: &Cause) -> bool {
-        // First cause wins; whose it is does not decide who wakes the waiters.
-        let _ = self.cause.set(cause.clone());
-        self.state.fetch_or(DONE, Ordering::AcqRel) & DONE == 0
-    }
-
-    /// Ends the node and all below it: marks them all, then wakes.
-    fn end(self: &Arc<Self>, cause: &Cause) -> Ended {
-        if !self.mark(cause) {
-            return Ended::default();
-        }
-        let mut list = List::new(self.clone());
-        let depth = list.mark_below(self, cause);
-        let mut ended = Ended {
-            nodes: 0,
-            waiters: 0,
-            depth,
+        let links = origin.lock();
+        let kind = error_of(origin.load());
+        let at = match kind {
+            ContextError::DeadlineExceeded => origin.deadline,
+            ContextError::Canceled => origin.created.plus_micros(links.fate.after_micros()),
         };
-        while let Some(node) = list.pop() {
-            ended.nodes += 1;
-            let state = node.state.fetch_or(MARKED, Ordering::AcqRel);
-            if state & WAITERS != 0 {
-                ended.waiters += node.event.notify(usize::MAX);
+        Some(Cause::new(kind, &links.fate, name, at.to_instant()?))
+    }
+
+    pub(super) fn label(&self) -> &Label {
+        match &self.about {
+            About::Named(label) => label,
+            About::Value(slot) => slot.label(),
+        }
+    }
+
+    /// The value of the nearest node that carries `key`.
+    pub(super) fn value(&self, key: KeyNumber) -> Option<&dyn Slot> {
+        let mut node = self;
+        while node.mask & key.bit() != 0 {
+            match &node.about {
+                About::Value(slot) if slot.key() == key => return Some(&**slot),
+                _ => node = node.parent()?,
             }
         }
-        ended
+        None
     }
 
-    /// The children that are there now, in the order of their making.
-    pub(super) fn children(&self) -> Vec<Arc<Self>> {
-        let children = self.lock_children();
-        children.iter().filter_map(Weak::upgrade).collect()
-    }
-
-    /// How many children are there, without those that have gone.
+    /// How many children the list holds.
     pub(super) fn child_count(&self) -> usize {
-        self.lock_children()
-            .iter()
-            .filter(|child| child.strong_count() > 0)
-            .count()
+        self.lock().count()
     }
 
-    fn lock_children(&self) -> MutexGuard<'_, Children> {
-        // Nothing that panics runs under the lock; a poisoned one is as good as new.
-        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How many places the list of children has room for.
+    #[cfg(test)]
+    pub(super) fn list_capacity(&self) -> usize {
+        self.lock()
+            .more
+            .as_ref()
+            .map_or(0, |more| more.entries.capacity())
     }
 
-    fn set_next(&self, next: Option<Arc<Self>>) -> Option<Arc<Self>> {
-        mem::replace(
-            &mut *self.next.lock().unwrap_or_else(PoisonError::into_inner),
-            next,
-        )
+    /// The next few children in the order of their creation. `from` remembers how far it got; an empty batch is the
+    /// end.
+    pub(super) fn children(&self, from: &mut ChildCursor) -> Batch {
+        let mut batch = Batch::new();
+        if from.0 != u64::MAX {
+            self.lock().read(&mut from.0, &mut batch);
+        }
+        batch
     }
 
-    /// Takes the node out of its parent's children, and gives the parent out to be dropped by a loop.
+    /// Makes `next` the follower of this node in a sweep. Only for whoever set `DONE`.
+    pub(super) fn set_next(&self, next: Arc<Self>) {
+        self.lock().next = Some(next);
+    }
+
+    /// The follower of this node in a sweep.
+    pub(super) fn next(&self) -> Option<Arc<Self>> {
+        self.lock().next.clone()
+    }
+
+    /// Removes and returns the follower of this node in a sweep.
+    pub(super) fn take_next(&self) -> Option<Arc<Self>> {
+        self.lock().next.take()
+    }
+
+    /// How many tasks and threads wait for a signal of this node.
+    pub(super) fn waiter_count(&self) -> usize {
+        if self.load() & bit::WAITERS == 0 {
+            0
+        } else {
+            self.event.total_listeners()
+        }
+    }
+
+    /// Takes the node out of its parent's list, and returns the parent.
     fn unlink(&mut self) -> Option<Arc<Self>> {
         let parent = self.parent.take()?;
-        if !parent.is_root() {
-            parent.lock_children().remove(self.place.get());
+        let (entry, emptied) = {
+            let mut links = parent.lock();
+            let entry = links.remove(self.seq);
+            (
+                entry,
+                links.count() == 0 && parent.load() & bit::EMPTYING != 0,
+            )
+        };
+        // LOCK: the entry may be the last thing that keeps this node's memory; it goes after the lock.
+        drop(entry);
+        if emptied {
+            parent.event.notify(usize::MAX);
         }
         Some(parent)
     }
 }
 
+/// The kind of end that a state word with `DONE` tells of.
+pub(super) fn error_of(state: u16) -> ContextError {
+    if state & bit::EXPIRED == 0 {
+        ContextError::Canceled
+    } else {
+        ContextError::DeadlineExceeded
+    }
+}
+
+/// What a cancel says.
+pub(super) enum Word {
+    /// The caller's reason, or nothing.
+    Said(Option<Reason>),
+    /// The handle was dropped.
+    Dropped,
+}
+
 impl Drop for Node {
+    /// Drops the chain of parents that this node was the last to hold, in a loop: a chain may be a million nodes deep.
     fn drop(&mut self) {
-        // Dropping the parent could drop its parent, and so on: a million frames for a chain of a million.
         let mut parent = self.unlink();
-        while let Some(mut node) = parent.and_then(Arc::into_inner) {
-            parent = node.unlink();
+        while let Some(node) = parent {
+            // Taken out of its Arc and cut off from its own parent, the node is dropped here without going deeper.
+            parent = Arc::into_inner(node).and_then(|mut node| node.unlink());
         }
     }
 }
 
-/// The nodes one cancel has ended and not yet woken, linked through [`Node::next`].
-struct List {
-    first: Option<Arc<Node>>,
-    last: Arc<Node>,
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = super::view::state_name(self.load());
+        f.debug_struct("Context")
+            .field("id", &self.id)
+            .field("kind", &self.kind.name())
+            .field("label", self.label())
+            .field("state", &format_args!("{state}"))
+            .finish_non_exhaustive()
+    }
 }
 
-impl List {
-    fn new(node: Arc<Node>) -> Self {
+/// How far a walk over a node's children got.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ChildCursor(u64);
+
+/// A few nodes, held on the stack, so that a walk over children allocates nothing.
+pub(super) struct Batch {
+    nodes: [Option<Arc<Node>>; Self::LEN],
+    count: usize,
+}
+
+impl Batch {
+    const LEN: usize = 32;
+
+    fn new() -> Self {
         Self {
-            first: Some(node.clone()),
-            last: node,
+            nodes: [const { None }; Self::LEN],
+            count: 0,
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.count == Self::LEN
     }
 
     fn push(&mut self, node: Arc<Node>) {
-        let last = mem::replace(&mut self.last, node.clone());
-        // The nodes of the list are held from here; nothing was in that place.
-        drop(last.set_next(Some(node)));
-    }
-
-    fn pop(&mut self) -> Option<Arc<Node>> {
-        let node = self.first.take()?;
-        self.first = node.set_next(None);
-        Some(node)
-    }
-
-    /// The first pass: marks everything below `node`, level by level, each level in the order of creation. Returns how
-    /// many levels there are.
-    fn mark_below(&mut self, node: &Arc<Node>, cause: &Cause) -> usize {
-        let mut depth = 0;
-        let mut current = node.clone();
-        let mut level_end = node.clone();
-        loop {
-            self.mark_children(&current, cause);
-            let next = current
-                .next
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone();
-            let Some(next) = next else { return depth };
-            if Arc::ptr_eq(&current, &level_end) {
-                depth += 1;
-                level_end = self.last.clone();
-            }
-            current = next;
+        if let Some(slot) = self.nodes.get_mut(self.count) {
+            *slot = Some(node);
+            self.count += 1;
         }
     }
 
-    fn mark_children(&mut self, node: &Node, cause: &Cause) {
-        // Those that another cancel ended, but has not yet marked all below: it is rare, and costs memory.
-        let mut theirs = Vec::new();
-        self.mark_each(&node.lock_children(), cause, &mut theirs);
-        while let Some(node) = theirs.pop() {
-            if node.state.load(Ordering::Acquire) & MARKED != 0 {
-                continue;
-            }
-            self.mark_each(&node.lock_children(), cause, &mut theirs);
-        }
-    }
-
-    /// LOCK: the caller holds the lock of `children`.
-    fn mark_each(&mut self, children: &Children, cause: &Cause, theirs: &mut Vec<Arc<Node>>) {
-        for child in children.iter().filter_map(Weak::upgrade) {
-            if child.mark(cause) {
-                self.push(child);
-            } else {
-                // Kept beyond the lock even where there is nothing to do below: if it were the last reference, its
-                // drop would want this lock.
-                theirs.push(child);
-            }
-        }
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
     }
 }
 
-/// The children of a node, in the order of their making. One is kept in place: most nodes have no more.
-enum Children {
-    None,
-    One(u64, Weak<Node>),
-    Many(Box<Siblings>),
-}
+impl IntoIterator for Batch {
+    type Item = Arc<Node>;
+    type IntoIter = std::iter::Flatten<std::array::IntoIter<Option<Arc<Node>>, { Self::LEN }>>;
 
-/// Two children or more, or what is left of them.
-struct Siblings {
-    /// Ordered by place. A child that is gone leaves its place behind, until half of them are such.
-    list: Vec<(u64, Weak<Node>)>,
-    /// How many places are left behind.
-    gone: usize,
-}
-
-impl Children {
-    fn iter(&self) -> impl Iterator<Item = &Weak<Node>> {
-        let (one, many) = match self {
-            Self::None => (None, None),
-            Self::One(_, child) => (Some(child), None),
-            Self::Many(siblings) => (None, Some(siblings.list.iter().map(|(_, child)| child))),
-        };
-        one.into_iter().chain(many.into_iter().flatten())
+    fn into_iter(self) -> Self::IntoIter {
+        self.nodes.into_iter().flatten()
     }
+}
 
-    fn push(&mut self, child: &Arc<Node>) {
-        let weak = Arc::downgrade(child);
-        match self {
-            Self::None => {
-                child.place.set(0);
-                *self = Self::One(0, weak);
-            }
-            Self::One(..) => {
-                child.place.set(1);
-                let mut list = Vec::with_capacity(4);
-                if let Self::One(_, first) = mem::replace(self, Self::None) {
-                    list.push((0, first));
-                }
-                list.push((1, weak));
-                *self = Self::Many(Box::new(Siblings { list, gone: 0 }));
-            }
-            Self::Many(siblings) => {
-                let place = siblings.list.last().map_or(0, |(place, _)| place + 1);
-                child.place.set(place);
-                siblings.list.push((place, weak));
-            }
+/// The place number of an only child.
+const ONLY: u64 = 0;
+
+impl Links {
+    fn new(fate: Fate) -> Self {
+        Self {
+            first: None,
+            more: None,
+            next: None,
+            fate,
         }
     }
 
-    fn remove(&mut self, place: u64) {
-        match self {
-            Self::None => {}
-            Self::One(own, _) => {
-                if *own == place {
-                    *self = Self::None;
-                }
-            }
-            Self::Many(siblings) => {
-                siblings.remove(place);
-                if siblings.list.is_empty() {
-                    *self = Self::None;
-                }
-            }
+    fn count(&self) -> usize {
+        usize::from(self.first.is_some()) + self.more.as_ref().map_or(0, |more| more.live)
+    }
+
+    /// The place of the next child.
+    fn next_seq(&self) -> u64 {
+        match &self.more {
+            _ if self.count() == 0 => ONLY,
+            Some(more) => more.next_seq,
+            None => ONLY + 1,
         }
     }
-}
 
-impl Siblings {
-    fn remove(&mut self, place: u64) {
-        let Ok(index) = self.list.binary_search_by_key(&place, |(place, _)| *place) else {
+    /// Enters a child at the place that [`Links::next_seq`] named, under the same lock.
+    fn adopt(&mut self, seq: u64, child: Weak<Node>) {
+        if seq == ONLY {
+            self.first = Some(child);
+        } else {
+            self.more.get_or_insert_default().push(child);
+        }
+    }
+
+    fn remove(&mut self, seq: u64) -> Option<Weak<Node>> {
+        if seq == ONLY {
+            self.first.take()
+        } else {
+            self.more.as_mut()?.remove(seq)
+        }
+    }
+
+    fn read(&self, from: &mut u64, batch: &mut Batch) {
+        if *from == ONLY {
+            *from = ONLY + 1;
+            if let Some(child) = self.first.as_ref().and_then(Weak::upgrade) {
+                batch.push(child);
+            }
+        }
+        let Some(more) = &self.more else {
+            *from = u64::MAX;
             return;
         };
-        if index + 1 == self.list.len() {
-            self.list.pop();
-        } else if let Some((_, child)) = self.list.get_mut(index) {
-            *child = Weak::new();
-            self.gone += 1;
-        }
-        if self.gone * 2 > self.list.len() {
-            // A place left behind is no pointer at all; a child whose drop is under way still is one.
-            self.list.retain(|(_, child)| !is_left_behind(child));
-            self.gone = 0;
-            if self.list.len() * 4 < self.list.capacity() {
-                self.list.shrink_to(self.list.len() * 2);
+        for entry in more.entries.iter().skip(more.position(*from)) {
+            if batch.is_full() {
+                return;
+            }
+            *from = entry.seq + 1;
+            if let Some(child) = entry.child.as_ref().and_then(Weak::upgrade) {
+                batch.push(child);
             }
         }
+        *from = u64::MAX;
     }
 }
 
-fn is_left_behind(child: &Weak<Node>) -> bool {
-    child.ptr_eq(&Weak::new())
+/// Children in the order of their creation, most of them alive.
+struct Crowd {
+    /// Invariant: ascending by `seq`.
+    entries: Vec<Entry>,
+    /// How many entries hold a child.
+    live: usize,
+    /// The place of the next child.
+    next_seq: u64,
 }
 
-/// A number that is set once, in two halves: there are machines without 64-bit atomics, and a listener may well see
-/// more than 2^32 sessions.
-#[derive(Default)]
-struct Place {
-    high: AtomicU32,
-    low: AtomicU32,
+struct Entry {
+    /// The child's place number, which never changes, while entries move up.
+    seq: u64,
+    /// None once the child is gone.
+    child: Option<Weak<Node>>,
 }
 
-impl Place {
-    fn set(&self, place: u64) {
-        self.high.store((place >> 32) as u32, Ordering::Relaxed);
-        self.low.store(place as u32, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        u64::from(self.high.load(Ordering::Relaxed)) << 32
-            | u64::from(self.low.load(Ordering::Relaxed))
-    }
-}
-
-/// How many ids a thread takes at once.
-const ID_BLOCK: u64 = 1024;
-/// The next block. 32 bits, for there are machines without 64-bit atomics: 2^42 ids.
-static NEXT_BLOCK: AtomicU32 = AtomicU32::new(0);
-
-thread_local! {
-    /// The next id of this thread, and the end of its block.
-    static IDS: std::cell::Cell<(u64, u64)> = const { std::cell::Cell::new((0, 0)) };
-}
-
-fn next_id() -> u64 {
-    let from_block = || {
-        let block = u64::from(NEXT_BLOCK.fetch_add(1, Ordering::Relaxed));
-        (block * ID_BLOCK + 1, (block + 1) * ID_BLOCK + 1)
-    };
-    IDS.try_with(|ids| {
-        let (mut next, mut end) = ids.get();
-        if next == end {
-            (next, end) = from_block();
+impl Default for Crowd {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            live: 0,
+            next_seq: ONLY + 1,
         }
-        ids.set((next + 1, end));
-        next
-    })
-    // A thread that is ending takes a block for one id.
-    .unwrap_or_else(|_| from_block().0)
+    }
 }
 
-/// How long ago a node was made.
-pub(super) fn age(node: &Node) -> Duration {
-    clock::now().saturating_duration_since(node.created)
+impl Crowd {
+    /// Up to this many empty entries are not worth tidying up.
+    const SLACK: usize = 32;
+
+    fn push(&mut self, child: Weak<Node>) {
+        self.entries.push(Entry {
+            seq: self.next_seq,
+            child: Some(child),
+        });
+        self.live += 1;
+        self.next_seq += 1;
+    }
+
+    /// The index of the first entry that is not before `seq`.
+    fn position(&self, seq: u64) -> usize {
+        let Some(first) = self.entries.first() else {
+            return 0;
+        };
+        // Places are dense until entries were tidied away; then the entry is somewhere before the guess.
+        let guess = usize::try_from(seq.saturating_sub(first.seq)).unwrap_or(usize::MAX);
+        let bound = guess.min(self.entries.len());
+        match self.entries.get(bound) {
+            Some(entry) if entry.seq == seq => bound,
+            _ => self.entries[..bound].partition_point(|entry| entry.seq < seq),
+        }
+    }
+
+    fn remove(&mut self, seq: u64) -> Option<Weak<Node>> {
+        let index = self.position(seq);
+        let child = self
+            .entries
+            .get_mut(index)
+            .filter(|entry| entry.seq == seq)?
+            .child
+            .take()?;
+        self.live -= 1;
+        while self
+            .entries
+            .last()
+            .is_some_and(|entry| entry.child.is_none())
+        {
+            self.entries.pop();
+        }
+        // Half of a long list is empty: move up what is left. Each move is paid for by a removal.
+        let empty = self.entries.len() - self.live;
+        if empty > Self::SLACK && empty > self.live {
+            self.entries.retain(|entry| entry.child.is_some());
+        }
+        if self.entries.capacity() > 4 * self.entries.len().max(Self::SLACK) {
+            self.entries.shrink_to(2 * self.entries.len());
+        }
+        Some(child)
+    }
 }

@@ -1,28 +1,32 @@
-//! A picture of the live tree.
+//! A picture of the live tree: as text, JSON, DOT and Mermaid.
 //!
-//! The walk holds one node's lock at a time, and only to copy the list of its children: it never blocks the making of
-//! nodes for longer, and it uses an explicit stack. Each node is in the picture at most once, and as it was at some
-//! moment since the walk began. Values are never shown, only the names of their keys.
+//! The walk holds at most one node's lock at a time, for as long as it takes to read a few of its children, and keeps
+//! its own list instead of recursing. So it may run at any time: it stops nobody from deriving, cancelling or dropping.
+//! Each node appears at most once, in a state not older than the beginning of the walk. Of values only the keys are
+//! shown.
 
-use std::fmt::Write as _;
+use std::collections::VecDeque;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::cause::{Cause, ContextError};
-use super::node::{self, Node};
-use super::{Context, Label};
-use crate::clock;
+use super::cause::{OneLine, Span};
+use super::label::Kind;
+use super::node::{About, ChildCursor, Node, bit};
+use super::stamp::Stamp;
+use super::{Cause, Context, sweep};
 
-/// How much of the tree is wanted.
-#[derive(Debug, Clone, Copy)]
+/// How much of a tree is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViewOptions {
-    /// How many levels below the first node; `None` for all.
+    /// How many levels below the first node; none for all.
     pub depth: Option<usize>,
-    /// How many nodes at most.
+    /// How many nodes at most. Nodes near the top come first.
     pub nodes_max: usize,
 }
 
 impl Default for ViewOptions {
+    /// All levels, 10,000 nodes.
     fn default() -> Self {
         Self {
             depth: None,
@@ -31,263 +35,536 @@ impl Default for ViewOptions {
     }
 }
 
-/// A picture of a node and what was below it.
-#[derive(Debug, Clone)]
+/// A picture of a node and what is below it, taken at one moment and its own from then on.
+#[derive(Clone, Debug)]
 pub struct View {
-    /// Depth first, children in the order of their making.
-    nodes: Vec<Shown>,
+    /// Level by level, parents before children, children in the order of their creation. Never empty.
+    nodes: Vec<ViewNode>,
 }
 
-/// A node as it was.
-#[derive(Debug, Clone)]
-struct Shown {
-    id: u64,
-    kind: &'static str,
-    label: Label,
-    key: Option<&'static str>,
-    /// Levels below the first node.
-    depth: usize,
-    age: Duration,
-    /// What is left until the deadline, and who imposes it.
-    deadline: Option<(Duration, u64)>,
-    cause: Option<Cause>,
-    waiters: usize,
-    /// Children that are not in the picture.
-    more: usize,
+/// One node in a [`View`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ViewNode {
+    /// The node's number.
+    pub id: u64,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its label.
+    pub label: String,
+    /// `live`, `draining`, `canceled` or `expired`.
+    pub state: &'static str,
+    /// How long ago it was made.
+    pub age: Duration,
+    /// What is left until its deadline; zero if that has passed.
+    pub remaining: Option<Duration>,
+    /// Whose deadline that is.
+    pub deadline_owner: Option<u64>,
+    /// Why it ended. One and the same for all nodes that ended by it.
+    pub cause: Option<Arc<Cause>>,
+    /// How many tasks and threads wait for it.
+    pub waiters: usize,
+    /// The key it carries a value for, if it does.
+    pub key: Option<&'static str>,
+    /// How far below the view's first node it is.
+    pub depth: usize,
+    /// The index of its parent in [`View::nodes`]; none for the first.
+    pub parent: Option<usize>,
+    /// The indices of its children in [`View::nodes`].
+    pub children: Vec<usize>,
+    /// How many more children it has that are not shown.
+    pub more: usize,
 }
 
 impl View {
-    /// Looks at `ctx` and what is below it now.
+    /// Looks at `ctx` and everything below it.
     #[must_use]
     pub fn of(ctx: &Context, options: &ViewOptions) -> Self {
-        let now = clock::now();
-        let mut nodes: Vec<Shown> = Vec::new();
-        let mut stack = vec![(ctx.node.clone(), 0)];
-        while let Some((node, depth)) = stack.pop() {
-            let mut shown = Shown::of(&node, depth, now);
-            if options.depth.is_some_and(|max| depth >= max) {
-                shown.more = node.child_count();
+        let now = Stamp::now();
+        let mut nodes = vec![ViewNode::of(&ctx.node, None, now)];
+        let mut waiting = VecDeque::from([(0, ctx.node.clone())]);
+        while let Some((index, node)) = waiting.pop_front() {
+            let is_deep = options
+                .depth
+                .is_some_and(|depth| nodes[index].depth >= depth);
+            let room = if is_deep {
+                0
             } else {
-                let mut children = node.children();
-                // What is on the stack will be shown too.
-                let room = options
-                    .nodes_max
-                    .saturating_sub(nodes.len() + 1 + stack.len());
-                shown.more = children.len().saturating_sub(room);
-                children.truncate(room);
-                stack.extend(children.into_iter().rev().map(|child| (child, depth + 1)));
+                options.nodes_max.saturating_sub(nodes.len())
+            };
+            let children = children_of(&node, room);
+            nodes[index].more = node.child_count().saturating_sub(children.len());
+            for child in children {
+                let seen = ViewNode::of(&child, Some((index, &nodes[index])), now);
+                let at = nodes.len();
+                nodes.push(seen);
+                nodes[index].children.push(at);
+                waiting.push_back((at, child));
             }
-            nodes.push(shown);
         }
         Self { nodes }
     }
 
-    /// How many nodes are in the picture.
+    /// All nodes: the first is the one that was looked at, every other one comes after its parent.
     #[must_use]
-    pub fn node_count(&self) -> usize {
-        self.nodes.len()
+    pub fn nodes(&self) -> &[ViewNode] {
+        &self.nodes
     }
 
-    /// One line per node, with lines drawn from parents to children.
+    /// A tree of lines, for a terminal. Each node takes one line.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        // By level: whether a further sibling comes there.
-        let mut goes_on: Vec<bool> = Vec::new();
-        for (index, node) in self.nodes.iter().enumerate() {
-            goes_on.truncate(node.depth);
-            if node.depth > 0 {
-                goes_on.resize(node.depth, false);
-                let last = self.is_last(index);
-                if let Some(level) = goes_on.get_mut(node.depth - 1) {
-                    *level = !last;
+        let mut out = String::new();
+        // For each level above the present line: whether anything follows on that level.
+        let mut rails = Vec::new();
+        self.walk(|step| match step {
+            Step::Enter { node, follows, .. } => {
+                write_rails(&mut out, &rails, follows);
+                write_line(&mut out, node);
+                rails.push(follows);
+            }
+            Step::Leave { node } => {
+                if node.more > 0 {
+                    write_rails(&mut out, &rails, false);
+                    let _ = writeln!(out, "… {} more", node.more);
                 }
-                draw(&mut text, goes_on.get(..node.depth - 1).unwrap_or_default());
-                text.push_str(if last { "└─ " } else { "├─ " });
+                rails.pop();
             }
-            node.write_line(&mut text);
-            if node.more > 0 {
-                draw(&mut text, &goes_on);
-                let _ = writeln!(text, "└─ + {} more", node.more);
-            }
-        }
-        text
+        });
+        out
     }
 
-    /// The same as JSON: the first node, with its children inside.
+    /// One JSON object, with the children of each node nested in it. Times are in milliseconds.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut json = String::new();
-        for (index, node) in self.nodes.iter().enumerate() {
-            node.write_json(&mut json);
-            let next = self.nodes.get(index + 1).map_or(0, |next| next.depth);
-            // Either children follow inside, or this node and those whose last it was are closed.
-            if next > node.depth {
-                continue;
-            }
-            for level in (next..=node.depth).rev() {
-                json.push_str("]}");
-                if level == next && index + 1 < self.nodes.len() {
-                    json.push(',');
+        let mut out = String::new();
+        self.walk(|step| match step {
+            Step::Enter { node, is_first, .. } => {
+                if !is_first {
+                    out.push(',');
                 }
+                // Writing to a string cannot fail.
+                let _ = write_json(&mut out, node);
+            }
+            Step::Leave { node } => {
+                out.push(']');
+                if node.more > 0 {
+                    let _ = write!(out, ",\"more\":{}", node.more);
+                }
+                out.push('}');
+            }
+        });
+        out
+    }
+
+    /// A graph for Graphviz: `dot -Tsvg`.
+    #[must_use]
+    pub fn to_dot(&self) -> String {
+        let mut out =
+            String::from("digraph context {\n    node [shape=box, style=\"rounded,filled\"];\n");
+        for node in &self.nodes {
+            let color = match node.state {
+                "canceled" => "#f4b6b0",
+                "expired" => "#f6d59b",
+                "draining" => "#fbf3b4",
+                _ => "#c9e7cb",
+            };
+            let text = Quoted(node.title());
+            let _ = writeln!(
+                out,
+                "    n{} [label=\"{text}\\n{}\", fillcolor=\"{color}\"];",
+                node.id,
+                Quoted(node.note())
+            );
+        }
+        for (parent, child) in self.edges() {
+            let _ = writeln!(out, "    n{} -> n{};", parent.id, child.id);
+        }
+        for node in self.nodes.iter().filter(|node| node.more > 0) {
+            let _ = writeln!(
+                out,
+                "    m{0} [label=\"{1} more\", shape=plaintext, style=\"\"];\n    n{0} -> m{0};",
+                node.id, node.more
+            );
+        }
+        out.push_str("}\n");
+        out
+    }
+
+    /// A graph for Mermaid, as in Markdown that is shown in a browser.
+    #[must_use]
+    pub fn to_mermaid(&self) -> String {
+        let mut out = String::from("graph TD\n");
+        for node in &self.nodes {
+            let (id, state) = (node.id, node.state);
+            let _ = writeln!(
+                out,
+                "    n{id}[\"{}<br/>{}\"]:::{state}",
+                Entities(node.title()),
+                Entities(node.note())
+            );
+        }
+        for (parent, child) in self.edges() {
+            let _ = writeln!(out, "    n{} --> n{}", parent.id, child.id);
+        }
+        for node in self.nodes.iter().filter(|node| node.more > 0) {
+            let _ = writeln!(out, "    n{0} --> m{0}[\"{1} more\"]", node.id, node.more);
+        }
+        for (state, color) in [
+            ("live", "c9e7cb"),
+            ("draining", "fbf3b4"),
+            ("canceled", "f4b6b0"),
+            ("expired", "f6d59b"),
+        ] {
+            let _ = writeln!(out, "    classDef {state} fill:#{color},color:#000");
+        }
+        out
+    }
+
+    /// Each node but the first, with its parent.
+    fn edges(&self) -> impl Iterator<Item = (&ViewNode, &ViewNode)> {
+        self.nodes
+            .iter()
+            .filter_map(|child| Some((self.nodes.get(child.parent?)?, child)))
+    }
+
+    /// Enters and leaves every node, children between the two, without recursion.
+    fn walk<'a>(&'a self, mut visit: impl FnMut(Step<'a>)) {
+        let mut path: Vec<(&ViewNode, usize)> = Vec::new();
+        let mut entering = self.nodes.first().map(|node| Step::Enter {
+            node,
+            is_first: true,
+            follows: false,
+        });
+        loop {
+            if let Some(step) = entering.take() {
+                let (Step::Enter { node, .. } | Step::Leave { node }) = step;
+                visit(step);
+                path.push((node, 0));
+            }
+            let Some((node, index)) = path.last_mut() else {
+                return;
+            };
+            let child = node.children.get(*index).and_then(|at| self.nodes.get(*at));
+            *index += 1;
+            if let Some(child) = child {
+                let follows = *index < node.children.len() || node.more > 0;
+                entering = Some(Step::Enter {
+                    node: child,
+                    is_first: *index == 1,
+                    follows,
+                });
+            } else {
+                visit(Step::Leave { node });
+                path.pop();
             }
         }
-        json
-    }
-
-    /// No sibling comes behind the node at `index`.
-    fn is_last(&self, index: usize) -> bool {
-        let Some(node) = self.nodes.get(index) else {
-            return true;
-        };
-        let behind = self.nodes.get(index + 1..).unwrap_or_default();
-        let next = behind.iter().find(|other| other.depth <= node.depth);
-        let has_sibling = next.is_some_and(|other| other.depth == node.depth);
-        // The line that counts the children left out stands where a last sibling would.
-        !has_sibling && self.parent_of(index).is_none_or(|parent| parent.more == 0)
-    }
-
-    fn parent_of(&self, index: usize) -> Option<&Shown> {
-        let depth = self.nodes.get(index)?.depth.checked_sub(1)?;
-        self.nodes
-            .get(..index)?
-            .iter()
-            .rev()
-            .find(|node| node.depth == depth)
     }
 }
 
-fn draw(text: &mut String, goes_on: &[bool]) {
-    for level in goes_on {
-        text.push_str(if *level { "│  " } else { "   " });
+enum Step<'a> {
+    /// A node, before its children, with its place among those of the same parent: whether it is the first, and whether
+    /// anything follows.
+    Enter {
+        node: &'a ViewNode,
+        is_first: bool,
+        follows: bool,
+    },
+    /// A node, after its children.
+    Leave { node: &'a ViewNode },
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_text())
     }
 }
 
-impl Shown {
-    fn of(node: &Arc<Node>, depth: usize, now: Instant) -> Self {
-        let waiters = if node.has_waiters() {
-            node.event.total_listeners()
-        } else {
-            0
+impl ViewNode {
+    /// Reads one node. What it shares with its parent is taken from there instead of being looked for again.
+    fn of(node: &Arc<Node>, parent: Option<(usize, &Self)>, now: Stamp) -> Self {
+        // Looking is what makes an end by deadline visible, here as everywhere.
+        let ended = sweep::err(node);
+        let state = node.load();
+        let deadline_owner = match parent {
+            Some((_, parent)) if state & (bit::OWNS | bit::SHIELD) == 0 => parent.deadline_owner,
+            _ => node.deadline_owner().map(|owner| owner.id),
         };
-        let deadline = node.deadline.zip(node.deadline_owner());
+        let cause = ended.and_then(|_| {
+            let shared = parent
+                .filter(|_| state & bit::ORIGIN == 0)
+                .and_then(|(_, parent)| parent.cause.clone());
+            shared.or_else(|| node.cause().map(Arc::new))
+        });
         Self {
             id: node.id,
-            kind: node.kind,
-            label: node.label.clone(),
-            key: node.value.as_ref().map(|entry| entry.name),
-            depth,
-            age: node::age(node),
-            deadline: deadline.map(|(at, owner)| (at.saturating_duration_since(now), owner.id)),
-            // Looking is asking: a deadline that has passed unseen is seen now.
-            cause: node.err().and_then(|_| node.cause().cloned()),
-            waiters,
+            kind: node.kind.name(),
+            label: node.label().as_str().to_owned(),
+            state: state_name(state),
+            age: now.since(node.created),
+            remaining: (node.deadline != Stamp::NEVER).then(|| node.deadline.since(now)),
+            deadline_owner,
+            cause,
+            waiters: node.waiter_count(),
+            key: match &node.about {
+                About::Value(slot) => Some(slot.key_name()),
+                About::Named(_) => None,
+            },
+            depth: parent.map_or(0, |(_, parent)| parent.depth + 1),
+            parent: parent.map(|(index, _)| index),
+            children: Vec::new(),
             more: 0,
         }
     }
 
-    fn state(&self) -> &'static str {
-        match self.cause.as_ref().map(Cause::kind) {
-            None => "live",
-            Some(ContextError::Canceled) => "canceled",
-            Some(ContextError::DeadlineExceeded) => "expired",
-        }
+    /// Kind, number and label.
+    fn title(&self) -> Title<'_> {
+        Title(self)
     }
 
-    fn write_line(&self, text: &mut String) {
-        let _ = write!(text, "{}#{}", self.kind, self.id);
-        for word in [self.label.as_str(), self.key.unwrap_or("")] {
-            if !word.is_empty() {
-                text.push(' ');
-                text.extend(
-                    word.chars()
-                        .map(|c| if c.is_control() { '\u{fffd}' } else { c }),
-                );
-            }
+    /// Age, time left, who waits, and how it ended.
+    fn note(&self) -> Note<'_> {
+        Note(self)
+    }
+}
+
+struct Title<'a>(&'a ViewNode);
+
+impl fmt::Display for Title<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ViewNode {
+            kind, id, label, ..
+        } = self.0;
+        write!(f, "{}#{id}", OneLine(kind))?;
+        if !label.is_empty() {
+            write!(f, " {}", OneLine(label))?;
         }
-        let _ = write!(text, "  {}", Short(self.age));
-        match (&self.cause, self.deadline) {
-            (Some(cause), _) => {
-                let _ = write!(text, "  ← {cause}");
+        match self.0.key {
+            Some(key) if key != label => write!(f, " [{}]", OneLine(key)),
+            _ => Ok(()),
+        }
+    }
+}
+
+struct Note<'a>(&'a ViewNode);
+
+impl fmt::Display for Note<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let node = self.0;
+        write!(f, "{} old", Span(node.age))?;
+        match (&node.cause, node.remaining) {
+            (Some(cause), _) if cause.origin().id == node.id => {
+                let what = cause.brief().to_string();
+                let place = cause
+                    .location()
+                    .map(|at| format!(" at {}:{}", at.file(), at.line()));
+                let place = place.filter(|_| !cause.is_dropped()).unwrap_or_default();
+                write!(
+                    f,
+                    ", {}{place}",
+                    what.strip_prefix("context ").unwrap_or(&what)
+                )?;
             }
-            (None, Some((left, owner))) if owner == self.id => {
-                let _ = write!(text, "  [{} left]", Short(left));
-            }
-            (None, Some((left, owner))) => {
-                let _ = write!(text, "  [{} left, of #{owner}]", Short(left));
+            (Some(cause), _) => write!(
+                f,
+                ", {} with {}#{}",
+                node.state,
+                cause.origin().kind,
+                cause.origin().id
+            )?,
+            (None, Some(remaining)) => {
+                write!(f, ", {} left", Span(remaining))?;
+                if let Some(owner) = node.deadline_owner.filter(|owner| *owner != node.id) {
+                    write!(f, " by #{owner}")?;
+                }
             }
             (None, None) => {}
         }
-        text.push('\n');
-    }
-
-    /// Everything up to the opening bracket of the children.
-    fn write_json(&self, json: &mut String) {
-        let _ = write!(json, "{{\"id\":{},\"kind\":", self.id);
-        push_json(json, self.kind);
-        json.push_str(",\"label\":");
-        push_json(json, self.label.as_str());
-        if let Some(key) = self.key {
-            json.push_str(",\"key\":");
-            push_json(json, key);
+        if node.state == "draining" {
+            f.write_str(", draining")?;
         }
-        let _ = write!(
-            json,
-            ",\"state\":\"{}\",\"age_ms\":{}",
-            self.state(),
-            self.age.as_millis()
+        match node.waiters {
+            0 => Ok(()),
+            waiters => write!(f, ", {waiters} waiting"),
+        }
+    }
+}
+
+/// What the state of a node is called.
+pub(super) fn state_name(state: u16) -> &'static str {
+    if state & (bit::DONE | bit::EXPIRED) == bit::DONE {
+        "canceled"
+    } else if state & bit::DONE != 0 {
+        "expired"
+    } else if state & bit::DRAINING != 0 {
+        "draining"
+    } else {
+        "live"
+    }
+}
+
+/// The children of a node in the order of their creation, `room` of them at most.
+fn children_of(node: &Arc<Node>, room: usize) -> Vec<Arc<Node>> {
+    let mut children = Vec::new();
+    let mut from = ChildCursor::default();
+    while children.len() < room {
+        let batch = node.children(&mut from);
+        if batch.is_empty() {
+            break;
+        }
+        children.extend(batch.into_iter().take(room - children.len()));
+    }
+    children
+}
+
+/// The node with the number `id`, at or below `top`.
+pub(super) fn find(top: &Arc<Node>, id: u64) -> Option<Arc<Node>> {
+    let mut waiting = vec![top.clone()];
+    while let Some(node) = waiting.pop() {
+        if node.id == id {
+            return Some(node);
+        }
+        let mut from = ChildCursor::default();
+        loop {
+            let batch = node.children(&mut from);
+            if batch.is_empty() {
+                break;
+            }
+            waiting.extend(batch);
+        }
+    }
+    None
+}
+
+/// See the `Display` of [`Context`].
+pub(super) fn write_path(node: &Arc<Node>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut path = Vec::new();
+    let mut above = Some(node);
+    while let Some(node) = above.filter(|node| !node.is_root()) {
+        path.push(node);
+        above = node.parent();
+    }
+    f.write_str(if node.load() & bit::TODO == 0 {
+        "context.Background"
+    } else {
+        "context.TODO"
+    })?;
+    let now = Stamp::now();
+    for node in path.into_iter().rev() {
+        write_step(node, now, f)?;
+    }
+    Ok(())
+}
+
+fn write_step(node: &Node, now: Stamp, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if node.kind.is_given() {
+        return write!(
+            f,
+            ".{}#{}({})",
+            OneLine(node.kind.name()),
+            node.id,
+            OneLine(node.label())
         );
-        match self.deadline {
-            Some((left, owner)) => {
-                let _ = write!(
-                    json,
-                    ",\"deadline_ms\":{},\"deadline_owner\":{owner}",
-                    left.as_millis()
-                );
-            }
-            None => json.push_str(",\"deadline_ms\":null,\"deadline_owner\":null"),
-        }
-        json.push_str(",\"cause\":");
-        match &self.cause {
-            Some(cause) => push_json(json, &cause.to_string()),
-            None => json.push_str("null"),
-        }
-        let _ = write!(json, ",\"waiters\":{}", self.waiters);
-        if self.more > 0 {
-            let _ = write!(json, ",\"more\":{}", self.more);
-        }
-        json.push_str(",\"children\":[");
+    }
+    let left = Span(node.deadline.since(now));
+    match node.kind {
+        Kind::DEADLINE | Kind::TIMEOUT => write!(f, ".WithDeadline({left})"),
+        Kind::VALUE => write!(f, ".WithValue({})", OneLine(node.label())),
+        Kind::WITHOUT_CANCEL => f.write_str(".WithoutCancel"),
+        Kind::ANY | Kind::ANY_LINK => f.write_str(".Any"),
+        Kind::AFTER_FUNC => f.write_str(".AfterFunc"),
+        _ => f.write_str(".WithCancel"),
     }
 }
 
-/// A duration for people: `12 ms`, `3.4 s`, `5 m 06 s`, `2 h 07 m`.
-struct Short(Duration);
+fn write_rails(out: &mut String, rails: &[bool], follows: bool) {
+    // The first node stands at the left edge, and so do the lines of its children.
+    let Some((_, above)) = rails.split_first() else {
+        return;
+    };
+    for rail in above {
+        out.push_str(if *rail { "│  " } else { "   " });
+    }
+    out.push_str(if follows { "├─ " } else { "└─ " });
+}
 
-impl std::fmt::Display for Short {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let seconds = self.0.as_secs();
-        match seconds {
-            0 => write!(f, "{} ms", self.0.as_millis()),
-            1..60 => write!(f, "{}.{} s", seconds, self.0.subsec_millis() / 100),
-            60..3600 => write!(f, "{} m {:02} s", seconds / 60, seconds % 60),
-            _ => write!(f, "{} h {:02} m", seconds / 3600, seconds / 60 % 60),
-        }
+fn write_line(out: &mut String, node: &ViewNode) {
+    let _ = writeln!(out, "{}  {}", node.title(), node.note());
+}
+
+fn write_json(out: &mut String, node: &ViewNode) -> fmt::Result {
+    let (id, state, waiters) = (node.id, node.state, node.waiters);
+    write!(
+        out,
+        "{{\"id\":{id},\"kind\":\"{}\",\"label\":\"{}\"",
+        Quoted(node.kind),
+        Quoted(&node.label)
+    )?;
+    if let Some(key) = node.key {
+        write!(out, ",\"key\":\"{}\"", Quoted(key))?;
+    }
+    write!(
+        out,
+        ",\"state\":\"{state}\",\"age_ms\":{},\"deadline_ms\":",
+        node.age.as_millis()
+    )?;
+    match node.remaining {
+        Some(remaining) => write!(out, "{}", remaining.as_millis())?,
+        None => out.push_str("null"),
+    }
+    match node.deadline_owner {
+        Some(owner) => write!(out, ",\"deadline_owner\":{owner}")?,
+        None => out.push_str(",\"deadline_owner\":null"),
+    }
+    match &node.cause {
+        Some(cause) => write!(out, ",\"cause\":\"{}\"", Quoted(cause))?,
+        None => out.push_str(",\"cause\":null"),
+    }
+    write!(out, ",\"waiters\":{waiters},\"children\":[")
+}
+
+/// Prints what it holds for the inside of a quoted string: as RFC 8259 §7 asks, and `<` besides, so that it can stand
+/// in a page. DOT's strings take the same escapes where labels are concerned.
+struct Quoted<T>(T);
+
+impl<T: fmt::Display> fmt::Display for Quoted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        each_char(&self.0, f, |c, f| match c {
+            '"' => f.write_str("\\\""),
+            '\\' => f.write_str("\\\\"),
+            '\u{0}'..='\u{1f}' | '<' | '\u{7f}' | '\u{2028}' | '\u{2029}' => {
+                write!(f, "\\u{:04x}", u32::from(c))
+            }
+            _ => f.write_char(c),
+        })
     }
 }
 
-/// Appends a JSON string (RFC 8259 §7).
-fn push_json(json: &mut String, text: &str) {
-    json.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => json.push_str("\\\""),
-            '\\' => json.push_str("\\\\"),
-            '\n' => json.push_str("\\n"),
-            c if c < ' ' => {
-                let _ = write!(json, "\\u{:04x}", u32::from(c));
+/// Prints what it holds for the inside of a Mermaid label.
+struct Entities<T>(T);
+
+impl<T: fmt::Display> fmt::Display for Entities<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        each_char(&self.0, f, |c, f| match c {
+            '"' | '#' | '&' | ';' | '<' | '>' | '`' | '\\' | '\u{0}'..='\u{1f}' => {
+                write!(f, "#{};", u32::from(c))
             }
-            c => json.push(c),
+            _ => f.write_char(c),
+        })
+    }
+}
+
+/// Prints `text` with each character in the way that `print` says.
+fn each_char<'b>(
+    text: &impl fmt::Display,
+    f: &mut fmt::Formatter<'b>,
+    print: impl Fn(char, &mut fmt::Formatter<'b>) -> fmt::Result,
+) -> fmt::Result {
+    struct Each<'a, 'b, P>(&'a mut fmt::Formatter<'b>, P);
+    impl<'b, P: Fn(char, &mut fmt::Formatter<'b>) -> fmt::Result> fmt::Write for Each<'_, 'b, P> {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            text.chars().try_for_each(|c| (self.1)(c, self.0))
         }
     }
-    json.push('"');
+    write!(Each(f, print), "{text}")
 }

@@ -116,7 +116,7 @@ pub(super) async fn run<C: Stream, D: Dial>(
         }
     }
     let started = clock::now();
-    let label = Label::words(heads.request.method(), heads.request.target());
+    let label = label(&heads.request);
     let named = session.ctx.named("exchange", label);
     let (ctx, cancel) = match gateway.rules.timeouts.total {
         Some(total) => named.with_timeout_cause(total, Reason::Static(Timeout::Total.as_static())),
@@ -327,7 +327,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         reply: &mut Reply,
     ) -> Result<Outcome<D::Stream>, Failed> {
         let timeouts = &self.gateway.rules.timeouts;
-        let named = self.ctx.named("attempt", endpoint.name.clone());
+        let named = self.ctx.named("attempt", Label::new(&endpoint.name));
         // The budget for the response head runs from the moment the request is in; a body still arriving is under its
         // own timeout.
         let budget = if reply.request_read {
@@ -801,6 +801,20 @@ fn same_protocol(request: &RequestHead, response: &crate::http::head::ResponseHe
         .fields()
         .get("upgrade")
         .is_some_and(|given| given.eq_ignore_ascii_case(asked))
+}
+
+/// What the exchange is called in the tree: method and target, cut to what people read.
+fn label(request: &RequestHead) -> Label {
+    const OCTETS_MAX: usize = 96;
+    let mut text = [0; OCTETS_MAX];
+    let octets = request.method().iter().chain(b" ").chain(request.target());
+    let mut len = 0;
+    for (place, octet) in text.iter_mut().zip(octets) {
+        // Targets may hold octets above 0x7f, which alone are no text.
+        *place = if octet.is_ascii() { *octet } else { b'?' };
+        len += 1;
+    }
+    Label::new(std::str::from_utf8(text.get(..len).unwrap_or_default()).unwrap_or_default())
 }
 
 /// An id for a request that has none: the node's, in hexadecimal.

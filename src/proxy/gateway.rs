@@ -154,6 +154,10 @@ pub struct Gateway<D: Dial> {
     pub(super) buffers: Buffers,
     pub(super) scribe: Scribe,
     /// Sets of heads whose memory is used again.
+    #[expect(
+        clippy::vec_box,
+        reason = "a set goes in and out as one pointer, for each exchange"
+    )]
     heads: RefCell<Vec<Box<Heads>>>,
     /// The sessions that live.
     sessions: RefCell<Slab<Rc<Standing>>>,

@@ -41,8 +41,8 @@ impl Capacity {
             }
         };
         let descriptors = raise_descriptors();
-        let connections =
-            (descriptors.saturating_sub(DESCRIPTORS_KEPT) / 2).clamp(1, CONNECTIONS_MAX);
+        let free = descriptors.saturating_sub(DESCRIPTORS_KEPT);
+        let connections = (free - free / ORIGIN_SHARE).clamp(1, CONNECTIONS_MAX);
         Self {
             workers: workers.unwrap_or_else(auto).max(1),
             connections: usize::try_from(connections).unwrap_or(usize::MAX),
