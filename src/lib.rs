@@ -1,13 +1,89 @@
 //! osier: a small HTTP/1.1 reverse proxy in which every request is a branch of a context tree.
+//!
+//! **In scope**: HTTP/1.1 to clients and origins; choosing an origin; cancelling, deadlines and their causes, from the
+//! server down to one attempt; the live tree; one thread per core, few crates, little memory.
+//!
+//! **Out of scope**: HTTP/2 and 3, caching, serving files, scripting, platforms other than Linux (the rooms
+//! [`context`], [`http`] and [`balance`] build everywhere).
+//!
+//! Two rooms are libraries of their own: [`context`], a context tree in the sense of Go's `context`, and [`http`],
+//! HTTP/1.1 without I/O. The rest is the proxy: [`server`] starts it whole, [`proxy::session`] serves one connection on
+//! any executor.
+//!
+//! # The house
+//!
+//! ```text
+//! src/
+//! ├── main.rs     the door: cli::run, nothing else
+//! ├── clock.rs    now, sleep_until: the only place that asks for the time
+//! ├── context/    ROOM 1  the context tree. Knows no HTTP, no sockets, no workers
+//! ├── http/       ROOM 2  sans-IO HTTP/1.1 on httparse. Octets in, values out. Pure
+//! ├── balance/    ROOM 3  choose an endpoint. Pure
+//! ├── runtime/    ROOM 4  one worker per core: executor, edge-triggered epoll, timers, buffers
+//! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools
+//! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer
+//! ├── admin/      ROOM 8  the live tree and a cancel by id, on a private listener
+//! ├── log/        access records, written by a thread of their own
+//! ├── server/     assembly: options → listeners, workers, the control side; drain and stop
+//! └── cli/        arguments → command
+//! ```
+//!
+//! Imports go down only. A room may use those on the lines below its own:
+//!
+//! ```text
+//! 6   main · cli
+//! 5   server              assembly
+//! 4   proxy · admin       admin borrows the reason phrases and the date of proxy::answer
+//! 3   net · log
+//! 2   runtime
+//! 1   context · http · balance      know nothing of each other
+//! 0   clock
+//! ```
+//!
+//! # One request through the files
+//!
+//! ```text
+//!   CONTEXT   server ─▶ listener ─▶ session ─▶ exchange ─▶ attempt ─▶ task (what is waited for, and how long)
+//!
+//!   CLIENT                                                                                    ORIGIN
+//!     1  server/accept.rs       a connection becomes a session: a node and a task
+//!     2  proxy/session.rs       wait for octets, without a buffer            closed when idle too long
+//!     3  http/head.rs           octets → RequestHead                         400 414 431 501 505
+//!     4  http/framing.rs        RequestHead → Framed (RFC 9112 §6.3)         400 501, close
+//!     5  proxy/exchange.rs      the exchange's node; may it be forwarded     405 413 417 503
+//!     ┌─ 6  balance/policy.rs   which endpoint                               503
+//!     │  7  net/pool.rs         a connection that idles, else net/dialer.rs  502 504
+//!     │  8  http/forward.rs     strip hop-by-hop, then add; the input is untouched
+//!     │  9  http/write.rs       only what is framed can be written ────────────────────────────▶
+//!     │ 10  proxy/relay.rs      request body, decoder → encoder ═══════════════════════════════▶
+//!     │ 11  proxy/attempt.rs    the response head ◀──────────────────────────────────────────── 502 504
+//!     │       1xx: passed on, again from 11.  101: proxy/tunnel.rs, both ways
+//!     └─ again from 6 only if nothing reached the client and the error allows it
+//!    12  http/forward.rs, http/write.rs     the response head, in one write with the first content
+//!    13  proxy/relay.rs         response body (10 and 13 run at the same time)
+//!    14  http/connection.rs     may the connections carry another exchange
+//!    15  net/pool.rs, log/      kept or closed; one access record
+//! ```
+//!
+//! # What is absent on purpose
+//!
+//! 1. `context` does not know that HTTP exists; `http` does not know that time, sockets or tasks exist.
+//! 2. No octet received from one peer is written to the other, except content and, after a 101, a tunnel's octets.
+//!    Heads are always written anew from a parsed and framed one.
+//! 3. Status codes for osier's own answers are chosen in `proxy/answer.rs` and nowhere else.
+//! 4. The time is asked for in `clock.rs` only.
+//! 5. Errors belong to rooms; there is no error type of the whole crate.
+//! 6. There is no `unsafe`.
 
-#[cfg(target_os = "linux")]
-pub mod admin;
 pub mod balance;
-#[cfg(target_os = "linux")]
-pub mod cli;
 pub mod clock;
 pub mod context;
 pub mod http;
+
+#[cfg(target_os = "linux")]
+pub mod admin;
+#[cfg(target_os = "linux")]
+pub mod cli;
 #[cfg(target_os = "linux")]
 pub mod log;
 #[cfg(target_os = "linux")]
@@ -18,3 +94,8 @@ pub mod proxy;
 pub mod runtime;
 #[cfg(target_os = "linux")]
 pub mod server;
+
+/// The README's examples are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,10 +1,8 @@
 //! The commands that serve: the one-liner and `respond`.
 
-use std::sync::Arc;
-
 use super::args::{ProxyFlags, RespondFlags, To};
 use super::{DONE, FAILED, TRY_LATER, say};
-use crate::net::address::{Address, AddressError, resolve};
+use crate::net::address::{Address, AddressError};
 use crate::proxy::answer::{Answer, reason};
 use crate::proxy::gateway::{Endpoint, Identity, Rules, Target};
 use crate::proxy::timeout::Timeouts;
@@ -72,15 +70,10 @@ pub(super) fn respond(flags: RespondFlags) -> u8 {
 
 /// What a `--to` names, looked up.
 pub(super) fn endpoint(to: &To) -> Result<Endpoint, AddressError> {
-    let name: Arc<str> = to.authority.as_str().into();
-    let addresses = match to.authority.strip_prefix("unix:") {
-        Some(path) => vec![Address::Unix(path.into())],
-        None => resolve(&to.authority)?,
-    };
+    let endpoint = Endpoint::resolve(&to.authority)?;
     Ok(Endpoint {
-        addresses,
-        name,
         base_path: to.base_path.clone(),
+        ..endpoint
     })
 }
 

@@ -17,7 +17,7 @@ use crate::clock;
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::limits::Limits;
 use crate::log::Scribe;
-use crate::net::address::Address;
+use crate::net::address::{Address, AddressError, resolve};
 use crate::net::dialer::Dial;
 use crate::net::pool::{Keepalive, Pool};
 use crate::runtime::buffer::Buffers;
@@ -89,6 +89,24 @@ pub struct Endpoint {
     pub name: Arc<str>,
     /// The path in front of every path.
     pub base_path: String,
+}
+
+impl Endpoint {
+    /// The endpoint `authority` names: `host:port`, looked up with the system's resolver, or `unix:PATH`.
+    ///
+    /// # Errors
+    /// [`AddressError`]: it is no address, or does not resolve.
+    pub fn resolve(authority: &str) -> Result<Self, AddressError> {
+        let addresses = match authority.strip_prefix("unix:") {
+            Some(path) => vec![Address::Unix(path.into())],
+            None => resolve(authority)?,
+        };
+        Ok(Self {
+            addresses,
+            name: authority.into(),
+            base_path: String::new(),
+        })
+    }
 }
 
 /// A network of addresses, as `10.0.0.0/8` names one.
