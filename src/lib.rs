@@ -33,7 +33,7 @@
 //! ```text
 //! 6   main · cli
 //! 5   server              assembly
-//! 4   proxy · admin       admin borrows the reason phrases and the date of proxy::answer
+//! 4   proxy · admin       admin borrows the date of proxy::answer
 //! 3   net · log
 //! 2   runtime
 //! 1   context · http · balance      know nothing of each other

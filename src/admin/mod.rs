@@ -24,10 +24,11 @@ use crate::context::{Cancel, Context, View, ViewOptions};
 use crate::http::body::Decoder;
 use crate::http::connection::request_persistence;
 use crate::http::framing::request_framing;
+use crate::http::head::reason_of;
 use crate::http::head::{Parsed, RequestHead};
 use crate::http::limits::Limits;
 use crate::net::listener::AsyncStream;
-use crate::proxy::answer::{http_date, reason};
+use crate::proxy::answer::http_date;
 
 /// How long a client may take for a request, or leave a connection idle.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -146,8 +147,8 @@ impl Admin {
             }
         };
         input.drain(..consumed);
-        let framed =
-            request_framing(&head).map_err(|error| Refusal::Sin(error.status(), error.sin()))?;
+        let framed = request_framing(&head, &self.limits)
+            .map_err(|error| Refusal::Sin(error.status(), error.sin()))?;
         let mut decoder = Decoder::new(&framed, &self.limits);
         let mut body = Vec::new();
         while !decoder.is_done() {
@@ -175,7 +176,9 @@ impl Admin {
             method: head.method().to_vec(),
             path: path.to_owned(),
             query: query.to_owned(),
-            host: head.authority().to_vec(),
+            host: head
+                .authority()
+                .map_or_else(Vec::new, |authority| authority.octets.to_vec()),
             wants_json: accepts("application/json"),
             is_meant: head
                 .fields()
@@ -357,7 +360,7 @@ fn write(response: &Response, persists: bool) -> Vec<u8> {
          Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
          Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'\r\n\
          {connection}\r\n",
-        reason(*status),
+        reason_of(*status),
         http_date(clock::wall()),
         content.len(),
     )

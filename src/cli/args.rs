@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 
-use crate::http::field::is_token;
+use crate::http::field::Fields;
+use crate::http::target::parse_authority;
 use crate::log::Destination;
 use crate::net::address::Address;
 use crate::proxy::gateway::{Host, Network};
@@ -44,7 +45,7 @@ pub(super) struct ProxyFlags {
     pub(super) workers: Option<usize>,
     pub(super) admin: Option<Address>,
     pub(super) access_log: Destination,
-    pub(super) add: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) add: Vec<(String, String)>,
     pub(super) host: Host,
     pub(super) trusted: Vec<Network>,
 }
@@ -122,7 +123,7 @@ fn proxy(parser: &mut Parser) -> Result<Command, UsageError> {
                 flags.host = match text(parser)?.as_str() {
                     "preserve" => Host::Preserve,
                     "upstream" => Host::Upstream,
-                    name if crate::http::target::is_host(name.as_bytes()) => {
+                    name if parse_authority(name.as_bytes()).is_ok() => {
                         Host::Literal(name.to_owned())
                     }
                     other => {
@@ -324,7 +325,7 @@ fn to(text: &str) -> Result<To, UsageError> {
             ));
         }
     };
-    if !crate::http::target::is_host(authority.as_bytes()) {
+    if parse_authority(authority.as_bytes()).is_err() {
         return Err(UsageError::value(
             "--to",
             text,
@@ -385,24 +386,16 @@ fn destination(text: &str) -> Destination {
     }
 }
 
-fn field_line(text: &str) -> Result<(Vec<u8>, Vec<u8>), UsageError> {
-    let what = "a field line such as 'X-Name: value'";
-    let (name, value) = text
-        .split_once(':')
-        .ok_or_else(|| UsageError::value("--add-request-header", text, what))?;
-    let (name, value) = (
-        name.as_bytes().to_vec(),
-        value.trim_matches([' ', '\t']).as_bytes().to_vec(),
-    );
-    if is_token(&name)
-        && value
-            .iter()
-            .all(|octet| matches!(octet, b'\t' | b' '..=b'~' | 0x80..))
-    {
-        Ok((name, value))
-    } else {
-        Err(UsageError::value("--add-request-header", text, what))
-    }
+fn field_line(text: &str) -> Result<(String, String), UsageError> {
+    let wrong = || {
+        let what = "a field line such as 'X-Name: value'";
+        UsageError::value("--add-request-header", text, what)
+    };
+    let (name, value) = text.split_once(':').ok_or_else(wrong)?;
+    let value = value.trim_matches([' ', '\t']);
+    // What a field may be is for the room of fields to say.
+    Fields::new().push(name, value).map_err(|_| wrong())?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn networks(text: &str) -> Result<Vec<Network>, UsageError> {

@@ -61,7 +61,7 @@ async fn connection(mut stream: TcpStream) -> io::Result<()> {
             }
         };
         input.drain(..consumed);
-        let Ok(framed) = request_framing(&head) else {
+        let Ok(framed) = request_framing(&head, &limits) else {
             return respond(&mut stream, 400, "framing\n", false).await;
         };
         let target = String::from_utf8_lossy(head.target()).into_owned();
@@ -142,7 +142,7 @@ async fn respond(
     content: &str,
     persists: bool,
 ) -> io::Result<()> {
-    let reason = crate::proxy::answer::reason(status);
+    let reason = crate::http::head::reason_of(status);
     let connection = if persists {
         ""
     } else {

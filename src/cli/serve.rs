@@ -2,8 +2,9 @@
 
 use super::args::{ProxyFlags, RespondFlags, To};
 use super::{DONE, FAILED, TRY_LATER, say};
+use crate::http::head::reason_of;
 use crate::net::address::{Address, AddressError};
-use crate::proxy::answer::{Answer, reason};
+use crate::proxy::answer::Answer;
 use crate::proxy::gateway::{Endpoint, Identity, Rules, Target};
 use crate::proxy::timeout::Timeouts;
 use crate::server::{Options, Server, StartError};
@@ -54,7 +55,7 @@ pub(super) fn proxy(flags: ProxyFlags) -> u8 {
 pub(super) fn respond(flags: RespondFlags) -> u8 {
     let content = flags
         .body
-        .unwrap_or_else(|| format!("{}\n", reason(flags.status)).into_bytes());
+        .unwrap_or_else(|| format!("{}\n", reason_of(flags.status)).into_bytes());
     let defaults = Options::default();
     let options = Options {
         listen: flags.listen,

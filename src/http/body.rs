@@ -1,131 +1,147 @@
-//! Content in either direction: [`Decoder`] takes framing away, [`Encoder`] puts it on.
+//! Content through its framing: [`Decoder`] takes the framing off, [`Encoder`] puts it on.
 //!
-//! Nothing is copied: the decoder hands out pieces of its input, the encoder gives the octets that go around a piece.
-//! What follows the message's end belongs to the next message and is never consumed. RFC 9112 §6.3, §7.1, §8.
+//! Both are told a [`Framed`] and know nothing of heads. The decoder copies no content: it says which part of the input
+//! is content. The encoder writes no content: it says what goes before and after a piece of it.
+//! Source: RFC 9112 §6.3, §7.1; RFC 9110 §6.5 (trailers).
 
-use super::chunked::{Chunked, is_permitted_trailer};
+use super::chunked::{Chunked, Step};
 use super::error::BodyError;
-use super::field::Fields;
+use super::field::{Fields, Name};
 use super::framing::{Framed, Framing};
 use super::limits::Limits;
 use super::number::hex_digit;
+use std::ops::Deref;
 
-/// What one call to [`Decoder::decode`] took and found.
+/// Takes the framing off one message's content.
+#[derive(Debug)]
+pub struct Decoder {
+    /// What is left to take.
+    state: State,
+    /// The error that was met behind content already handed out; given at the next call, and at every one after.
+    failed: Option<BodyError>, // set once, by the first error
+}
+
+/// What is left of the content.
+#[derive(Debug)]
+enum State {
+    /// So many octets.
+    Length(u64),
+    /// Chunks.
+    Chunked(Chunked),
+    /// Everything that comes.
+    UntilClose,
+    /// Nothing: the connection ended, and so did the content.
+    Ended,
+}
+
+/// One step of decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoded<'a> {
-    /// Octets of the input that are used up; 0 means more input is needed, or the body is done.
+    /// Octets of the input that are done with, content and framing together.
     pub consumed: usize,
-    /// One piece of content; may be empty when only framing was consumed.
+    /// The content among them, in one piece.
     pub data: &'a [u8],
 }
 
-/// Takes the framing from a body.
-#[derive(Debug)]
-pub struct Decoder {
-    /// Where in the body we are.
-    state: Reading,
-    /// Octets of content that may still come.
-    allowance: u64,
-}
-
 impl Decoder {
-    /// A decoder for the content that was framed so.
+    /// Begins the content of a message.
     #[must_use]
     pub fn new(framed: &Framed, limits: &Limits) -> Self {
         let state = match framed.framing() {
-            Framing::None | Framing::Length(0) => Reading::Done,
-            Framing::Length(length) => Reading::Length(length),
-            Framing::Chunked => Reading::Chunked(Chunked::new(limits)),
-            Framing::UntilClose => Reading::UntilClose,
+            Framing::None => State::Length(0),
+            Framing::Length(octets) => State::Length(octets),
+            Framing::Chunked => State::Chunked(Chunked::new(framed.content_octets_max(), limits)),
+            Framing::UntilClose => State::UntilClose,
         };
         Self {
             state,
-            allowance: limits.content_max.unwrap_or(u64::MAX),
+            failed: None,
         }
     }
 
-    /// Decodes one piece from `input`: consumed octets and the content among them.
+    /// Decodes `input`: says how much of it is consumed, and which part of that is content. One piece per call.
     ///
-    /// `consumed` 0 means: more input is needed, nothing was lost; or the body is done. Never consumes past the end
-    /// of this message.
+    /// Call again with what was not consumed. `(0, empty)` means: more input is needed, or the content is done; nothing
+    /// was lost. Never consumes past the end of this message: what follows belongs to the next one.
+    /// An error met behind a piece of content comes with the next call; after an error every call returns it.
     ///
     /// # Errors
-    /// Each sin of [`BodyError`] that a sender can commit. The peer sees its status if a response can still be sent;
-    /// the connection closes.
+    /// [`BodyError`]: where the message ends is unknown; its connection cannot be used again.
     ///
     /// # Source
     /// RFC 9112 §6.3, §7.1.
     pub fn decode<'a>(&mut self, input: &'a [u8]) -> Result<Decoded<'a>, BodyError> {
-        let decoded = match &mut self.state {
-            Reading::Done => Decoded {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        match &mut self.state {
+            State::Length(left) => {
+                let taken = usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(input.len());
+                *left = left.saturating_sub(taken as u64);
+                Ok(Decoded {
+                    consumed: taken,
+                    data: input.get(..taken).unwrap_or_default(),
+                })
+            }
+            State::UntilClose => Ok(Decoded {
+                consumed: input.len(),
+                data: input,
+            }),
+            State::Ended => Ok(Decoded {
                 consumed: 0,
                 data: &[],
-            },
-            Reading::Length(remaining) => {
-                if *remaining > self.allowance {
-                    return Err(BodyError::ContentTooLarge);
-                }
-                let data = prefix(input, *remaining);
-                *remaining = remaining.saturating_sub(octets(data));
-                if *remaining == 0 {
-                    self.state = Reading::Done;
-                }
-                Decoded {
-                    consumed: data.len(),
-                    data,
+            }),
+            State::Chunked(chunked) => {
+                let (decoded, error) = decode_chunked(chunked, input);
+                self.failed = error;
+                match error {
+                    Some(error) if decoded.data.is_empty() => Err(error),
+                    _ => Ok(decoded),
                 }
             }
-            Reading::UntilClose => {
-                if self.allowance == 0 && !input.is_empty() {
-                    return Err(BodyError::ContentTooLarge);
-                }
-                let data = prefix(input, self.allowance);
-                Decoded {
-                    consumed: data.len(),
-                    data,
-                }
-            }
-            Reading::Chunked(chunked) => chunked.decode(input, self.allowance)?,
-        };
-        self.allowance = self.allowance.saturating_sub(octets(decoded.data));
-        Ok(decoded)
+        }
     }
 
-    /// The connection has ended: is the body whole?
+    /// Takes note that the connection ended.
     ///
     /// # Errors
-    /// - [`BodyError::LengthCutShort`], [`BodyError::ChunkedCutShort`]: it is not; it must never pass for whole.
+    /// [`BodyError::Truncated`] unless the content lasts until close or is done; an error met before.
     ///
     /// # Source
     /// RFC 9112 §8.
     pub fn finish_eof(&mut self) -> Result<(), BodyError> {
-        match &self.state {
-            Reading::Length(_) => Err(BodyError::LengthCutShort),
-            Reading::Chunked(chunked) if !chunked.is_done() => Err(BodyError::ChunkedCutShort),
-            Reading::UntilClose => {
-                self.state = Reading::Done;
-                Ok(())
-            }
-            Reading::Done | Reading::Chunked(_) => Ok(()),
+        if let Some(error) = self.failed {
+            return Err(error);
         }
+        if matches!(self.state, State::UntilClose) {
+            self.state = State::Ended;
+        }
+        if self.is_done() {
+            return Ok(());
+        }
+        self.failed = Some(BodyError::Truncated);
+        Err(BodyError::Truncated)
     }
 
-    /// Whether the body has been read to its end.
+    /// Whether the content is done. Content until close is done after [`Decoder::finish_eof`].
     #[must_use]
     pub fn is_done(&self) -> bool {
         match &self.state {
-            Reading::Done => true,
-            Reading::Chunked(chunked) => chunked.is_done(),
-            Reading::Length(_) | Reading::UntilClose => false,
+            State::Length(left) => *left == 0,
+            State::Chunked(chunked) => chunked.is_done(),
+            State::UntilClose => false,
+            State::Ended => true,
         }
     }
 
-    /// The trailer fields that may be forwarded, once the body is done and if there are any.
+    /// The trailer section, once the content is done and if there was one.
     #[must_use]
     pub fn trailers(&self) -> Option<&Fields> {
         match &self.state {
-            Reading::Chunked(chunked) => chunked.trailers(),
-            Reading::Done | Reading::Length(_) | Reading::UntilClose => None,
+            State::Chunked(chunked) => chunked.trailers(),
+            _ => None,
         }
     }
 
@@ -133,175 +149,222 @@ impl Decoder {
     #[must_use]
     pub fn remaining(&self) -> Option<u64> {
         match &self.state {
-            Reading::Done => Some(0),
-            Reading::Length(remaining) => Some(*remaining),
-            Reading::Chunked(chunked) => chunked.is_done().then_some(0),
-            Reading::UntilClose => None,
+            State::Length(left) => Some(*left),
+            State::Ended => Some(0),
+            State::Chunked(chunked) => chunked.is_done().then_some(0),
+            State::UntilClose => None,
         }
     }
 }
 
-/// Where a decoder is.
-#[derive(Debug)]
-enum Reading {
-    /// At the end.
-    Done,
-    /// So many octets to go, at least one.
-    Length(u64),
-    /// Among chunks, or behind the last one.
-    Chunked(Chunked),
-    /// Until the connection ends.
-    UntilClose,
+/// Steps through `input` until it is used up, the message is done, or a second piece of content begins.
+fn decode_chunked<'a>(chunked: &mut Chunked, input: &'a [u8]) -> (Decoded<'a>, Option<BodyError>) {
+    let mut decoded = Decoded {
+        consumed: 0,
+        data: &[],
+    };
+    while !chunked.is_done() && (decoded.data.is_empty() || !chunked.is_in_data()) {
+        let rest = input.get(decoded.consumed..).unwrap_or_default();
+        if rest.is_empty() {
+            break;
+        }
+        let taken = match chunked.step(rest) {
+            Err(error) => return (decoded, Some(error)),
+            Ok(Step::Framing(taken)) => taken,
+            Ok(Step::Data(taken)) => {
+                decoded.data = rest.get(..taken).unwrap_or_default();
+                taken
+            }
+        };
+        decoded.consumed = decoded.consumed.saturating_add(taken);
+    }
+    (decoded, None)
 }
 
-/// Puts the framing on a body: for each piece, [`Encoder::chunk_head`], the piece itself, [`Encoder::chunk_tail`].
+/// Puts the framing on one message's content.
+///
+/// For each piece of content write [`Encoder::chunk_head`], the piece, [`Encoder::chunk_tail`]; at the end
+/// [`Encoder::finish`]. A message cut short is never finished: its connection is closed instead.
 #[derive(Debug)]
 pub struct Encoder {
-    /// How the end is marked.
-    state: Writing,
+    /// How the content is delimited.
+    framing: Framing,
+    /// With a length: octets of content still to write.
+    left: u64,
+}
+
+/// What goes before a piece of content: at most sixteen digits and CRLF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkHead {
+    /// The octets, at the end.
+    octets: [u8; Self::OCTETS_MAX],
+    /// Where they begin.
+    /// Invariant: at most `OCTETS_MAX`.
+    start: u8,
 }
 
 impl Encoder {
-    /// An encoder for content that is framed so.
+    /// Begins the content of a message.
     #[must_use]
     pub fn new(framed: &Framed) -> Self {
-        let state = match framed.framing() {
-            Framing::None => Writing::Length(0),
-            Framing::Length(length) => Writing::Length(length),
-            Framing::Chunked => Writing::Chunked,
-            Framing::UntilClose => Writing::UntilClose,
+        let left = match framed.framing() {
+            Framing::Length(octets) => octets,
+            _ => 0,
         };
-        Self { state }
-    }
-
-    /// Announces a piece of `len` octets; gives what goes before it. Empty unless chunked, and for an empty piece,
-    /// which would end the body.
-    #[must_use = "announced octets must be written"]
-    pub fn chunk_head(&mut self, len: usize) -> ChunkHead {
-        match &mut self.state {
-            Writing::Chunked if len > 0 => return ChunkHead::new(len),
-            Writing::Length(remaining) => match remaining.checked_sub(count(len)) {
-                Some(rest) => *remaining = rest,
-                None => self.state = Writing::Overrun,
-            },
-            Writing::Chunked | Writing::UntilClose | Writing::Overrun => {}
-        }
-        ChunkHead::EMPTY
-    }
-
-    /// What goes behind a piece of `len` octets.
-    #[must_use]
-    pub fn chunk_tail(&self, len: usize) -> &'static [u8] {
-        match self.state {
-            Writing::Chunked if len > 0 => b"\r\n",
-            _ => b"",
+        Self {
+            framing: framed.framing(),
+            left,
         }
     }
 
-    /// Ends the body: appends the last chunk and the permitted trailer fields, where the framing has them.
+    /// What to write before a piece of `octets` octets: a chunk-size line, or nothing.
+    ///
+    /// Nothing also for an empty piece, for a chunk of size zero would end the content.
     ///
     /// # Errors
-    /// - [`BodyError::WrittenShort`], [`BodyError::WrittenLong`]: not the octets the head announced. The connection
-    ///   must end, so that the content does not pass for whole.
+    /// [`BodyError::TooMuch`]: the piece exceeds the announced length; it must not be written.
+    pub fn chunk_head(&mut self, octets: usize) -> Result<ChunkHead, BodyError> {
+        match self.framing {
+            Framing::Chunked if octets > 0 => Ok(ChunkHead::of(octets as u64)),
+            Framing::Chunked | Framing::UntilClose => Ok(ChunkHead::EMPTY),
+            Framing::Length(_) | Framing::None => {
+                self.left = self
+                    .left
+                    .checked_sub(octets as u64)
+                    .ok_or(BodyError::TooMuch)?;
+                Ok(ChunkHead::EMPTY)
+            }
+        }
+    }
+
+    /// What to write after a piece of `octets` octets: CRLF, or nothing.
+    #[must_use]
+    pub fn chunk_tail(&self, octets: usize) -> &'static [u8] {
+        if self.framing == Framing::Chunked && octets > 0 {
+            b"\r\n"
+        } else {
+            b""
+        }
+    }
+
+    /// Appends what ends the content: with chunks the last chunk and the trailer section, else nothing.
+    ///
+    /// Trailer fields that only a header section may have are left out, and without chunks all of them.
+    ///
+    /// # Errors
+    /// [`BodyError::TooLittle`]: less content was written than announced; nothing was appended.
     ///
     /// # Source
-    /// RFC 9112 §7.1, §7.1.2; RFC 9110 §6.5.1.
+    /// RFC 9112 §7.1, RFC 9110 §6.5.1.
     pub fn finish(
         &mut self,
         trailers: Option<&Fields>,
         out: &mut Vec<u8>,
     ) -> Result<(), BodyError> {
-        match self.state {
-            Writing::Length(0) | Writing::UntilClose => return Ok(()),
-            Writing::Length(_) => return Err(BodyError::WrittenShort),
-            Writing::Overrun => return Err(BodyError::WrittenLong),
-            Writing::Chunked => {}
+        if self.left > 0 {
+            return Err(BodyError::TooLittle);
         }
-        out.extend_from_slice(b"0\r\n");
-        let lines = trailers.into_iter().flat_map(Fields::iter);
-        for (name, value) in lines.filter(|(name, _)| is_permitted_trailer(name)) {
-            for part in [name, b": ", value, b"\r\n"] {
-                out.extend_from_slice(part);
+        if self.framing == Framing::Chunked {
+            out.extend_from_slice(b"0\r\n");
+            for (name, value) in trailers.into_iter().flat_map(Fields::iter) {
+                if may_be_trailer(name) {
+                    out.extend_from_slice(name);
+                    out.extend_from_slice(b": ");
+                    out.extend_from_slice(value);
+                    out.extend_from_slice(b"\r\n");
+                }
             }
+            out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(b"\r\n");
         Ok(())
     }
 }
 
-/// How an encoder marks the end.
-#[derive(Debug)]
-enum Writing {
-    /// By the length; so many octets are not yet announced.
-    Length(u64),
-    /// More was announced than the length allows.
-    Overrun,
-    /// By the last chunk.
-    Chunked,
-    /// By the end of the connection.
-    UntilClose,
-}
-
-/// The line before a chunk's data, held inline.
-#[derive(Debug, Clone, Copy)]
-pub struct ChunkHead {
-    /// Digits and CRLF stand at the end.
-    octets: [u8; 18],
-    /// Invariant: start <= 18.
-    start: usize,
-}
-
 impl ChunkHead {
-    /// No line at all.
+    /// Sixteen digits and CRLF.
+    const OCTETS_MAX: usize = 18;
+
+    /// No octets.
     const EMPTY: Self = Self {
-        octets: [0; 18],
+        octets: *b"0000000000000000\r\n",
         start: 18,
     };
 
-    /// The line of a chunk of `len` octets.
-    fn new(len: usize) -> Self {
-        let mut octets = [b'\n'; 18];
-        let mut start = 18usize;
-        let mut value = count(len);
-        for (index, octet) in octets.iter_mut().rev().enumerate() {
-            *octet = match index {
-                0 => b'\n',
-                1 => b'\r',
-                _ => {
-                    let digit = hex_digit(u8::try_from(value & 0x0f).unwrap_or(0));
-                    value >>= 4;
-                    digit
-                }
-            };
-            start = start.wrapping_sub(1);
-            if index > 1 && value == 0 {
-                break;
-            }
+    /// The chunk-size line of a chunk.
+    fn of(size: u64) -> Self {
+        let (mut head, mut rest) = (Self::EMPTY, size);
+        for slot in head.octets.iter_mut().rev().skip(2) {
+            *slot = hex_digit(rest);
+            rest >>= 4;
         }
-        Self { octets, start }
+        // One digit at least, and none that is a leading zero.
+        let zeros = (size | 1).leading_zeros() / 4;
+        head.start = u8::try_from(zeros).unwrap_or_default();
+        head
     }
 }
 
-impl AsRef<[u8]> for ChunkHead {
-    fn as_ref(&self) -> &[u8] {
-        self.octets.get(self.start..).unwrap_or_default()
+impl Deref for ChunkHead {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.octets
+            .get(usize::from(self.start)..)
+            .unwrap_or_default()
     }
 }
 
-/// At most `most` octets from the start.
-pub(crate) fn prefix(input: &[u8], most: u64) -> &[u8] {
-    usize::try_from(most)
-        .ok()
-        .and_then(|most| input.get(..most))
-        .unwrap_or(input)
+/// Whether a field may stand in a trailer section.
+///
+/// Not one that frames, routes, authenticates, modifies the request, controls the response, or says how to read the
+/// content: who merges trailers into the header section would be fooled.
+///
+/// # Source
+/// RFC 9110 §6.5.1.
+pub(super) fn may_be_trailer(name: &[u8]) -> bool {
+    // The forwarding fields, Via among them, are routing as well: nobody may say after the fact where it came from.
+    if !matches!(Name::of(name), Name::Other | Name::Server) {
+        return false;
+    }
+    let is_content = name
+        .first_chunk::<8>()
+        .is_some_and(|start| start.eq_ignore_ascii_case(b"content-"));
+    !is_content
+        && !NOT_IN_TRAILERS
+            .iter()
+            .any(|forbidden| name.eq_ignore_ascii_case(forbidden))
 }
 
-/// The length of a slice on the wire's scale.
-pub(crate) fn octets(data: &[u8]) -> u64 {
-    count(data.len())
-}
-
-/// A `usize` on the wire's scale.
-fn count(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
-}
+/// Names besides those of [`Name`] and `Content-*` that no trailer section may have.
+const NOT_IN_TRAILERS: [&[u8]; 27] = [
+    // Authentication and state.
+    b"authorization",
+    b"www-authenticate",
+    b"authentication-info",
+    b"proxy-authentication-info",
+    b"cookie",
+    b"set-cookie",
+    // Request modifiers.
+    b"accept",
+    b"accept-charset",
+    b"accept-encoding",
+    b"accept-language",
+    b"if-match",
+    b"if-none-match",
+    b"if-modified-since",
+    b"if-unmodified-since",
+    b"if-range",
+    b"range",
+    b"pragma",
+    // Response control.
+    b"age",
+    b"cache-control",
+    b"expires",
+    b"location",
+    b"retry-after",
+    b"vary",
+    b"warning",
+    b"accept-ranges",
+    b"last-modified",
+    b"clear-site-data",
+];

@@ -1,285 +1,336 @@
-//! The chunked transfer coding, decoding side, and which trailer fields may pass.
+//! The chunked transfer coding, octet by octet, across any cuts.
 //!
-//! One state per place in the grammar, so that any cutting of the input gives the same events. Strict: HEXDIG only,
-//! CRLF only, extensions bounded and dropped. RFC 9112 §7.1.
+//! Strict where decoders have disagreed: CRLF and nothing else ends a line; a size is one to sixteen HEXDIG, so
+//! leading zeros are bounded and nothing overflows; white space may stand before `;` (RFC 9112 §7.1.1 calls it bad and
+//! lets it pass) but not before the line end; extensions are skipped, never interpreted, and bounded twice, per line
+//! and against the content. No octet is copied but those of a trailer section.
+//! Source: RFC 9112 §7.1.
 
-use super::body::{Decoded, octets, prefix};
-use super::error::BodyError;
-use super::field::{Fields, Name};
-use super::head::field_sin;
-use super::limits::{FIELDS_CEILING, Limits};
+use super::diagnose::section_sin;
+use super::error::{BodyError, FieldError};
+use super::field::{Fields, is_tchar, is_value_octet};
+use super::head::fill_fields;
+use super::limits::Limits;
 use super::number::hex_value;
+use httparse::{Header, Status};
 
-/// A decoder of chunks.
+/// Where in the coding the next octet falls, and what was counted so far.
 #[derive(Debug)]
-pub(crate) struct Chunked {
-    /// Where in the grammar we are.
-    place: Place,
-    /// Octets of the current chunk line so far, and their bound.
-    line: Bound,
-    /// Octets of chunk lines that no data has justified, and their bound.
-    overhead: Bound,
-    /// Bound of the trailer section.
-    trailer_octets_max: usize,
-    /// Bound of the trailer lines.
-    trailer_lines_max: usize,
-    /// The trailer section as it comes in; empty in nearly every message.
-    section: Vec<u8>,
-    /// Its permitted fields, once it is whole.
-    trailers: Fields,
+pub(super) struct Chunked {
+    /// Where the next octet falls.
+    state: State,
+    /// Octets left of the chunk.
+    left: u64,
+    /// Digits of the chunk size so far.
+    digits: u8,
+    /// Octets of the chunk-size line so far.
+    line_octets: usize,
+    /// Octets of extensions beyond twice the content, never below zero.
+    overhead_octets: u64,
+    /// Octets of content still allowed.
+    content_left: u64,
+    /// The trailer section, if there is one: its octets, then its fields.
+    trailer: Option<Box<Trailer>>, // set once, by its first octet
+    /// The limits that matter here.
+    bounds: Bounds,
 }
 
-/// A place in `chunked-body`.
+/// A trailer section on its way from octets to fields.
+#[derive(Debug, Default)]
+struct Trailer {
+    /// The octets so far, then empty again.
+    octets: Vec<u8>,
+    /// The fields, once the section is whole.
+    fields: Fields,
+}
+
+/// The limits of a chunked body.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// [`Limits::chunk_line_octets_max`].
+    line_octets: usize,
+    /// [`Limits::chunk_overhead_octets_max`].
+    overhead_octets: usize,
+    /// [`Limits::trailer_octets_max`].
+    trailer_octets: usize,
+    /// [`Limits::fields_max`].
+    fields: usize,
+    /// The most content allowed, for the error.
+    content: u64,
+}
+
+/// The next octet falls …
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Before the first digit of a size.
-    SizeStart,
-    /// Behind at least one digit.
-    Size(u64),
-    /// In an extension of a chunk of that size.
-    Extension(u64),
-    /// Behind the CR of a chunk line.
-    LineLf(u64),
-    /// In data, so many octets to go, at least one.
-    Data(u64),
-    /// Behind data.
+enum State {
+    /// … into the chunk size.
+    Size,
+    /// … into white space after the size.
+    SizeSpace,
+    /// … into chunk extensions.
+    Extension,
+    /// … on the LF of the chunk-size line.
+    SizeLf,
+    /// … into chunk data.
+    Data,
+    /// … on the CR after chunk data.
     DataCr,
-    /// Behind data and CR.
+    /// … on the LF after chunk data.
     DataLf,
-    /// In the trailer section; the octets of its current line.
-    Trailer(usize),
-    /// Behind the last LF.
+    /// … on the first octet of the trailer section.
+    TrailerStart,
+    /// … on the LF of a trailer section without fields.
+    TrailerLf,
+    /// … into the fields of the trailer section.
+    Trailer,
+    /// … beyond the message.
     Done,
 }
 
+/// What a step took from the input.
+pub(super) enum Step {
+    /// So many octets of framing.
+    Framing(usize),
+    /// So many octets of content.
+    Data(usize),
+}
+
 impl Chunked {
-    /// A decoder before the first chunk.
-    pub(crate) fn new(limits: &Limits) -> Self {
+    /// Begins a body with at most `content_octets_max` octets of content.
+    pub(super) fn new(content_octets_max: u64, limits: &Limits) -> Self {
         Self {
-            place: Place::SizeStart,
-            line: Bound::new(limits.chunk_line_octets_max),
-            overhead: Bound::new(limits.chunk_overhead_octets_max),
-            trailer_octets_max: limits.trailer_octets_max,
-            trailer_lines_max: limits.fields_max.min(FIELDS_CEILING),
-            section: Vec::new(),
-            trailers: Fields::default(),
+            state: State::Size,
+            left: 0,
+            digits: 0,
+            line_octets: 0,
+            overhead_octets: 0,
+            content_left: content_octets_max,
+            trailer: None,
+            bounds: Bounds {
+                line_octets: limits.chunk_line_octets_max,
+                overhead_octets: limits.chunk_overhead_octets_max,
+                trailer_octets: limits.trailer_octets_max,
+                fields: limits.fields_max,
+                content: content_octets_max,
+            },
         }
     }
 
-    /// Whether the last chunk and the trailer section are behind us.
-    pub(crate) fn is_done(&self) -> bool {
-        self.place == Place::Done
+    /// Whether the last octet of the message was taken.
+    pub(super) fn is_done(&self) -> bool {
+        self.state == State::Done
     }
 
-    /// The permitted trailer fields, once there are any.
-    pub(crate) fn trailers(&self) -> Option<&Fields> {
-        (self.is_done() && !self.trailers.is_empty()).then_some(&self.trailers)
+    /// Whether the next octet is content.
+    pub(super) fn is_in_data(&self) -> bool {
+        self.state == State::Data
     }
 
-    /// Consumes framing up to and including the next piece of data. `allowance`: octets of content still allowed.
-    pub(crate) fn decode<'a>(
-        &mut self,
-        input: &'a [u8],
-        allowance: u64,
-    ) -> Result<Decoded<'a>, BodyError> {
-        let mut rest = input;
-        while let [octet, after @ ..] = rest {
-            match self.place {
-                Place::Done => break,
-                Place::Data(remaining) => {
-                    let data = prefix(rest, remaining);
-                    self.place = match remaining.saturating_sub(octets(data)) {
-                        0 => Place::DataCr,
-                        remaining => Place::Data(remaining),
-                    };
-                    let framing = input.len().saturating_sub(rest.len());
-                    return Ok(Decoded {
-                        consumed: framing.saturating_add(data.len()),
-                        data,
-                    });
-                }
-                Place::Trailer(line) => self.trailer_octet(*octet, line)?,
-                _ => self.place = self.step(*octet, allowance)?,
+    /// The trailer section, if the message is done and had one.
+    pub(super) fn trailers(&self) -> Option<&Fields> {
+        self.trailer
+            .as_ref()
+            .filter(|_| self.is_done())
+            .map(|trailer| &trailer.fields)
+    }
+
+    /// Takes one step into `input`, which is not empty; the body is not done.
+    pub(super) fn step(&mut self, input: &[u8]) -> Result<Step, BodyError> {
+        match self.state {
+            State::Data => Ok(Step::Data(self.take_data(input))),
+            State::Trailer => self.take_trailer(input).map(Step::Framing),
+            State::Extension => self.take_extension(input).map(Step::Framing),
+            _ => {
+                let octet = input.first().copied().unwrap_or_default();
+                self.state = self.next_state(octet)?;
+                // The first octet of a trailer field belongs to the section, not to us.
+                Ok(Step::Framing(usize::from(self.state != State::Trailer)))
             }
-            rest = after;
-        }
-        Ok(Decoded {
-            consumed: input.len().saturating_sub(rest.len()),
-            data: &[],
-        })
-    }
-
-    /// One octet of framing. RFC 9112 §7.1: `chunk-size [ chunk-ext ] CRLF`, and CRLF behind data.
-    fn step(&mut self, octet: u8, allowance: u64) -> Result<Place, BodyError> {
-        if matches!(
-            self.place,
-            Place::SizeStart | Place::Size(_) | Place::Extension(_)
-        ) {
-            self.line.add(1).ok_or(BodyError::ChunkLineTooLong)?;
-        }
-        match (self.place, octet) {
-            (Place::SizeStart, _) => hex_value(octet)
-                .map(|digit| Place::Size(digit.into()))
-                .ok_or(BodyError::ChunkSizeMissing),
-            (Place::Size(size) | Place::Extension(size), b'\r') => Ok(Place::LineLf(size)),
-            (Place::Size(_) | Place::Extension(_), b'\n') => Err(BodyError::ChunkBareLf),
-            (Place::Size(size), b';') => Ok(Place::Extension(size)),
-            (Place::Size(size), _) => {
-                let digit = hex_value(octet).ok_or(BodyError::ChunkSizeInvalid)?;
-                let shifted = size.checked_mul(16).ok_or(BodyError::ChunkSizeOverflow)?;
-                Ok(Place::Size(shifted | u64::from(digit)))
-            }
-            (Place::Extension(size), b'\t' | b' '..=b'~' | 0x80..) => Ok(Place::Extension(size)),
-            (Place::Extension(_), _) => Err(BodyError::ChunkExtensionInvalid),
-            (Place::LineLf(size), b'\n') => self.line_ended(size, allowance),
-            (Place::LineLf(_), _) => Err(BodyError::ChunkBareCr),
-            (Place::DataCr, b'\r') => Ok(Place::DataLf),
-            (Place::DataLf, b'\n') => Ok(Place::SizeStart),
-            (Place::DataCr | Place::DataLf, _) => Err(BodyError::ChunkDataNotEnded),
-            // Not framing; the caller sees to these.
-            (place @ (Place::Data(_) | Place::Trailer(_) | Place::Done), _) => Ok(place),
         }
     }
 
-    /// Behind a chunk line: weighs it, and goes to the data or to the trailer section.
-    fn line_ended(&mut self, size: u64, allowance: u64) -> Result<Place, BodyError> {
-        if size > allowance {
-            return Err(BodyError::ContentTooLarge);
+    /// Where one octet of framing leads.
+    fn next_state(&mut self, octet: u8) -> Result<State, BodyError> {
+        match (self.state, octet) {
+            (State::Size, _) => self.take_size(octet),
+            (State::SizeSpace, b' ' | b'\t') => self.count_line(1).map(|()| State::SizeSpace),
+            (State::SizeSpace, b';') => self.count_line(1).map(|()| State::Extension),
+            (State::SizeSpace, _) => Err(BodyError::SpaceAfterChunkSize),
+            (State::SizeLf, b'\n') => self.end_size_line(),
+            (State::SizeLf, _) => Err(BodyError::BadChunkLineEnd),
+            (State::DataCr, b'\r') => Ok(State::DataLf),
+            (State::DataLf, b'\n') => {
+                (self.digits, self.line_octets) = (0, 0);
+                Ok(State::Size)
+            }
+            (State::DataCr | State::DataLf, _) => Err(BodyError::BadChunkDataEnd),
+            (State::TrailerStart, _) => begin_trailer(octet),
+            (State::TrailerLf, b'\n') => Ok(State::Done),
+            (State::TrailerLf, _) => Err(BodyError::Trailer(FieldError::BareCr)),
+            (State::Extension | State::Data | State::Trailer | State::Done, _) => Ok(self.state),
         }
-        self.overhead
-            .add(self.line.count)
-            .ok_or(BodyError::ChunkOverhead)?;
-        let justified = usize::try_from(size)
-            .unwrap_or(usize::MAX)
-            .saturating_add(FREE_LINE_OCTETS);
-        self.overhead.count = self.overhead.count.saturating_sub(justified);
-        self.line.count = 0;
-        Ok(if size == 0 {
-            Place::Trailer(0)
-        } else {
-            Place::Data(size)
-        })
     }
 
-    /// One octet of the trailer section, which ends with an empty line. RFC 9112 §7.1.2.
-    fn trailer_octet(&mut self, octet: u8, line: usize) -> Result<(), BodyError> {
-        if self.section.len() >= self.trailer_octets_max {
-            return Err(BodyError::TrailerTooLarge);
+    /// Takes a digit of the chunk size, or what ends it.
+    fn take_size(&mut self, octet: u8) -> Result<State, BodyError> {
+        if let Some(digit) = hex_value(octet) {
+            if self.digits >= SIZE_DIGITS_MAX {
+                return Err(BodyError::ChunkSizeOverflow);
+            }
+            let higher = if self.digits == 0 { 0 } else { self.left };
+            // Sixteen digits of four bits fill 64 bits and no more.
+            self.left = higher.wrapping_shl(4) | u64::from(digit);
+            self.digits = self.digits.saturating_add(1);
+            return self.count_line(1).map(|()| State::Size);
         }
-        self.section.push(octet);
-        self.place = Place::Trailer(match octet {
-            b'\n' if !self.section.ends_with(b"\r\n") => return Err(BodyError::ChunkBareLf),
-            b'\n' if line == 1 => {
-                self.trailers_ended()?;
-                self.place = Place::Done;
-                return Ok(());
+        match octet {
+            _ if self.digits == 0 => Err(BodyError::BadChunkSize),
+            b'\r' => Ok(State::SizeLf),
+            b'\n' => Err(BodyError::BadChunkLineEnd),
+            b';' => self.count_line(1).map(|()| State::Extension),
+            b' ' | b'\t' => self.count_line(1).map(|()| State::SizeSpace),
+            _ => Err(BodyError::BadChunkSize),
+        }
+    }
+
+    /// Skips extension octets up to the CR.
+    fn take_extension(&mut self, input: &[u8]) -> Result<usize, BodyError> {
+        let end = input.iter().position(|octet| !is_value_octet(*octet));
+        let skipped = end.unwrap_or(input.len());
+        self.count_line(skipped)?;
+        match end.and_then(|end| input.get(end)) {
+            None => Ok(skipped),
+            Some(b'\r') => {
+                self.state = State::SizeLf;
+                Ok(skipped.saturating_add(1))
             }
-            b'\n' => 0,
-            _ if line == 1 && self.section.ends_with(&[b'\r', octet]) => {
-                return Err(BodyError::ChunkBareCr);
-            }
-            _ => line.saturating_add(1),
-        });
+            Some(b'\n') => Err(BodyError::BadChunkLineEnd),
+            Some(_) => Err(BodyError::BadChunkExtension),
+        }
+    }
+
+    /// Counts octets of the chunk-size line against its bound.
+    fn count_line(&mut self, octets: usize) -> Result<(), BodyError> {
+        self.line_octets = self.line_octets.saturating_add(octets);
+        if self.line_octets > self.bounds.line_octets {
+            return Err(BodyError::ChunkLineTooLong(self.bounds.line_octets));
+        }
+        let beyond_size = self.line_octets.saturating_sub(usize::from(self.digits)) as u64;
+        if self.overhead_octets.saturating_add(beyond_size) > self.bounds.overhead_octets as u64 {
+            return Err(BodyError::ChunkOverhead(self.bounds.overhead_octets));
+        }
         Ok(())
     }
 
-    /// The section is whole: checks it and keeps the permitted fields.
-    fn trailers_ended(&mut self) -> Result<(), BodyError> {
-        if self.section.len() == 2 {
-            return Ok(()); // nothing but the empty line
+    /// The size is known: content follows, or with size zero the trailer section.
+    fn end_size_line(&mut self) -> Result<State, BodyError> {
+        self.content_left = self
+            .content_left
+            .checked_sub(self.left)
+            .ok_or(BodyError::ContentTooLarge(self.bounds.content))?;
+        let beyond_size = self.line_octets.saturating_sub(usize::from(self.digits)) as u64;
+        self.overhead_octets = self
+            .overhead_octets
+            .saturating_add(beyond_size)
+            .saturating_sub(self.left.saturating_mul(2));
+        Ok(if self.left == 0 {
+            State::TrailerStart
+        } else {
+            State::Data
+        })
+    }
+
+    /// Takes chunk data; returns how much.
+    fn take_data(&mut self, input: &[u8]) -> usize {
+        let taken = usize::try_from(self.left)
+            .unwrap_or(usize::MAX)
+            .min(input.len());
+        self.left = self.left.saturating_sub(taken as u64);
+        if self.left == 0 {
+            self.state = State::DataCr;
         }
-        if field_sin(&mut self.section.iter().copied()).is_some() {
-            return Err(BodyError::TrailerInvalid);
+        taken
+    }
+
+    /// Collects the trailer section up to its empty line, then parses it.
+    fn take_trailer(&mut self, input: &[u8]) -> Result<usize, BodyError> {
+        let octets = &mut self.trailer.get_or_insert_default().octets;
+        let before = octets.len();
+        let room = self.bounds.trailer_octets.saturating_sub(before);
+        let offered = input.get(..room).unwrap_or(input);
+        octets.extend_from_slice(offered);
+
+        // The end may lie across the cut: look back over the last three octets.
+        let from = before.saturating_sub(3);
+        let fresh = octets.get(from..).unwrap_or_default();
+        if let Some(place) = fresh.windows(4).position(|four| four == b"\r\n\r\n") {
+            octets.truncate(from.saturating_add(place).saturating_add(4));
+            let taken = octets.len().saturating_sub(before);
+            self.parse_trailer()?;
+            self.state = State::Done;
+            return Ok(taken);
         }
-        let mut room = [httparse::EMPTY_HEADER; FIELDS_CEILING];
-        let room = room.get_mut(..self.trailer_lines_max).unwrap_or_default();
-        match httparse::parse_headers(&self.section, room) {
-            Ok(httparse::Status::Complete((_, lines))) => {
-                self.trailers.load(&self.section, lines);
-                self.trailers.retain(|name, _| is_permitted_trailer(name));
-                Ok(())
+
+        // What can never become right is refused now, not when its peer gets tired of waiting.
+        let is_full = offered.len() < input.len() || offered.len() == room;
+        let has_bare_lf = fresh
+            .windows(2)
+            .any(|two| matches!(two, [before, b'\n'] if *before != b'\r'));
+        if is_full || has_bare_lf {
+            let too_large = FieldError::TooLarge(self.bounds.trailer_octets);
+            return Err(section_sin(octets).unwrap_or(too_large).into());
+        }
+        Ok(offered.len())
+    }
+
+    /// Parses the whole trailer section and lets its octets go.
+    fn parse_trailer(&mut self) -> Result<(), FieldError> {
+        let Trailer { octets, fields } = &mut **self.trailer.get_or_insert_default();
+        let octets = std::mem::take(octets);
+        let mut lines = [httparse::EMPTY_HEADER; TRAILERS];
+        let max = self.bounds.fields;
+        if max <= TRAILERS {
+            return parse_lines(&octets, fields, lines.get_mut(..max).unwrap_or_default());
+        }
+        match parse_lines(&octets, fields, &mut lines) {
+            Err(FieldError::TooMany(_)) => {
+                parse_lines(&octets, fields, &mut vec![httparse::EMPTY_HEADER; max])
             }
-            Err(httparse::Error::TooManyHeaders) => Err(BodyError::TooManyTrailers),
-            Ok(httparse::Status::Partial) | Err(_) => Err(BodyError::TrailerInvalid),
+            other => other,
         }
     }
 }
 
-/// A count with its bound.
-#[derive(Debug, Clone, Copy)]
-struct Bound {
-    /// So far.
-    count: usize,
-    /// At most.
-    most: usize,
-}
-
-impl Bound {
-    /// Nothing yet.
-    fn new(most: usize) -> Self {
-        Self { count: 0, most }
-    }
-
-    /// Adds; `None` beyond the bound.
-    fn add(&mut self, more: usize) -> Option<()> {
-        self.count = self.count.saturating_add(more);
-        (self.count <= self.most).then_some(())
+/// Parses a trailer section with room for as many lines as `lines` has.
+fn parse_lines<'s>(
+    section: &'s [u8],
+    fields: &mut Fields,
+    lines: &mut [Header<'s>],
+) -> Result<(), FieldError> {
+    let max = lines.len();
+    match httparse::parse_headers(section, lines) {
+        Ok(Status::Complete((consumed, lines))) if consumed == section.len() => {
+            fill_fields(fields, section, lines)
+        }
+        Err(httparse::Error::TooManyHeaders) => Err(FieldError::TooMany(max)),
+        // An end before the end we found is a line end that only httparse takes for one.
+        _ => Err(section_sin(section).unwrap_or(FieldError::BareLf)),
     }
 }
 
-/// Whether a trailer field of that name may be forwarded: nothing that frames, routes, authenticates, or describes
-/// content that was already used.
-///
-/// # Source
-/// RFC 9110 §6.5.1.
-#[must_use]
-pub fn is_permitted_trailer(name: &[u8]) -> bool {
-    let known = Name::of(name);
-    let is_ours = known.is_hop_by_hop()
-        || matches!(
-            known,
-            Name::Host
-                | Name::ContentLength
-                | Name::ContentType
-                | Name::Expect
-                | Name::Date
-                | Name::Via
-                | Name::Forwarded
-                | Name::XForwardedFor
-                | Name::XForwardedHost
-                | Name::XForwardedProto
-                | Name::XRequestId
-        );
-    !is_ours
-        && !FORBIDDEN_TRAILERS
-            .iter()
-            .any(|text| name.eq_ignore_ascii_case(text.as_bytes()))
+/// What the first octet of a trailer section leads to.
+fn begin_trailer(octet: u8) -> Result<State, BodyError> {
+    match octet {
+        b'\r' => Ok(State::TrailerLf),
+        _ if is_tchar(octet) => Ok(State::Trailer),
+        b'\n' => Err(FieldError::BareLf.into()),
+        b' ' | b'\t' => Err(FieldError::SpaceBeforeField.into()),
+        b':' => Err(FieldError::EmptyName.into()),
+        _ => Err(FieldError::BadName.into()),
+    }
 }
 
-/// Octets of a chunk line that need no data to justify them: a size, a little extension.
-const FREE_LINE_OCTETS: usize = 32;
+/// Digits of a chunk size that fill 64 bits.
+const SIZE_DIGITS_MAX: u8 = 16;
 
-/// Names no trailer may have, besides those that [`Name`] knows.
-const FORBIDDEN_TRAILERS: &[&str] = &[
-    "age",
-    "authorization",
-    "cache-control",
-    "content-encoding",
-    "content-range",
-    "cookie",
-    "expires",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
-    "location",
-    "max-forwards",
-    "pragma",
-    "range",
-    "retry-after",
-    "set-cookie",
-    "vary",
-    "warning",
-    "www-authenticate",
-];
+/// Trailer lines there is room for without allocating.
+const TRAILERS: usize = 16;

@@ -1,91 +1,165 @@
-//! Whether a connection may carry another exchange. RFC 9112 §9.3 and §9.6.
+//! Persistence: may the connection carry another exchange? This file decides it, and no other.
 //!
-//! It judges heads; whether the body was read to its end is the caller's knowledge.
+//! A verdict is not an error: it comes after an exchange that went well. It speaks of one side's connection, from what
+//! that side said; the proxy adds its own reasons (draining, a body left unread).
+//! Source: RFC 9112 §9.3, §9.6; RFC 9110 §7.6.1, §7.8.
 
-use super::field::{Fields, Name};
+use super::field::Name;
 use super::framing::{Framed, Framing};
-use super::head::{RequestHead, ResponseHead, Version};
+use super::head::{RequestHead, ResponseHead, Version, has_option};
+use std::fmt;
 
-/// Why a connection ends after this exchange. A verdict, not an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Why a connection carries no further exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CloseReason {
-    /// `Connection: close` was sent.
-    CloseOption,
-    /// HTTP/1.0 without `Connection: keep-alive`.
-    Http10,
-    /// Only the end of the connection delimits the content.
+    /// The client said `Connection: close`.
+    ClientAsked,
+    /// The origin said `Connection: close`.
+    OriginAsked,
+    /// The client speaks HTTP/1.0 and did not say `keep-alive`.
+    ClientHttp10,
+    /// The origin speaks HTTP/1.0 and did not say `keep-alive`.
+    OriginHttp10,
+    /// The content lasts until the connection closes.
     UntilClose,
-    /// The connection changed its protocol.
-    Tunnel,
+    /// A response that has no content announced some: who knows what follows it.
+    ContentAnnounced,
+    /// The connection speaks another protocol now.
+    Switched,
 }
 
 impl CloseReason {
-    /// One clause for the log.
+    /// The reason as a sentence for people.
     #[must_use]
     pub fn explain(&self) -> &'static str {
         match self {
-            Self::CloseOption => "the message says connection: close",
-            Self::Http10 => "http/1.0 without keep-alive",
-            Self::UntilClose => "the content ends with the connection",
-            Self::Tunnel => "the connection changed its protocol",
+            Self::ClientAsked => "the client asked to close the connection",
+            Self::OriginAsked => "the origin asked to close the connection",
+            Self::ClientHttp10 => "the client speaks HTTP/1.0 without keep-alive",
+            Self::OriginHttp10 => "the origin speaks HTTP/1.0 without keep-alive",
+            Self::UntilClose => "the content lasts until the connection closes",
+            Self::ContentAnnounced => "content was announced where none may be",
+            Self::Switched => "the connection speaks another protocol now",
+        }
+    }
+
+    /// The reason in `snake_case`, for logs and metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ClientAsked => "client_asked",
+            Self::OriginAsked => "origin_asked",
+            Self::ClientHttp10 => "client_http10",
+            Self::OriginHttp10 => "origin_http10",
+            Self::UntilClose => "until_close",
+            Self::ContentAnnounced => "content_announced",
+            Self::Switched => "switched",
         }
     }
 }
 
-/// Whether the connection may carry another exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.explain())
+    }
+}
+
+/// May the connection carry another exchange?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It may.
     Reuse,
-    /// It ends, and why.
+    /// It may not.
     Close(CloseReason),
 }
 
 impl Verdict {
-    /// Whether it may.
+    /// Whether the connection may carry another exchange.
     #[must_use]
-    pub fn is_reuse(self) -> bool {
-        self == Self::Reuse
+    pub fn is_reuse(&self) -> bool {
+        matches!(self, Self::Reuse)
     }
 }
 
-/// What the request says about its connection.
+/// What a request says about the client's connection.
+///
+/// `close` ends it in every version; HTTP/1.1 stays by default, HTTP/1.0 only with `keep-alive`.
 ///
 /// # Source
-/// RFC 9112 §9.3; HTTP/1.0 persists only by `keep-alive` (Appendix C.2.2).
+/// RFC 9112 §9.3.
 #[must_use]
 pub fn request_persistence(head: &RequestHead) -> Verdict {
-    persistence(head.version(), head.fields())
+    let fields = head.fields();
+    if !fields.may_have(Name::Connection) {
+        return match head.version() {
+            Version::Http11 => Verdict::Reuse,
+            Version::Http10 => Verdict::Close(CloseReason::ClientHttp10),
+        };
+    }
+    if has_option(fields, b"close") {
+        Verdict::Close(CloseReason::ClientAsked)
+    } else if head.version() == Version::Http11 || has_option(fields, b"keep-alive") {
+        Verdict::Reuse
+    } else {
+        Verdict::Close(CloseReason::ClientHttp10)
+    }
 }
 
-/// What the response says about its connection.
+/// What a final response says about the origin's connection, once its content was read to the end.
+///
+/// A 204 or 304 that announces a coding, or a 204 that announces octets, closes: origins that send such a head have
+/// been known to send the content as well.
 ///
 /// # Source
-/// RFC 9112 §9.3, §6.3 rule 8; RFC 9110 §15.2.2.
+/// RFC 9112 §9.3, §6.3; RFC 9110 §15.2.2 for 101.
 #[must_use]
 pub fn response_persistence(head: &ResponseHead, framed: &Framed) -> Verdict {
-    if head.status() == 101 {
-        return Verdict::Close(CloseReason::Tunnel);
-    }
-    if framed.framing() == Framing::UntilClose {
-        return Verdict::Close(CloseReason::UntilClose);
-    }
-    persistence(head.version(), head.fields())
+    let fields = head.fields();
+    let reason = if head.status() == 101 {
+        CloseReason::Switched
+    } else if framed.framing() == Framing::UntilClose {
+        CloseReason::UntilClose
+    } else if announces_content(head) {
+        CloseReason::ContentAnnounced
+    } else if has_option(fields, b"close") {
+        CloseReason::OriginAsked
+    } else if head.version() == Version::Http10 && !has_option(fields, b"keep-alive") {
+        CloseReason::OriginHttp10
+    } else {
+        return Verdict::Reuse;
+    };
+    Verdict::Close(reason)
 }
 
-/// The rule both directions share: `close` wins, then the version decides.
-fn persistence(version: Version, fields: &Fields) -> Verdict {
-    let mut has_close = false;
-    let mut has_keep_alive = false;
-    if fields.find(Name::Connection).is_some() {
-        for option in fields.list(Name::Connection.as_str()) {
-            has_close |= option.eq_ignore_ascii_case(b"close");
-            has_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-        }
-    }
-    match version {
-        _ if has_close => Verdict::Close(CloseReason::CloseOption),
-        Version::Http10 if !has_keep_alive => Verdict::Close(CloseReason::Http10),
-        Version::Http10 | Version::Http11 => Verdict::Reuse,
+/// Whether a 101 grants what was asked: it names a protocol of the request that was sent, and says `upgrade`.
+///
+/// Input: the request as it went to the origin, not as it came. Only after this is true may a tunnel begin.
+///
+/// # Source
+/// RFC 9110 §7.8, §15.2.2.
+#[must_use]
+pub fn grants_upgrade(sent: &RequestHead, response: &ResponseHead) -> bool {
+    let granted = response.fields();
+    let mut protocols = granted.items(Name::Upgrade).peekable();
+    response.status() == 101
+        && response.version() == Version::Http11
+        && protocols.peek().is_some()
+        && protocols.all(|protocol| {
+            sent.fields()
+                .items(Name::Upgrade)
+                .any(|asked| asked.eq_ignore_ascii_case(protocol))
+        })
+        && has_option(granted, b"upgrade")
+}
+
+/// Whether a response announces content that its status does not have.
+fn announces_content(head: &ResponseHead) -> bool {
+    let fields = head.fields();
+    let has_octets = || fields.all(Name::ContentLength).any(|value| value != b"0");
+    match head.status() {
+        204 => fields.has(Name::TransferEncoding) || has_octets(),
+        304 => fields.has(Name::TransferEncoding),
+        _ => false,
     }
 }

@@ -1,167 +1,228 @@
-//! What a message can do wrong: one enum per concern, one variant per exact sin.
+//! The sins, each with its own name.
 //!
-//! Statuses are those a *request* with the sin deserves; an origin's response with any sin becomes 502, which only the
-//! caller can know. Sources: RFC 9110 §15.5 and §15.6, RFC 9112 §2.2, §3, §5, §6.3, §7.1.
+//! One small enum per concern. A variant stands for one place that detects it, so a log line finds the code. `sin()`
+//! is the name for logs, `status()` what the RFC suggests when a *client* committed it; the proxy decides in the end
+//! (the same sin of an origin becomes 502). Source: RFC 9110 §15.5 and §15.6, RFC 9112 §2.2, §3, §5, §6, §7.
 
-use std::fmt;
+use std::{error, fmt};
 
-/// Writes an enum of sins from its table: doc, variant => name, status, sentence.
+/// Writes an error enum: variants with their status, sin and sentence, then the enums it wraps.
 macro_rules! sins {
-    ($(#[$about:meta])* $kind:ident; $($(#[$doc:meta])* $sin:ident => $name:literal, $status:literal, $says:literal;)+) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $kind { $($(#[$doc])* $sin,)+ }
+    (
+        $(#[$outer:meta])*
+        pub enum $enum:ident {
+            $( $(#[$doc:meta])* $variant:ident $( ($payload:ty, $bind:ident) )? = $status:literal, $sin:literal, $text:literal; )+
+        }
+        wraps { $( $(#[$inner_doc:meta])* $wrapped:ident ( $inner:ty ); )* }
+    ) => {
+        $(#[$outer])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum $enum {
+            $( $(#[$doc])* $variant $( ($payload) )?, )+
+            $( $(#[$inner_doc])* $wrapped($inner), )*
+        }
 
-        impl $kind {
-            /// Every sin of this kind, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$sin,)+];
-
-            /// The name for logs and metrics, in snake case.
+        impl $enum {
+            /// The name of the sin in `snake_case`, for logs and metrics.
             #[must_use]
             pub fn sin(&self) -> &'static str {
-                match self { $(Self::$sin => $name,)+ }
+                match self {
+                    $( Self::$variant { .. } => $sin, )+
+                    $( Self::$wrapped(inner) => inner.sin(), )*
+                }
             }
 
-            /// The status a request with this sin deserves. In a response every sin is a 502.
+            /// The status code the RFC suggests for a client that committed it.
             #[must_use]
             pub fn status(&self) -> u16 {
-                match self { $(Self::$sin => $status,)+ }
+                match self {
+                    $( Self::$variant { .. } => $status, )+
+                    $( Self::$wrapped(inner) => inner.status(), )*
+                }
             }
         }
 
-        impl fmt::Display for $kind {
+        impl fmt::Display for $enum {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$sin => $says,)+ })
+                match self {
+                    $( Self::$variant $( ($bind) )? => write!(f, $text $(, $bind)?), )+
+                    $( Self::$wrapped(inner) => fmt::Display::fmt(inner, f), )*
+                }
             }
         }
 
-        impl std::error::Error for $kind {}
+        impl error::Error for $enum {}
+
+        $( impl From<$inner> for $enum {
+            fn from(inner: $inner) -> Self {
+                Self::$wrapped(inner)
+            }
+        } )*
     };
 }
 
 sins! {
-    /// Sins of a head: start line, target, field lines, Host.
-    HeadError;
-    /// RFC 9112 §3: the head is larger than its limit.
-    HeadTooLarge => "head_too_large", 431, "head exceeds the limit of octets";
-    /// More field lines than the limit.
-    TooManyFields => "too_many_fields", 431, "head exceeds the limit of field lines";
-    /// The `Connection` values are longer than their limit.
-    ConnectionTooLong => "connection_too_long", 431, "connection options exceed the limit of octets";
-    /// RFC 9112 §3: the request-target is longer than its limit.
-    TargetTooLong => "target_too_long", 414, "request-target exceeds the limit of octets";
-    /// RFC 9112 §2.2: more than two empty lines before the request line, or any before a status line.
-    EmptyLinesFirst => "empty_lines_first", 400, "too many empty lines before the start line";
-    /// RFC 9112 §2.2: LF without CR before it.
-    BareLf => "bare_lf", 400, "line ends in a bare LF";
-    /// RFC 9112 §2.2: CR without LF after it.
-    BareCr => "bare_cr", 400, "CR is not followed by LF";
-    /// RFC 9112 §3.1: the method is not a token.
-    BadMethod => "bad_method", 400, "method is not a token";
-    /// RFC 9112 §3.2: the target is none of the four forms.
-    BadTarget => "bad_target", 400, "request-target has none of the four forms";
-    /// RFC 9112 §3.2.3: authority-form, or CONNECT with another form.
-    TargetNotForMethod => "target_not_for_method", 400, "form of the request-target does not fit the method";
-    /// RFC 9112 §3.2.2, RFC 9110 §4.2.4: the authority in an absolute target is not `uri-host [":" port]`.
-    BadAuthority => "bad_authority", 400, "authority of the request-target is malformed";
-    /// RFC 9112 §3: no version after the target.
-    MissingVersion => "missing_version", 400, "start line has no version";
-    /// RFC 9112 §2.3: not `HTTP/` DIGIT `.` DIGIT.
-    BadVersion => "bad_version", 400, "version is malformed";
-    /// RFC 9110 §15.6.6: a version other than 1.0 and 1.1.
-    UnsupportedVersion => "unsupported_version", 505, "version is neither 1.0 nor 1.1";
-    /// RFC 9112 §4: the status is not three digits from 100 on.
-    BadStatus => "bad_status", 400, "status code is malformed";
-    /// RFC 9112 §4: a control in the reason phrase.
-    BadReason => "bad_reason", 400, "reason phrase has a control";
-    /// RFC 9112 §5.2: a line begins with whitespace.
-    ObsFold => "obs_fold", 400, "field line is folded";
-    /// RFC 9112 §5.1: whitespace within the name or between it and the colon.
-    WhitespaceBeforeColon => "whitespace_before_colon", 400, "whitespace before the colon";
-    /// RFC 9112 §5: a line begins with its colon.
-    EmptyFieldName => "empty_field_name", 400, "field name is empty";
-    /// RFC 9110 §5.1: a name is not a token.
-    BadFieldName => "bad_field_name", 400, "field name is not a token";
-    /// RFC 9112 §5: a line without a colon.
-    MissingColon => "missing_colon", 400, "field line has no colon";
-    /// RFC 9110 §5.5: NUL in a value.
-    NulInValue => "nul_in_value", 400, "field value has a NUL";
-    /// RFC 9110 §5.5: another control in a value.
-    ControlInValue => "control_in_value", 400, "field value has a control";
-    /// RFC 9112 §3.2: HTTP/1.1 without Host.
-    MissingHost => "missing_host", 400, "no Host field";
-    /// RFC 9112 §3.2: more than one Host line.
-    DoubleHost => "double_host", 400, "more than one Host field";
-    /// RFC 9112 §3.2: Host is not `uri-host [":" port]`.
-    BadHost => "bad_host", 400, "Host is malformed";
-    /// Refused by the grammar, no nearer name.
-    Malformed => "malformed", 400, "head is malformed";
+    /// Why a field line, or a whole section of them, is refused. Same in heads and trailers, requests and responses.
+    pub enum FieldError {
+        /// A CR that is not followed by LF (RFC 9112 §2.2).
+        BareCr = 400, "bare_cr", "CR without LF";
+        /// A line that ends in LF without CR (RFC 9112 §2.2: allowed to accept, refused here).
+        BareLf = 400, "bare_lf", "LF without CR";
+        /// A line that continues the one before it (RFC 9112 §5.2).
+        ObsFold = 400, "obs_fold", "field line is folded";
+        /// White space before the first field line (RFC 9112 §2.2).
+        SpaceBeforeField = 400, "space_before_field", "white space before the first field line";
+        /// White space between field name and colon (RFC 9112 §5.1).
+        SpaceBeforeColon = 400, "space_before_colon", "white space between field name and colon";
+        /// A line without a colon.
+        NoColon = 400, "no_colon", "field line without a colon";
+        /// A colon with nothing before it.
+        EmptyName = 400, "empty_name", "field name is empty";
+        /// A field name that is no token (RFC 9110 §5.1).
+        BadName = 400, "bad_name", "field name is not a token";
+        /// NUL in a field value (RFC 9110 §5.5).
+        NulInValue = 400, "nul_in_value", "NUL in a field value";
+        /// A control octet other than HTAB in a field value (RFC 9110 §5.5).
+        ControlInValue = 400, "control_in_value", "control octet in a field value";
+        /// More lines than [`Limits::fields_max`](super::Limits::fields_max).
+        TooMany(usize, max) = 431, "too_many_fields", "more than {} field lines";
+        /// More octets than the section may have.
+        TooLarge(usize, max) = 431, "section_too_large", "field section exceeds {} octets";
+        /// More options than [`Limits::connection_options_max`](super::Limits::connection_options_max).
+        TooManyOptions(usize, max) = 431, "too_many_connection_options", "more than {} connection options";
+    }
+    wraps {}
 }
 
 sins! {
-    /// Sins of the fields that delimit content.
-    FramingError;
-    /// RFC 9112 §6.1: Content-Length and Transfer-Encoding together.
-    LengthAndCoding => "length_and_coding", 400, "both content-length and transfer-encoding";
-    /// RFC 9112 §6.1: Transfer-Encoding in HTTP/1.0.
-    CodingInHttp10 => "coding_in_http10", 400, "transfer-encoding in http/1.0";
-    /// RFC 9112 §6.1: a coding other than chunked.
-    UnknownCoding => "unknown_coding", 501, "transfer coding is not implemented";
-    /// RFC 9112 §6.3 rule 4: chunked is not the final coding.
-    ChunkedNotLast => "chunked_not_last", 400, "chunked is not the final transfer coding";
-    /// RFC 9112 §7.1: chunked is applied twice.
-    ChunkedTwice => "chunked_twice", 400, "chunked is applied twice";
-    /// A Transfer-Encoding field without a coding.
-    EmptyCoding => "empty_coding", 400, "transfer-encoding names no coding";
-    /// RFC 9110 §8.6: a length with a sign.
-    LengthSigned => "length_signed", 400, "content-length has a sign";
-    /// RFC 9110 §8.6: a list of lengths in one line.
-    LengthList => "length_list", 400, "content-length is a list";
-    /// RFC 9112 §6.3 rule 5: two lines that differ.
-    LengthsDiffer => "lengths_differ", 400, "content-length lines differ";
-    /// A Content-Length field without a value.
-    LengthEmpty => "length_empty", 400, "content-length is empty";
-    /// RFC 9110 §8.6: not digits.
-    LengthNotDigits => "length_not_digits", 400, "content-length is not digits";
-    /// RFC 9110 §8.6: more than 64 bits.
-    LengthOverflow => "length_overflow", 400, "content-length exceeds 64 bits";
+    /// Why a head is refused.
+    pub enum HeadError {
+        /// More empty lines before the request line than are skipped.
+        LeadingLines(usize, max) = 400, "leading_lines", "more than {} empty lines before the start line";
+        /// An empty line before a status line: what is left of the message before is not this message's.
+        LeadingLineInResponse = 400, "leading_line_in_response", "empty line before the status line";
+        /// Not `method SP request-target SP HTTP-version` (RFC 9112 §3).
+        BadRequestLine = 400, "bad_request_line", "request line is malformed";
+        /// The method is no token (RFC 9110 §9.1).
+        BadMethod = 400, "bad_method", "method is not a token";
+        /// The method is longer than any that is implemented (RFC 9112 §3).
+        MethodTooLong(usize, max) = 501, "method_too_long", "method exceeds {} octets";
+        /// Not `HTTP/` DIGIT `.` DIGIT (RFC 9112 §2.3).
+        BadVersion = 400, "bad_version", "HTTP version is malformed";
+        /// A version with a major number other than 1.
+        UnsupportedVersion = 505, "unsupported_version", "HTTP version is not supported";
+        /// Not `HTTP-version SP status-code SP [reason-phrase]` (RFC 9112 §4).
+        BadStatusLine = 400, "bad_status_line", "status line is malformed";
+        /// Not three digits from 100 up (RFC 9110 §15).
+        BadStatus = 400, "bad_status", "status code is not three digits from 100 up";
+        /// The head does not fit [`Limits::head_octets_max`](super::Limits::head_octets_max).
+        TooLarge(usize, max) = 431, "head_too_large", "head exceeds {} octets";
+        /// An HTTP/1.1 request without Host (RFC 9112 §3.2).
+        HostMissing = 400, "host_missing", "Host is missing";
+        /// Two or more Host lines (RFC 9112 §3.2).
+        HostTwice = 400, "host_twice", "more than one Host line";
+        /// Host is not `uri-host [ ":" port ]` (RFC 9110 §7.2).
+        BadHost = 400, "bad_host", "Host is not a host with an optional port";
+        /// A value that is refused although no rule of ours names why.
+        Malformed = 400, "malformed_head", "head is malformed";
+    }
+    wraps {
+        /// A field line is at fault.
+        Field(FieldError);
+        /// The request-target is at fault.
+        Target(TargetError);
+    }
 }
 
 sins! {
-    /// Sins of a body, in either direction.
-    BodyError;
-    /// RFC 9110 §15.5.14: the content is larger than its limit.
-    ContentTooLarge => "content_too_large", 413, "content exceeds the limit of octets";
-    /// RFC 9112 §7.1: the chunk size does not begin with a HEXDIG.
-    ChunkSizeMissing => "chunk_size_missing", 400, "chunk line has no size";
-    /// RFC 9112 §7.1: something other than HEXDIG in or after the size.
-    ChunkSizeInvalid => "chunk_size_invalid", 400, "chunk size is not hexadecimal digits";
-    /// RFC 9112 §7.1: the size exceeds 64 bits.
-    ChunkSizeOverflow => "chunk_size_overflow", 400, "chunk size exceeds 64 bits";
-    /// RFC 9112 §7.1.1: a control in an extension.
-    ChunkExtensionInvalid => "chunk_extension_invalid", 400, "chunk extension has a control";
-    /// The chunk line is longer than its limit.
-    ChunkLineTooLong => "chunk_line_too_long", 400, "chunk line exceeds the limit of octets";
-    /// Much more framing than data.
-    ChunkOverhead => "chunk_overhead", 400, "chunk lines outweigh their data";
-    /// RFC 9112 §2.2: a chunk line that ends in a bare LF.
-    ChunkBareLf => "chunk_bare_lf", 400, "chunk line ends in a bare LF";
-    /// RFC 9112 §2.2: CR in a chunk line without LF after it.
-    ChunkBareCr => "chunk_bare_cr", 400, "CR in a chunk line is not followed by LF";
-    /// RFC 9112 §7.1: chunk data is not followed by CRLF.
-    ChunkDataNotEnded => "chunk_data_not_ended", 400, "chunk data is not followed by CRLF";
-    /// The trailer section is larger than its limit.
-    TrailerTooLarge => "trailer_too_large", 431, "trailer section exceeds the limit of octets";
-    /// More trailer lines than the limit.
-    TooManyTrailers => "too_many_trailers", 431, "trailer section exceeds the limit of field lines";
-    /// RFC 9112 §7.1.2: a trailer line that is no field line.
-    TrailerInvalid => "trailer_invalid", 400, "trailer section is malformed";
-    /// RFC 9112 §8: the connection ended before the length.
-    LengthCutShort => "length_cut_short", 400, "connection ended before the content's length";
-    /// RFC 9112 §8: the connection ended before the last chunk.
-    ChunkedCutShort => "chunked_cut_short", 400, "connection ended before the last chunk";
-    /// Fewer octets written than the head announced.
-    WrittenShort => "written_short", 502, "less content was written than announced";
-    /// More octets written than the head announced.
-    WrittenLong => "written_long", 502, "more content was written than announced";
+    /// Why a request-target is refused.
+    pub enum TargetError {
+        /// No octet at all.
+        Empty = 400, "empty_target", "request-target is empty";
+        /// Longer than [`Limits::target_octets_max`](super::Limits::target_octets_max).
+        TooLong(usize, max) = 414, "target_too_long", "request-target exceeds {} octets";
+        /// White space, a control, `#`, or an octet above 0x7e.
+        BadOctet = 400, "bad_target_octet", "octet not allowed in a request-target";
+        /// `%` in the path without two HEXDIG after it.
+        BadPercent = 400, "bad_percent", "percent sign without two hexadecimal digits in the path";
+        /// None of the four forms.
+        BadForm = 400, "bad_target_form", "request-target has none of the four forms";
+        /// absolute-form with a scheme that is neither `http` nor `https`.
+        BadScheme = 400, "bad_scheme", "scheme is neither http nor https";
+        /// Not `uri-host [ ":" port ]`.
+        BadAuthority = 400, "bad_authority", "authority is not a host with an optional port";
+        /// `user@` before the host (RFC 9110 §4.2.4).
+        Userinfo = 400, "userinfo", "userinfo in the authority";
+        /// `*` with a method other than OPTIONS (RFC 9112 §3.2.4).
+        AsteriskNotOptions = 400, "asterisk_not_options", "asterisk-form without OPTIONS";
+        /// CONNECT with anything but `host:port` (RFC 9112 §3.2.3).
+        ConnectNotAuthority = 400, "connect_not_authority", "CONNECT without host and port";
+    }
+    wraps {}
+}
+
+sins! {
+    /// Why the framing of a message is refused.
+    pub enum FramingError {
+        /// Content-Length together with Transfer-Encoding (RFC 9112 §6.3 rule 3).
+        LengthAndCoding = 400, "length_and_coding", "both Content-Length and Transfer-Encoding";
+        /// Two Content-Length lines that differ (rule 5).
+        UnequalLengths = 400, "unequal_lengths", "Content-Length lines differ";
+        /// A list in one Content-Length line (rule 5: may be refused, is refused).
+        LengthList = 400, "length_list", "Content-Length is a list";
+        /// Not `1*DIGIT`.
+        BadLength = 400, "bad_length", "Content-Length is not a number";
+        /// More than 64 bits.
+        LengthOverflow = 400, "length_overflow", "Content-Length does not fit 64 bits";
+        /// More than [`Limits::content_octets_max`](super::Limits::content_octets_max).
+        ContentTooLarge(u64, max) = 413, "content_too_large", "content exceeds {} octets";
+        /// Transfer-Encoding in an HTTP/1.0 message (RFC 9112 §6.1).
+        CodingInHttp10 = 400, "coding_in_http10", "Transfer-Encoding in an HTTP/1.0 message";
+        /// Transfer-Encoding without any coding.
+        NoCoding = 400, "no_coding", "Transfer-Encoding is empty";
+        /// `chunked` twice (RFC 9112 §6.1).
+        ChunkedTwice = 400, "chunked_twice", "chunked is applied twice";
+        /// `chunked` before another coding (rule 4).
+        ChunkedNotLast = 400, "chunked_not_last", "chunked is not the last coding";
+        /// `chunked` with parameters (RFC 9112 §7.1).
+        ChunkedParameter = 400, "chunked_parameter", "chunked has a parameter";
+        /// A coding other than `chunked` (RFC 9112 §6.1).
+        UnknownCoding = 501, "unknown_coding", "transfer coding is not supported";
+    }
+    wraps {}
+}
+
+sins! {
+    /// Why content cannot be decoded, or cannot be written as its framing says.
+    pub enum BodyError {
+        /// A chunk-size line that does not begin with HEXDIG.
+        BadChunkSize = 400, "bad_chunk_size", "chunk size is not hexadecimal";
+        /// More than sixteen digits.
+        ChunkSizeOverflow = 400, "chunk_size_overflow", "chunk size has more than 16 digits";
+        /// White space after the size that no extension follows.
+        SpaceAfterChunkSize = 400, "space_after_chunk_size", "white space after the chunk size";
+        /// A control octet in a chunk extension.
+        BadChunkExtension = 400, "bad_chunk_extension", "control octet in a chunk extension";
+        /// Longer than [`Limits::chunk_line_octets_max`](super::Limits::chunk_line_octets_max).
+        ChunkLineTooLong(usize, max) = 400, "chunk_line_too_long", "chunk-size line exceeds {} octets";
+        /// More than [`Limits::chunk_overhead_octets_max`](super::Limits::chunk_overhead_octets_max).
+        ChunkOverhead(usize, max) = 400, "chunk_overhead", "chunk extensions exceed {} octets beyond the content";
+        /// A chunk-size line that ends in LF without CR, or in CR without LF.
+        BadChunkLineEnd = 400, "bad_chunk_line_end", "chunk-size line does not end in CRLF";
+        /// Chunk data that CRLF does not follow.
+        BadChunkDataEnd = 400, "bad_chunk_data_end", "chunk data is not followed by CRLF";
+        /// More content than allowed.
+        ContentTooLarge(u64, max) = 413, "content_too_large", "content exceeds {} octets";
+        /// The connection ended inside the content.
+        Truncated = 400, "truncated", "connection ended before the content did";
+        /// To write: more content than the length announced.
+        TooMuch = 500, "content_beyond_length", "more content than Content-Length announced";
+        /// To write: less content than the length announced.
+        TooLittle = 500, "content_below_length", "less content than Content-Length announced";
+    }
+    wraps {
+        /// A field line of the trailer section is at fault.
+        Trailer(FieldError);
+    }
 }

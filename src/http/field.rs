@@ -1,90 +1,157 @@
-//! Field lines: names, values, lists. Owned, in order, in their original case.
+//! Field lines: an ordered list of names and values that owns its octets.
 //!
-//! One vector of octets, one of lines that point into it; names are classified once, so that looking one up compares
-//! a small number. Nothing here knows what a field means. RFC 9110 §5, RFC 9112 §5.
+//! Everything that enters is checked here, once: a name is a token, a value has no CR, LF, NUL or other control.
+//! So whatever is written out later needs no second look. This file knows the names of a few fields but no meaning
+//! of any. Source: RFC 9110 §5 (fields, lists, tokens, quoted strings), RFC 9112 §5 (field lines).
 
+use super::error::FieldError;
 use std::fmt;
 
-/// The field lines of one section, recyclable: `clear` and `clone_from` keep the memory.
+/// Field lines in the order they came, names in the case they came.
+///
+/// The octets lie in one buffer, each line as it is written: `name: value CRLF`. A line taken out leaves its octets
+/// behind until [`Fields::clear`], so a value that is recycled by `clear` or [`Fields::clone_from`] stops allocating
+/// once it has met its largest section. `push` and `set` add; `get`, `list`, `iter` read; `remove`, `retain` take out.
 #[derive(Default)]
 pub struct Fields {
-    /// What the lines point into; may hold octets that no line uses.
+    /// Octets of all lines ever added since `clear`.
     octets: Vec<u8>,
-    /// In the order of arrival. Invariant: every range lies within `octets`.
+    /// The lines in order.
+    /// Invariant: the range of each lies inside `octets` and reads `name ": " value CR LF`.
     lines: Vec<Line>,
+    /// One bit per [`Name`] that was added since `clear`.
+    /// Invariant: a bit that is not set means that no line has that name.
+    seen: u64,
+}
+
+/// Where one line lies in the octets.
+#[derive(Clone, Copy)]
+struct Line {
+    /// First octet of the name.
+    start: u32,
+    /// Octets of the name.
+    name_octets: u32,
+    /// Octets of the value.
+    value_octets: u32,
+    /// The name, classified when the line was added.
+    name: Name,
+}
+
+/// The field names osier itself reads or writes; every other name is [`Name::Other`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant is the field of that name")]
+pub enum Name {
+    Other,
+    Connection,
+    ContentLength,
+    Date,
+    Expect,
+    Forwarded,
+    Host,
+    KeepAlive,
+    MaxForwards,
+    ProxyAuthenticate,
+    ProxyAuthorization,
+    ProxyConnection,
+    Server,
+    Te,
+    Trailer,
+    TransferEncoding,
+    Upgrade,
+    Via,
+    XForwardedFor,
+    XForwardedHost,
+    XForwardedProto,
+    /// Any other name that begins with `X-Forwarded-`.
+    XForwardedOther,
+    XRequestId,
 }
 
 impl Fields {
-    /// Forgets all lines, keeps the memory.
+    /// Makes an empty section; allocates nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes all lines out and keeps the memory.
     pub fn clear(&mut self) {
         self.octets.clear();
         self.lines.clear();
+        self.seen = 0;
     }
 
-    /// Appends a line. In `value`, CR, LF and NUL become spaces (RFC 9110 §5.5) and outer whitespace goes; a `name`
-    /// that is no token is not appended at all, so that nothing can be written that is not a field line.
-    pub fn push(&mut self, name: &[u8], value: &[u8]) {
-        self.push_parts(name, &[value]);
+    /// Adds a line at the end. White space around the value is not part of it and is left out.
+    ///
+    /// # Errors
+    /// [`FieldError::EmptyName`], [`FieldError::BadName`], [`FieldError::NulInValue`],
+    /// [`FieldError::ControlInValue`], [`FieldError::BareCr`], [`FieldError::BareLf`]: nothing was added.
+    ///
+    /// # Source
+    /// RFC 9110 §5.1, §5.5.
+    pub fn push(
+        &mut self,
+        name: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+    ) -> Result<(), FieldError> {
+        let (name, value) = (name.as_ref(), trim(value.as_ref()));
+        check_name(name)?;
+        check_value(value)?;
+        self.push_checked(name, value);
+        Ok(())
     }
 
-    /// As [`Fields::push`], with the value in several parts.
-    pub fn push_parts(&mut self, name: &[u8], parts: &[&[u8]]) {
-        self.push_with(name, |octets| {
-            for part in parts {
-                octets.extend_from_slice(part);
-            }
-        });
-    }
+    /// Replaces all lines of `name` by one, in the place of the first of them, else at the end.
+    ///
+    /// # Errors
+    /// As [`Fields::push`]: nothing was changed.
+    pub fn set(
+        &mut self,
+        name: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+    ) -> Result<(), FieldError> {
+        let name = name.as_ref();
+        let place = self.position(name);
+        self.push(name, value)?;
+        let Some(place) = place else { return Ok(()) };
 
-    /// Replaces the first line of that name, removes the others; appends when there is none.
-    pub fn set(&mut self, name: &str, value: &[u8]) {
-        if !is_token(name.as_bytes()) {
-            return;
+        // The new line goes where the first old one was; the other old ones go.
+        if let Some(fresh) = self.lines.pop() {
+            self.remove(name);
+            self.lines.insert(place.min(self.lines.len()), fresh);
+            self.seen |= bit(fresh.name);
         }
-        self.push(name.as_bytes(), value);
-        let Some(new) = self.lines.pop() else { return };
-        let wanted = Wanted::new(name);
-        let mut placed = false;
-        let octets = &self.octets;
-        self.lines.retain_mut(|line| {
-            if !wanted.is(octets, line) {
-                return true;
-            }
-            if !placed {
-                *line = new;
-            }
-            !std::mem::replace(&mut placed, true)
-        });
-        if !placed {
-            self.lines.push(new);
+        Ok(())
+    }
+
+    /// Takes out all lines of `name`. Returns how many there were.
+    pub fn remove(&mut self, name: impl AsRef<[u8]>) -> usize {
+        let name = name.as_ref();
+        let before = self.lines.len();
+        let kind = Name::of(name);
+        if self.seen & bit(kind) == 0 {
+            return 0;
         }
-    }
-
-    /// Removes every line of that name.
-    pub fn remove(&mut self, name: &str) {
-        let wanted = Wanted::new(name);
         let octets = &self.octets;
-        self.lines.retain(|line| !wanted.is(octets, line));
+        self.lines
+            .retain(|line| !(line.name == kind && line.has_name(octets, name)));
+        if kind.is_exact() {
+            self.seen &= !bit(kind);
+        }
+        before.saturating_sub(self.lines.len())
     }
 
-    /// Keeps the lines for which `keep(name, value)` holds.
+    /// Keeps the lines for which `keep(name, value)` says so.
     pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
         let octets = &self.octets;
         self.lines
             .retain(|line| keep(line.name(octets), line.value(octets)));
     }
 
-    /// The number of lines.
+    /// How many lines there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.lines.len()
-    }
-
-    /// About how many octets writing all lines takes.
-    pub(crate) fn octets_count(&self) -> usize {
-        self.octets
-            .len()
-            .saturating_add(self.lines.len().saturating_mul(4))
     }
 
     /// Whether there is no line.
@@ -93,143 +160,214 @@ impl Fields {
         self.lines.is_empty()
     }
 
-    /// Every line as name and value, in order, in its original case.
+    /// All lines as (name, value), in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.lines
             .iter()
             .map(|line| (line.name(&self.octets), line.value(&self.octets)))
     }
 
-    /// Every line with its classified name.
-    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.lines.iter().map(|line| Entry {
-            id: line.id,
-            name: line.name(&self.octets),
-            value: line.value(&self.octets),
-        })
-    }
-
-    /// The value of the first line of that name, in any case.
+    /// The value of the first line of `name`, case-insensitively.
     #[must_use]
-    pub fn get<'a>(&'a self, name: &str) -> Option<&'a [u8]> {
-        let wanted = Wanted::new(name);
-        self.lines
-            .iter()
-            .find(|line| wanted.is(&self.octets, line))
+    pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
+        self.position(name.as_ref())
+            .and_then(|place| self.lines.get(place))
             .map(|line| line.value(&self.octets))
     }
 
-    /// The values of all lines of that name, in order.
-    pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        let wanted = Wanted::new(name);
-        self.lines
-            .iter()
-            .filter(move |line| wanted.is(&self.octets, line))
+    /// The values of all lines of `name`, in order.
+    pub fn get_all<'a>(
+        &'a self,
+        name: &'a (impl AsRef<[u8]> + ?Sized),
+    ) -> impl Iterator<Item = &'a [u8]> {
+        let name = name.as_ref();
+        let kind = Name::of(name);
+        self.all_of(kind)
+            .filter(move |line| line.has_name(&self.octets, name))
             .map(|line| line.value(&self.octets))
     }
 
-    /// The value of the first line of a known name. Not for [`Name::Other`].
-    #[must_use]
-    pub fn find(&self, name: Name) -> Option<&[u8]> {
-        self.lines
-            .iter()
-            .find(|line| line.id == name)
-            .map(|line| line.value(&self.octets))
-    }
-
-    /// The values of all lines of a known name, in order. Not for [`Name::Other`].
-    pub fn find_all(&self, name: Name) -> impl Iterator<Item = &[u8]> {
-        self.lines
-            .iter()
-            .filter(move |line| line.id == name)
-            .map(|line| line.value(&self.octets))
-    }
-
-    /// The items of the `#list` over all lines of that name: outer whitespace trimmed, empty items skipped, commas in
-    /// quoted strings left alone.
+    /// The items of the list that all lines of `name` form together.
+    ///
+    /// Commas in quoted strings do not split; white space around an item is left out, and so is an empty item.
     ///
     /// # Source
-    /// RFC 9110 §5.6.1.2.
-    #[must_use]
-    pub fn list<'a>(&'a self, name: &'a str) -> List<'a> {
-        List {
-            fields: self,
-            wanted: Wanted::new(name),
-            next_line: 0,
-            rest: &[],
-        }
+    /// RFC 9110 §5.3 (lines form one list), §5.6.1 (lists), §5.6.4 (quoted strings).
+    pub fn list<'a>(
+        &'a self,
+        name: &'a (impl AsRef<[u8]> + ?Sized),
+    ) -> impl Iterator<Item = &'a [u8]> {
+        self.get_all(name).flat_map(|value| Items { rest: value })
     }
 
-    /// Whether an item of the list is `token`, in any case.
+    /// Whether the list of `name` holds `token`, case-insensitively.
     #[must_use]
-    pub fn contains_token(&self, name: &str, token: &str) -> bool {
-        self.list(name)
-            .any(|item| item.eq_ignore_ascii_case(token.as_bytes()))
+    pub fn contains_token(&self, name: impl AsRef<[u8]>, token: impl AsRef<[u8]>) -> bool {
+        self.list(&name)
+            .any(|item| item.eq_ignore_ascii_case(token.as_ref()))
     }
 
-    /// Appends a line whose value `fill` writes. Same rules as [`Fields::push`].
-    pub(crate) fn push_with(&mut self, name: &[u8], fill: impl FnOnce(&mut Vec<u8>)) {
-        if !is_token(name) {
-            return;
-        }
-        let name_at = self.octets.len();
+    /// Whether there is a line of `name`, one of the known ones.
+    #[must_use]
+    #[inline]
+    pub fn has(&self, name: Name) -> bool {
+        self.all_of(name).next().is_some()
+    }
+
+    /// The value of the first line of `name`, one of the known ones.
+    #[must_use]
+    #[inline]
+    pub fn first(&self, name: Name) -> Option<&[u8]> {
+        self.all_of(name)
+            .next()
+            .map(|line| line.value(&self.octets))
+    }
+
+    /// The values of all lines of `name`, one of the known ones, in order.
+    pub fn all(&self, name: Name) -> impl Iterator<Item = &[u8]> {
+        self.all_of(name).map(|line| line.value(&self.octets))
+    }
+
+    /// The list items of `name`, one of the known ones; as [`Fields::list`].
+    pub fn items(&self, name: Name) -> impl Iterator<Item = &[u8]> {
+        self.all(name).flat_map(|value| Items { rest: value })
+    }
+
+    /// Adds a line whose name and value the caller has checked, or taken from another section.
+    #[inline]
+    pub(super) fn push_checked(&mut self, name: &[u8], value: &[u8]) {
+        self.push_known(Name::of(name), name, |octets| {
+            octets.extend_from_slice(value)
+        });
+    }
+
+    /// Adds a line whose value `write` appends. What it appends must be a checked value.
+    #[inline]
+    pub(super) fn push_known(&mut self, kind: Name, name: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.octets.len();
         self.octets.extend_from_slice(name);
-        let value_at = self.octets.len();
-        fill(&mut self.octets);
-        let value = self.octets.get_mut(value_at..).unwrap_or_default();
-        if value.iter().any(|&octet| is_forbidden(octet)) {
-            value
-                .iter_mut()
-                .filter(|octet| is_forbidden(**octet))
-                .for_each(|octet| *octet = b' ');
-        }
-        let trimmed = trim(value);
-        let value_at = value_at.wrapping_add(offset(value, trimmed));
-        let value_len = trimmed.len();
-        self.lines.push(Line {
-            name_at,
-            name_len: name.len(),
-            value_at,
-            value_len,
-            id: Name::of(name),
-        });
+        self.octets.extend_from_slice(b": ");
+        let value_start = self.octets.len();
+        write(&mut self.octets);
+        let value_octets = self.octets.len().saturating_sub(value_start);
+        self.octets.extend_from_slice(b"\r\n");
+        self.add_line(start, name.len(), value_octets, kind);
     }
 
-    /// Appends a line copied from another section, whose octets are known to be good.
-    pub(crate) fn push_entry(&mut self, entry: &Entry<'_>) {
-        let name_at = self.octets.len();
-        self.octets.extend_from_slice(entry.name);
-        let value_at = self.octets.len();
-        self.octets.extend_from_slice(entry.value);
-        let (name_len, value_len) = (entry.name.len(), entry.value.len());
-        self.lines.push(Line {
-            name_at,
-            name_len,
-            value_at,
-            value_len,
-            id: entry.id,
-        });
-    }
-
-    /// Replaces everything by the lines httparse found in `head`: one copy, then ranges.
-    pub(crate) fn load(&mut self, head: &[u8], parsed: &[httparse::Header<'_>]) {
+    /// Begins anew with a copy of `octets`; lines inside it are then added by [`Fields::push_inside`].
+    #[inline]
+    pub(super) fn refill(&mut self, octets: &[u8]) {
         self.clear();
-        self.octets.extend_from_slice(head);
-        self.lines.extend(parsed.iter().map(|line| {
-            let name = line.name.as_bytes();
-            let value = trim(line.value);
-            Line {
-                name_at: offset(head, name),
-                name_len: name.len(),
-                value_at: if value.is_empty() {
-                    0
-                } else {
-                    offset(head, value)
-                },
-                value_len: value.len(),
-                id: Name::of(name),
+        self.octets.extend_from_slice(octets);
+    }
+
+    /// Begins anew with the octets of `other` and with its lines for which `keep(kind, name, value)` says so.
+    #[inline]
+    pub(super) fn refill_from(
+        &mut self,
+        other: &Self,
+        mut keep: impl FnMut(Name, &[u8], &[u8]) -> bool,
+    ) {
+        self.octets.clear();
+        self.octets.extend_from_slice(&other.octets);
+        self.lines.clear();
+        self.seen = other.seen;
+        self.lines.extend(
+            other
+                .lines
+                .iter()
+                .filter(|line| {
+                    keep(
+                        line.name,
+                        line.name(&other.octets),
+                        line.value(&other.octets),
+                    )
+                })
+                .copied(),
+        );
+    }
+
+    /// Adds a checked line that lies at `start` of the octets given to [`Fields::refill`].
+    ///
+    /// If it does not lie there exactly as it would be written (`Name:value`), a copy that does is appended.
+    #[inline]
+    pub(super) fn push_inside(&mut self, start: usize, name: &[u8], value: &[u8]) {
+        let kind = Name::of(name);
+        let colon = start.saturating_add(name.len());
+        let value_start = colon.saturating_add(2);
+        let value_end = value_start.saturating_add(value.len());
+        let is_canonical = self.octets.get(colon..value_start) == Some(b": ")
+            && self.octets.get(value_end..value_end.saturating_add(2)) == Some(b"\r\n");
+        if is_canonical {
+            self.add_line(start, name.len(), value.len(), kind);
+        } else {
+            self.push_known(kind, name, |octets| octets.extend_from_slice(value));
+        }
+    }
+
+    /// Moves the last line to the front.
+    #[inline]
+    pub(super) fn rotate_last_to_front(&mut self) {
+        // Rotating by more than there is would panic; an empty list rotates by nothing.
+        let count = usize::from(!self.is_empty());
+        self.lines.rotate_right(count);
+    }
+
+    /// Appends every line for which `keep` says so, as it goes on the wire.
+    #[inline]
+    pub(super) fn write(&self, buf: &mut Vec<u8>, mut keep: impl FnMut(Name) -> bool) {
+        for line in &self.lines {
+            if keep(line.name) {
+                buf.extend_from_slice(line.whole(&self.octets));
             }
-        }));
+        }
+    }
+
+    /// Whether there may be a line of `name`; false is certain.
+    #[inline]
+    pub(super) fn may_have(&self, name: Name) -> bool {
+        self.seen & bit(name) != 0
+    }
+
+    /// The lines of one kind.
+    #[inline]
+    fn all_of(&self, kind: Name) -> impl Iterator<Item = &Line> {
+        let lines = if self.may_have(kind) {
+            self.lines.as_slice()
+        } else {
+            &[]
+        };
+        lines.iter().filter(move |line| line.name == kind)
+    }
+
+    /// Where the first line of `name` is.
+    fn position(&self, name: &[u8]) -> Option<usize> {
+        let kind = Name::of(name);
+        if !self.may_have(kind) {
+            return None;
+        }
+        self.lines
+            .iter()
+            .position(|line| line.name == kind && line.has_name(&self.octets, name))
+    }
+
+    /// Notes a line that lies in the octets.
+    #[inline]
+    fn add_line(&mut self, start: usize, name_octets: usize, value_octets: usize, name: Name) {
+        // Sections are bounded far below 4 GiB; one that is not would lose its lines, not mix them.
+        if let (Ok(start), Ok(name_octets), Ok(value_octets)) = (
+            u32::try_from(start),
+            u32::try_from(name_octets),
+            u32::try_from(value_octets),
+        ) {
+            self.seen |= bit(name);
+            self.lines.push(Line {
+                start,
+                name_octets,
+                value_octets,
+                name,
+            });
+        }
     }
 }
 
@@ -238,18 +376,25 @@ impl Clone for Fields {
         Self {
             octets: self.octets.clone(),
             lines: self.lines.clone(),
+            seen: self.seen,
         }
     }
 
     fn clone_from(&mut self, source: &Self) {
         self.octets.clone_from(&source.octets);
         self.lines.clone_from(&source.lines);
+        self.seen = source.seen;
     }
 }
 
 impl PartialEq for Fields {
+    /// Same lines in the same order: names case-insensitively, values octet by octet.
     fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
+        self.len() == other.len()
+            && self
+                .iter()
+                .zip(other.iter())
+                .all(|(a, b)| a.0.eq_ignore_ascii_case(b.0) && a.1 == b.1)
     }
 }
 
@@ -257,301 +402,221 @@ impl Eq for Fields {}
 
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |octets| String::from_utf8_lossy(octets).into_owned();
         f.debug_map()
-            .entries(self.iter().map(|(name, value)| (text(name), text(value))))
+            .entries(self.iter().map(|(name, value)| {
+                (
+                    name.escape_ascii().to_string(),
+                    value.escape_ascii().to_string(),
+                )
+            }))
             .finish()
     }
 }
 
-/// One line, read.
-#[derive(Debug, Clone, Copy)]
-pub struct Entry<'a> {
-    /// What the name is known as.
-    pub id: Name,
-    /// The name in its original case.
-    pub name: &'a [u8],
-    /// The value without outer whitespace.
-    pub value: &'a [u8],
-}
-
-/// The items of a `#list`, see [`Fields::list`].
-#[derive(Debug, Clone)]
-pub struct List<'a> {
-    /// Where the lines are.
-    fields: &'a Fields,
-    /// Which of them count.
-    wanted: Wanted<'a>,
-    /// The line to read when `rest` is used up.
-    next_line: usize,
-    /// What is left of the current line.
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for List<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let fields = self.fields;
-        loop {
-            while let Some(item) = split_item(&mut self.rest) {
-                if !item.is_empty() {
-                    return Some(item);
-                }
-            }
-            let line = fields.lines.get(self.next_line)?;
-            self.next_line = self.next_line.wrapping_add(1);
-            if self.wanted.is(&fields.octets, line) {
-                self.rest = line.value(&fields.octets);
-            }
-        }
+impl Line {
+    /// The octets of the name.
+    #[inline]
+    fn name<'a>(&self, octets: &'a [u8]) -> &'a [u8] {
+        range(octets, self.start as usize, self.name_octets as usize)
     }
-}
 
-/// Writes [`Name`] from its table, and the classification by length.
-macro_rules! names {
-    ($($(#[$doc:meta])* $id:ident = $text:literal,)+) => {
-        /// The names the gateway itself looks at.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[repr(u8)]
-        pub enum Name {
-            $($(#[$doc])* #[doc = concat!("`", $text, "`")] $id,)+
-            /// Any other name.
-            Other,
-        }
+    /// The octets of the value.
+    #[inline]
+    fn value<'a>(&self, octets: &'a [u8]) -> &'a [u8] {
+        let start = (self.start as usize)
+            .saturating_add(self.name_octets as usize)
+            .saturating_add(2);
+        range(octets, start, self.value_octets as usize)
+    }
 
-        impl Name {
-            /// The name in lower case; empty for [`Name::Other`].
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$id => $text,)+ Self::Other => "" }
-            }
+    /// The octets of the whole line, CRLF included.
+    #[inline]
+    fn whole<'a>(&self, octets: &'a [u8]) -> &'a [u8] {
+        let length = (self.name_octets as usize)
+            .saturating_add(self.value_octets as usize)
+            .saturating_add(4);
+        range(octets, self.start as usize, length)
+    }
 
-            /// Every known name.
-            pub const KNOWN: &'static [Self] = &[$(Self::$id,)+];
-        }
-    };
-}
-
-names! {
-    Host = "host",
-    Connection = "connection",
-    ContentLength = "content-length",
-    TransferEncoding = "transfer-encoding",
-    Te = "te",
-    Trailer = "trailer",
-    Upgrade = "upgrade",
-    KeepAlive = "keep-alive",
-    ProxyConnection = "proxy-connection",
-    ProxyAuthenticate = "proxy-authenticate",
-    ProxyAuthorization = "proxy-authorization",
-    Expect = "expect",
-    Forwarded = "forwarded",
-    XForwardedFor = "x-forwarded-for",
-    XForwardedHost = "x-forwarded-host",
-    XForwardedProto = "x-forwarded-proto",
-    XRequestId = "x-request-id",
-    Via = "via",
-    Date = "date",
-    Server = "server",
-    ContentType = "content-type",
+    /// Whether the name is `name`, case-insensitively; the kind is already known to be equal.
+    #[inline]
+    fn has_name(&self, octets: &[u8], name: &[u8]) -> bool {
+        self.name.is_exact() || self.name(octets).eq_ignore_ascii_case(name)
+    }
 }
 
 impl Name {
-    /// Classifies a name in any case: by length, then first letter, then all of it.
+    /// Classifies a field name by its length first, then its octets, case-insensitively.
     #[must_use]
+    #[inline]
     pub fn of(name: &[u8]) -> Self {
-        let first = name.first().map_or(0, u8::to_ascii_lowercase);
-        let candidate = match (name.len(), first) {
-            (2, b't') => Self::Te,
-            (3, b'v') => Self::Via,
-            (4, b'h') => Self::Host,
-            (4, b'd') => Self::Date,
-            (6, b'e') => Self::Expect,
-            (6, b's') => Self::Server,
-            (7, b't') => Self::Trailer,
-            (7, b'u') => Self::Upgrade,
-            (9, b'f') => Self::Forwarded,
-            (10, b'c') => Self::Connection,
-            (10, b'k') => Self::KeepAlive,
-            (12, b'c') => Self::ContentType,
-            (12, b'x') => Self::XRequestId,
-            (14, b'c') => Self::ContentLength,
-            (15, b'x') => Self::XForwardedFor,
-            (16, b'x') => Self::XForwardedHost,
-            (16, b'p') => Self::ProxyConnection,
-            (17, b't') => Self::TransferEncoding,
-            (17, b'x') => Self::XForwardedProto,
-            (18, b'p') => Self::ProxyAuthenticate,
-            (19, b'p') => Self::ProxyAuthorization,
-            _ => return Self::Other,
+        let candidates: &[(&[u8], Self)] = match name.len() {
+            2 => &[(b"te", Self::Te)],
+            3 => &[(b"via", Self::Via)],
+            4 => &[(b"host", Self::Host), (b"date", Self::Date)],
+            6 => &[(b"expect", Self::Expect), (b"server", Self::Server)],
+            7 => &[(b"upgrade", Self::Upgrade), (b"trailer", Self::Trailer)],
+            9 => &[(b"forwarded", Self::Forwarded)],
+            10 => &[
+                (b"connection", Self::Connection),
+                (b"keep-alive", Self::KeepAlive),
+            ],
+            12 => &[
+                (b"x-request-id", Self::XRequestId),
+                (b"max-forwards", Self::MaxForwards),
+            ],
+            14 => &[(b"content-length", Self::ContentLength)],
+            15 => &[(b"x-forwarded-for", Self::XForwardedFor)],
+            16 => &[
+                (b"proxy-connection", Self::ProxyConnection),
+                (b"x-forwarded-host", Self::XForwardedHost),
+            ],
+            17 => &[
+                (b"transfer-encoding", Self::TransferEncoding),
+                (b"x-forwarded-proto", Self::XForwardedProto),
+            ],
+            18 => &[(b"proxy-authenticate", Self::ProxyAuthenticate)],
+            19 => &[(b"proxy-authorization", Self::ProxyAuthorization)],
+            _ => &[],
         };
-        if candidate.as_str().as_bytes().eq_ignore_ascii_case(name) {
-            candidate
-        } else {
-            Self::Other
+        for (known, kind) in candidates {
+            if name.eq_ignore_ascii_case(known) {
+                return *kind;
+            }
+        }
+        match name.first_chunk::<12>() {
+            Some(prefix) if prefix.eq_ignore_ascii_case(b"x-forwarded-") => Self::XForwardedOther,
+            _ => Self::Other,
         }
     }
 
-    /// Whether the field belongs to one connection only, named by `Connection` or not.
-    ///
-    /// # Source
-    /// RFC 9110 §7.6.1, §11.7, RFC 9112 §6.1.
-    #[must_use]
-    pub fn is_hop_by_hop(self) -> bool {
-        matches!(
-            self,
-            Self::Connection
-                | Self::TransferEncoding
-                | Self::Te
-                | Self::Trailer
-                | Self::Upgrade
-                | Self::KeepAlive
-                | Self::ProxyConnection
-                | Self::ProxyAuthenticate
-                | Self::ProxyAuthorization
-        )
+    /// Whether the kind stands for exactly one name.
+    #[inline]
+    fn is_exact(self) -> bool {
+        !matches!(self, Self::Other | Self::XForwardedOther)
     }
 }
 
-/// Where one line's name and value lie.
-#[derive(Debug, Clone, Copy)]
-struct Line {
-    /// First octet of the name.
-    name_at: usize,
-    /// Octets of the name.
-    name_len: usize,
-    /// First octet of the value.
-    value_at: usize,
-    /// Octets of the value.
-    value_len: usize,
-    /// What the name is known as.
-    id: Name,
+/// The items of one list value.
+struct Items<'a> {
+    /// What has not been split yet.
+    rest: &'a [u8],
 }
 
-impl Line {
-    /// The name within `octets`.
-    fn name<'a>(&self, octets: &'a [u8]) -> &'a [u8] {
-        piece(octets, self.name_at, self.name_len)
-    }
+impl<'a> Iterator for Items<'a> {
+    type Item = &'a [u8];
 
-    /// The value within `octets`.
-    fn value<'a>(&self, octets: &'a [u8]) -> &'a [u8] {
-        piece(octets, self.value_at, self.value_len)
-    }
-}
-
-/// A name that is looked for.
-#[derive(Debug, Clone, Copy)]
-struct Wanted<'a> {
-    /// Compared first, and alone unless it is [`Name::Other`].
-    id: Name,
-    /// Compared in any case for unknown names.
-    text: &'a [u8],
-}
-
-impl<'a> Wanted<'a> {
-    /// Classifies the name that is looked for.
-    fn new(name: &'a str) -> Self {
-        Self {
-            id: Name::of(name.as_bytes()),
-            text: name.as_bytes(),
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while !self.rest.is_empty() {
+            let end = item_end(self.rest);
+            let (item, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, &[]));
+            self.rest = rest.split_first().map_or(&[], |(_comma, after)| after);
+            let item = trim(item);
+            if !item.is_empty() {
+                return Some(item);
+            }
         }
-    }
-
-    /// Whether `line` has that name.
-    fn is(&self, octets: &[u8], line: &Line) -> bool {
-        line.id == self.id
-            && (self.id != Name::Other || line.name(octets).eq_ignore_ascii_case(self.text))
+        None
     }
 }
 
-/// Whether `octets` is a token: `1*tchar`.
-///
-/// # Source
-/// RFC 9110 §5.6.2.
-#[must_use]
-pub fn is_token(octets: &[u8]) -> bool {
-    !octets.is_empty() && octets.iter().all(|&octet| is_tchar(octet))
-}
-
-/// Whether `octet` may stand in a token.
-pub(crate) fn is_tchar(octet: u8) -> bool {
-    TCHAR.get(usize::from(octet)).is_some_and(|&yes| yes)
-}
-
-/// Without outer spaces and tabs (OWS, RFC 9110 §5.6.3); no other octet counts as white.
-pub(crate) fn trim(mut octets: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = octets {
-        octets = rest;
-    }
-    while let [rest @ .., b' ' | b'\t'] = octets {
-        octets = rest;
-    }
-    octets
-}
-
-/// Takes the next item of a list, trimmed and possibly empty; `None` at the end of the line.
-pub(crate) fn split_item<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    if rest.is_empty() {
-        return None;
-    }
-    let mut quoted = false;
-    let mut escaped = false;
-    let comma = rest.iter().position(|&octet| {
+/// How many octets the first item of a list has; the comma after it, if any, is not counted.
+fn item_end(list: &[u8]) -> usize {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let end = list.iter().position(|octet| {
         match octet {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b',' => return !quoted,
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            b',' => return !is_quoted,
             _ => {}
         }
         false
     });
-    let end = comma.unwrap_or(rest.len());
-    let item = rest.get(..end).unwrap_or_default();
-    *rest = rest.get(end.wrapping_add(1)..).unwrap_or_default();
-    Some(trim(item))
+    end.unwrap_or(list.len())
 }
 
-/// Octets that no value may carry onto the wire: controls other than HTAB.
-fn is_forbidden(octet: u8) -> bool {
-    (octet < 0x20 && octet != b'\t') || octet == 0x7f
+/// Leaves out the white space (SP, HTAB) around `value`.
+#[inline]
+pub(super) fn trim(value: &[u8]) -> &[u8] {
+    let is_space = |octet: &u8| matches!(octet, b' ' | b'\t');
+    let start = value
+        .iter()
+        .position(|octet| !is_space(octet))
+        .unwrap_or(value.len());
+    let end = value
+        .iter()
+        .rposition(|octet| !is_space(octet))
+        .map_or(start, |last| last.saturating_add(1));
+    value.get(start..end).unwrap_or_default()
 }
 
-/// The distance of `part` from the start of `whole`, for a part that lies within.
-fn offset(whole: &[u8], part: &[u8]) -> usize {
-    part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr())
-}
-
-/// The `len` octets from `at`; empty if they do not exist.
-fn piece(octets: &[u8], at: usize, len: usize) -> &[u8] {
-    octets.get(at..at.wrapping_add(len)).unwrap_or_default()
-}
-
-/// The octets of a token.
-const TCHAR: [bool; 256] = octet_set(b"!#$%&'*+-.^_`|~");
-
-/// Letters, digits and `more`.
-pub(crate) const fn octet_set(more: &[u8]) -> [bool; 256] {
-    let mut set = [false; 256];
-    let mut octet = 0u8;
-    while octet < 128 {
-        if octet.is_ascii_alphanumeric() {
-            set_true(&mut set, octet);
-        }
-        octet = octet.wrapping_add(1);
+/// Checks that `name` is a token.
+pub(super) fn check_name(name: &[u8]) -> Result<(), FieldError> {
+    match name {
+        [] => Err(FieldError::EmptyName),
+        [.., b' ' | b'\t'] => Err(FieldError::SpaceBeforeColon),
+        _ if is_token(name) => Ok(()),
+        _ => Err(FieldError::BadName),
     }
-    let mut rest = more;
-    while let [first, others @ ..] = rest {
-        set_true(&mut set, *first);
-        rest = others;
-    }
-    set
 }
 
-/// Marks one octet.
-#[allow(clippy::indexing_slicing)] // an octet is always below 256; `get_mut` is not const in 1.85
-const fn set_true(set: &mut [bool; 256], octet: u8) {
-    set[octet as usize] = true;
+/// Checks that `value` has nothing but HTAB, SP, VCHAR and obs-text.
+pub(super) fn check_value(value: &[u8]) -> Result<(), FieldError> {
+    match value.iter().find(|octet| !is_value_octet(**octet)) {
+        None => Ok(()),
+        Some(b'\r') => Err(FieldError::BareCr),
+        Some(b'\n') => Err(FieldError::BareLf),
+        Some(0) => Err(FieldError::NulInValue),
+        Some(_) => Err(FieldError::ControlInValue),
+    }
+}
+
+/// Whether `octets` is `1*tchar` (RFC 9110 §5.6.2).
+pub(super) fn is_token(octets: &[u8]) -> bool {
+    !octets.is_empty() && octets.iter().all(|octet| is_tchar(*octet))
+}
+
+/// Whether `octet` may stand in a token.
+#[inline]
+pub(super) fn is_tchar(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric()
+        || matches!(
+            octet,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// Whether `octet` may stand in a field value.
+#[inline]
+pub(super) fn is_value_octet(octet: u8) -> bool {
+    octet == b'\t' || (octet >= b' ' && octet != 0x7f)
+}
+
+/// `length` octets from `start`; empty when they do not lie inside, which the invariant of `Fields` rules out.
+#[inline]
+fn range(octets: &[u8], start: usize, length: usize) -> &[u8] {
+    octets
+        .get(start..start.saturating_add(length))
+        .unwrap_or_default()
+}
+
+/// The bit of `name` in [`Fields::seen`].
+#[inline]
+fn bit(name: Name) -> u64 {
+    // There are fewer than 64 names.
+    1_u64.wrapping_shl(name as u32)
 }

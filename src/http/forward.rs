@@ -1,421 +1,589 @@
-//! What a gateway passes on: strip first, then add; the input is never changed.
+//! From the message that came to the message that goes. Strip first, then add; what came stays untouched.
 //!
-//! It owns the hop-by-hop rule, the forwarding fields and the joining of targets; the caller decides whom to trust and
-//! where to go. RFC 9110 §7.6 to §7.8, RFC 7239, RFC 9112 §3.2.2 and §3.2.4.
+//! One function per direction, each a list of small steps in a fixed order, so that nothing a peer names can take away
+//! what osier adds. Framing fields are never forwarded: the writer says them anew from a [`Framed`](super::Framed).
+//! Source: RFC 9110 §7.6 (forwarding), §7.7, §7.8, §10.1.4; RFC 9112 §3.2; RFC 7239.
 
+use super::error::{FieldError, TargetError};
+use super::field::{Fields, Name};
+use super::head::{RequestHead, ResponseHead, Version};
+use super::number::{parse_decimal, write_decimal};
+use super::target::Target;
 use std::io::Write as _;
 use std::net::IpAddr;
+use std::{error, fmt};
 
-use super::field::{Entry, Fields, Name, is_token};
-use super::head::{RequestHead, ResponseHead, Version};
-use super::number::Decimal;
-use super::target::{Target, split_query};
-
-/// How a request is passed on.
-#[derive(Debug, Clone)]
+/// How a request goes on to the origin.
+#[derive(Debug, Clone, Copy)]
 pub struct Forwarding<'a> {
-    /// The client's address; `None` where it has none, as on a Unix socket.
-    pub client: Option<IpAddr>,
-    /// How the client reached the gateway: `http` or `https`.
+    /// The address of the client; none on a Unix socket.
+    pub client_ip: Option<IpAddr>,
+    /// `http` or `https`: how the client came.
     pub scheme: &'a str,
-    /// Whether the client's own forwarding fields are believed: kept and continued. Otherwise they are replaced.
+    /// Whether the client's own forwarding fields are believed and appended to; else they are replaced.
     pub trusted: bool,
-    /// The Host the origin sees.
+    /// What the origin gets as Host.
     pub host: HostPolicy<'a>,
+    /// What the origin gets as Host when it is to be the client's and the client gave none (HTTP/1.0).
+    pub fallback_host: &'a [u8],
     /// Which forwarding fields are added.
-    pub forwarded: Forwarded,
-    /// What becomes of `X-Request-Id`.
+    pub forwarded: ForwardedStyle,
+    /// What happens to X-Request-Id.
     pub request_id: RequestId<'a>,
-    /// Whether to add `Via`.
+    /// Whether Via is added.
     pub via: bool,
     /// The protocols a client may upgrade to, such as `websocket`.
     pub upgrade: &'a [&'a str],
-    /// Fields appended last. Hop-by-hop and framing names among them are left out.
-    pub add: &'a [(Vec<u8>, Vec<u8>)],
-    /// What the path is joined to, exactly one slash between; may bring a query of its own.
+    /// Fields added after everything else.
+    pub add: &'a [(&'a str, &'a str)],
+    /// The path that goes before the client's; may have a query. Empty: nothing goes before.
     pub base_path: &'a str,
+    /// The path the origin gets instead of the client's, where a route rewrites it. Begins with `/`.
+    pub path: Option<&'a [u8]>,
 }
 
-/// The Host the origin sees.
+impl Default for Forwarding<'_> {
+    fn default() -> Self {
+        Self {
+            client_ip: None,
+            scheme: "http",
+            trusted: false,
+            host: HostPolicy::Preserve,
+            fallback_host: b"",
+            forwarded: ForwardedStyle::X,
+            request_id: RequestId::Off,
+            via: false,
+            upgrade: &["websocket"],
+            add: &[],
+            base_path: "",
+            path: None,
+        }
+    }
+}
+
+/// What the origin gets as Host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostPolicy<'a> {
-    /// The authority the client asked for.
+    /// What the client asked for.
     Preserve,
-    /// The origin's own `host[:port]`.
-    Upstream(&'a str),
-    /// A configured one.
-    Literal(&'a str),
+    /// The authority of the origin.
+    Upstream(&'a [u8]),
+    /// A name from the configuration.
+    Literal(&'a [u8]),
 }
 
 /// Which forwarding fields are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Forwarded {
-    /// `X-Forwarded-For`, `-Host`, `-Proto`.
+pub enum ForwardedStyle {
+    /// X-Forwarded-For, -Host and -Proto.
     X,
-    /// `Forwarded`.
+    /// Forwarded (RFC 7239).
     Rfc7239,
-    /// All four.
+    /// All of them.
     Both,
     /// None.
     Off,
 }
 
-impl Forwarded {
-    /// Whether the three X fields are added.
-    fn adds_x(self) -> bool {
+impl ForwardedStyle {
+    /// Whether X-Forwarded-* are added.
+    fn has_x(self) -> bool {
         matches!(self, Self::X | Self::Both)
     }
 
-    /// Whether the one of RFC 7239 is added.
-    fn adds_rfc7239(self) -> bool {
+    /// Whether Forwarded is added.
+    fn has_rfc7239(self) -> bool {
         matches!(self, Self::Rfc7239 | Self::Both)
     }
 }
 
-/// What becomes of `X-Request-Id`.
+/// What happens to X-Request-Id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestId<'a> {
-    /// The client's, or this one if it sent none.
-    Keep(&'a [u8]),
-    /// Always this one.
-    Make(&'a [u8]),
-    /// Not touched.
+    /// It is a field like any other.
     Off,
+    /// The client's stays; if there is none this one is added.
+    Keep(&'a [u8]),
+    /// This one replaces the client's.
+    Make(&'a [u8]),
 }
 
-/// Makes `out` the request that the origin shall see. `out` is overwritten; its memory is reused.
+/// How a response goes back to the client.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Returning<'a> {
+    /// The version the client speaks.
+    pub client_version: Version,
+    /// Whether Via is added.
+    pub via: bool,
+    /// The time as an HTTP-date, for a final response that has no Date (RFC 9110 §6.6.1).
+    pub date: Option<&'a [u8]>,
+    /// Fields added after everything else.
+    pub add: &'a [(&'a str, &'a str)],
+}
+
+/// Why a message cannot be made: what the configuration adds to it is no field or no target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardError {
+    /// A field to add, or the Host to set.
+    Field(FieldError),
+    /// The base path, or the path of a rewrite.
+    Target(TargetError),
+}
+
+impl fmt::Display for ForwardError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(_) => f.write_str("a field to be added is malformed"),
+            Self::Target(_) => f.write_str("the request-target to be sent is malformed"),
+        }
+    }
+}
+
+impl error::Error for ForwardError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Field(source) => Some(source),
+            Self::Target(source) => Some(source),
+        }
+    }
+}
+
+impl From<FieldError> for ForwardError {
+    fn from(source: FieldError) -> Self {
+        Self::Field(source)
+    }
+}
+
+impl From<TargetError> for ForwardError {
+    fn from(source: TargetError) -> Self {
+        Self::Target(source)
+    }
+}
+
+/// Makes the request that goes to the origin. Input: a parsed head, unchanged. Output: all of `out`, in HTTP/1.1.
+///
+/// - Left out: the hop-by-hop fields, Proxy-Authorization and Proxy-Authenticate, the framing fields, and every field
+///   that Connection names. Host and what osier writes itself cannot be named away. Expect of an HTTP/1.0 client.
+/// - `TE: trailers` and an allowed Upgrade are said again, for this hop. An Upgrade of a request with content is not:
+///   nobody could tell content from tunnel.
+/// - absolute-form becomes origin-form, its authority Host; `OPTIONS http://host` becomes `OPTIONS *`.
+/// - Max-Forwards of OPTIONS and TRACE goes down by one.
+///
+/// # Errors
+/// [`ForwardError`], only for what `how` brings. `out` is not to be sent then.
 ///
 /// # Source
-/// RFC 9110 §7.6.1: hop-by-hop fields and those named by Connection go, over all its lines; only then is anything added.
-pub fn request(input: &RequestHead, out: &mut RequestHead, how: &Forwarding<'_>) {
-    out.clear();
-    out.copy_method(input);
-    set_target(input, out, how.base_path);
-    let host = match how.host {
-        HostPolicy::Preserve => input.authority(),
-        HostPolicy::Upstream(host) | HostPolicy::Literal(host) => host.as_bytes(),
-    };
-    let listed = Listed::new(input.fields());
-    let fields = out.fields_mut();
-    fields.push(b"Host", host);
-    let has_id = copy_request_fields(input, fields, how, &listed);
-    add_connection(input, fields, how.upgrade);
-    add_forwarded(input, fields, how, &listed);
-    match how.request_id {
-        RequestId::Keep(id) | RequestId::Make(id) if !has_id && !id.is_empty() => {
-            fields.push(b"X-Request-Id", id);
+/// RFC 9110 §7.6.1 to §7.8, RFC 9112 §3.2.
+pub fn request(
+    input: &RequestHead,
+    out: &mut RequestHead,
+    how: &Forwarding<'_>,
+) -> Result<(), ForwardError> {
+    out.version = Version::Http11;
+    out.method.clear();
+    out.method.extend_from_slice(&input.method);
+    write_target(input, out, how)?;
+
+    strip_request(input, &mut out.fields, how);
+    set_host(input, &mut out.fields, how)?;
+    renew_te(input, &mut out.fields);
+    renew_upgrade(input, &mut out.fields, how.upgrade);
+    lower_max_forwards(input, &mut out.fields);
+    if how.forwarded.has_x() {
+        add_x_forwarded(input, &mut out.fields, how);
+    }
+    if how.forwarded.has_rfc7239() {
+        add_forwarded(input, &mut out.fields, how);
+    }
+    if how.via {
+        add_via(input.version, &mut out.fields);
+    }
+    add_request_id(&mut out.fields, how.request_id)?;
+    add_fields(&mut out.fields, how.add)
+}
+
+/// Makes the response that goes to the client, interim or final. Input: a parsed head, unchanged. Output: all of `out`.
+///
+/// Left out as in [`request`]; Upgrade stays in a 101 only.
+///
+/// # Errors
+/// [`ForwardError`], only for what `how` brings. `out` is not to be sent then.
+///
+/// # Source
+/// RFC 9110 §7.6.1, §7.6.3, §6.6.1.
+pub fn response(
+    input: &ResponseHead,
+    out: &mut ResponseHead,
+    how: &Returning<'_>,
+) -> Result<(), ForwardError> {
+    out.version = Version::Http11;
+    out.status = input.status;
+    out.reason.clear();
+    out.reason.extend_from_slice(&input.reason);
+
+    strip_response(input, &mut out.fields, how.client_version);
+    if how.via {
+        add_via(input.version, &mut out.fields);
+    }
+    match how.date {
+        Some(date) if input.status >= 200 && !out.fields.has(Name::Date) => {
+            out.fields.push("Date", date)?
         }
         _ => {}
     }
-    if how.via {
-        add_via(input.version(), fields);
-    }
-    for (name, value) in how.add {
-        let known = Name::of(name);
-        if !known.is_hop_by_hop() && known != Name::ContentLength {
-            fields.push(name, value);
-        }
-    }
+    add_fields(&mut out.fields, how.add)
 }
 
-/// Makes `out` the response that the client shall see; of a 101, `upgrade_accepted` keeps the `Upgrade` field.
-///
-/// `Connection` and framing come with [`write_response`](super::write_response).
-///
-/// # Source
-/// RFC 9110 §7.6.1, §7.6.3, §7.8.
-pub fn response(input: &ResponseHead, out: &mut ResponseHead, via: bool, upgrade_accepted: bool) {
-    out.clear();
-    out.copy_status(input);
-    let listed = Listed::new(input.fields());
-    let is_chunked = input.fields().find(Name::TransferEncoding).is_some();
-    let fields = out.fields_mut();
-    for line in input.fields().entries() {
-        let passes = match line.id {
-            Name::Upgrade => upgrade_accepted,
-            Name::Trailer => is_chunked && !listed.names(&line),
-            Name::ContentLength => false,
-            id => !id.is_hop_by_hop() && !listed.names(&line),
-        };
-        if passes {
-            fields.push_entry(&line);
-        }
-    }
-    if via {
-        add_via(input.version(), fields);
-    }
-}
-
-/// The protocol the client asks to change to, if it is one of `allowed`, asked for in HTTP/1.1 and named by Connection.
-///
-/// # Source
-/// RFC 9110 §7.8.
-#[must_use]
-pub fn upgrade_requested<'a>(input: &'a RequestHead, allowed: &[&str]) -> Option<&'a [u8]> {
-    let fields = input.fields();
-    if fields.find(Name::Upgrade).is_none() || input.version() == Version::Http10 {
-        return None;
-    }
-    if !fields.contains_token(Name::Connection.as_str(), Name::Upgrade.as_str()) {
-        return None;
-    }
-    let is_allowed = |item: &&[u8]| {
-        allowed
-            .iter()
-            .any(|protocol| item.eq_ignore_ascii_case(protocol.as_bytes()))
-    };
-    fields.list(Name::Upgrade.as_str()).find(is_allowed)
-}
-
-/// The names that Connection lists, with a sieve so that most fields are let through at one glance.
-struct Listed<'a> {
-    /// Where the Connection lines are.
-    fields: &'a Fields,
-    /// One bit per length and first letter of a listed name.
-    sieve: u64,
-}
-
-impl<'a> Listed<'a> {
-    /// Reads all Connection lines once.
-    fn new(fields: &'a Fields) -> Self {
-        let mut sieve = 0;
-        if fields.find(Name::Connection).is_some() {
-            for option in fields.list(Name::Connection.as_str()) {
-                sieve |= Self::bit(option);
-            }
-        }
-        Self { fields, sieve }
-    }
-
-    /// Whether Connection lists the line's name. Host and the framing fields cannot be taken away that way.
-    fn names(&self, line: &Entry<'_>) -> bool {
-        self.sieve & Self::bit(line.name) != 0
-            && !matches!(
-                line.id,
-                Name::Host | Name::ContentLength | Name::TransferEncoding
-            )
-            && self
-                .fields
-                .list(Name::Connection.as_str())
-                .any(|option| option.eq_ignore_ascii_case(line.name))
-    }
-
-    /// The sieve's bit for a name.
-    fn bit(name: &[u8]) -> u64 {
-        let first = name.first().map_or(0, u8::to_ascii_lowercase);
-        let index = u32::from(first).wrapping_add(u32::try_from(name.len()).unwrap_or(0) << 2) & 63;
-        1u64.wrapping_shl(index)
-    }
-}
-
-/// Copies what is end-to-end and not replaced later. Returns whether a request id of the client's was among it.
-fn copy_request_fields(
+/// Writes the target the origin gets: origin-form, or what goes without a path.
+fn write_target(
     input: &RequestHead,
-    fields: &mut Fields,
+    out: &mut RequestHead,
     how: &Forwarding<'_>,
-    listed: &Listed<'_>,
-) -> bool {
-    let is_chunked = input.fields().find(Name::TransferEncoding).is_some();
-    let mut has_id = false;
-    for line in input.fields().entries() {
-        let passes = match line.id {
-            Name::Host | Name::ContentLength => false,
-            // §6.6.2: it announces trailers, which pass along with the chunks.
-            Name::Trailer => is_chunked,
-            id if id.is_hop_by_hop() => false,
-            Name::Expect => input.version() == Version::Http11,
-            Name::XForwardedFor => how.trusted && !how.forwarded.adds_x(),
-            Name::Forwarded => how.trusted && !how.forwarded.adds_rfc7239(),
-            Name::XForwardedHost | Name::XForwardedProto => how.trusted,
-            Name::XRequestId => match how.request_id {
-                RequestId::Off => true,
-                RequestId::Make(_) => false,
-                RequestId::Keep(_) => !line.value.is_empty() && !has_id,
-            },
-            _ => true,
-        };
-        if passes && !listed.names(&line) {
-            has_id |= line.id == Name::XRequestId;
-            fields.push_entry(&line);
-        }
+) -> Result<(), TargetError> {
+    let is_plain = input.target.first() == Some(&b'/')
+        && how.path.is_none()
+        && matches!(how.base_path, "" | "/");
+    out.target.clear();
+    if is_plain {
+        out.target.extend_from_slice(&input.target);
+        return Ok(());
     }
-    has_id
-}
-
-/// The request's own hop: `TE: trailers` and a permitted upgrade, each named by Connection. RFC 9110 §10.1.4, §7.8.
-fn add_connection(input: &RequestHead, fields: &mut Fields, allowed: &[&str]) {
-    let upgrade = upgrade_requested(input, allowed);
-    let has_trailers = input.version() == Version::Http11
-        && input.fields().find(Name::Te).is_some()
-        && input.fields().contains_token(Name::Te.as_str(), "trailers");
-    if has_trailers {
-        fields.push(b"TE", b"trailers");
-    }
-    if let Some(protocol) = upgrade {
-        fields.push(b"Upgrade", protocol);
-    }
-    match (has_trailers, upgrade.is_some()) {
-        (true, true) => fields.push(b"Connection", b"TE, upgrade"),
-        (true, false) => fields.push(b"Connection", b"TE"),
-        (false, true) => fields.push(b"Connection", b"upgrade"),
-        (false, false) => {}
-    }
-}
-
-/// Adds the forwarding fields; of a trusted client, the earlier values stay in front.
-fn add_forwarded(
-    input: &RequestHead,
-    fields: &mut Fields,
-    how: &Forwarding<'_>,
-    listed: &Listed<'_>,
-) {
-    let host = input.authority();
-    if how.forwarded.adds_x() {
-        add_x_forwarded(input, fields, how, listed, host);
-    }
-    if how.forwarded.adds_rfc7239() {
-        fields.push_with(b"Forwarded", |value| {
-            if how.trusted {
-                fold(input.fields(), Name::Forwarded, listed, value);
-            }
-            write_element(how, host, value);
-        });
-    }
-}
-
-/// Adds `X-Forwarded-For`, `-Host`, `-Proto`.
-fn add_x_forwarded(
-    input: &RequestHead,
-    fields: &mut Fields,
-    how: &Forwarding<'_>,
-    listed: &Listed<'_>,
-    host: &[u8],
-) {
-    let has_prior = how.trusted && input.fields().find(Name::XForwardedFor).is_some();
-    if has_prior || how.client.is_some() {
-        fields.push_with(b"X-Forwarded-For", |value| {
-            if has_prior {
-                fold(input.fields(), Name::XForwardedFor, listed, value);
-            }
-            match how.client {
-                Some(client) => write_address(client, value),
-                // Nobody to append: the folded list must not end in a comma.
-                None => value.truncate(value.len().saturating_sub(2)),
-            }
-        });
-    }
-    // A trusted client's own values were copied; only what is missing is added.
-    if !host.is_empty() && fields.find(Name::XForwardedHost).is_none() {
-        fields.push(b"X-Forwarded-Host", host);
-    }
-    if fields.find(Name::XForwardedProto).is_none() {
-        fields.push(b"X-Forwarded-Proto", how.scheme.as_bytes());
-    }
-}
-
-/// Appends the values of all lines of a name, each followed by a comma and a space.
-fn fold(fields: &Fields, name: Name, listed: &Listed<'_>, value: &mut Vec<u8>) {
-    for line in fields
-        .entries()
-        .filter(|line| line.id == name && !listed.names(line))
-    {
-        if !line.value.is_empty() {
-            value.extend_from_slice(line.value);
-            value.extend_from_slice(b", ");
-        }
-    }
-}
-
-/// Appends one forwarded-element. RFC 7239 §4 and §6: addresses of version 6 in brackets and quotes.
-fn write_element(how: &Forwarding<'_>, host: &[u8], value: &mut Vec<u8>) {
-    value.extend_from_slice(b"for=");
-    match how.client.map(|client| client.to_canonical()) {
-        None => value.extend_from_slice(b"unknown"),
-        Some(client @ IpAddr::V4(_)) => write_address(client, value),
-        Some(client @ IpAddr::V6(_)) => {
-            value.extend_from_slice(b"\"[");
-            write_address(client, value);
-            value.extend_from_slice(b"]\"");
-        }
-    }
-    if is_token(host) {
-        value.extend_from_slice(b";host=");
-        value.extend_from_slice(host);
-    } else if !host.is_empty() {
-        // A valid authority has neither quote nor backslash.
-        value.extend_from_slice(b";host=\"");
-        value.extend_from_slice(host);
-        value.push(b'"');
-    }
-    value.extend_from_slice(b";proto=");
-    value.extend_from_slice(how.scheme.as_bytes());
-}
-
-/// Appends an address; one of version 4 in the clothes of version 6 is undressed.
-fn write_address(address: IpAddr, value: &mut Vec<u8>) {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            for (index, octet) in address.octets().into_iter().enumerate() {
-                if index > 0 {
-                    value.push(b'.');
-                }
-                value.extend_from_slice(Decimal::new(octet.into()).as_ref());
-            }
-        }
-        // Writing to a vector cannot fail.
-        IpAddr::V6(address) => drop(write!(value, "{address}")),
-    }
-}
-
-/// Adds our line to Via; the version is the one the message came with. RFC 9110 §7.6.3.
-fn add_via(received: Version, fields: &mut Fields) {
-    fields.push(
-        b"Via",
-        match received {
-            Version::Http10 => b"1.0 osier",
-            Version::Http11 => b"1.1 osier",
-        },
-    );
-}
-
-/// Joins the target to the base path: absolute-form becomes origin-form, `OPTIONS http://h` becomes `*`.
-fn set_target(input: &RequestHead, out: &mut RequestHead, base: &str) {
-    let (path, query) = match input.form() {
-        Target::Asterisk => return out.set_target_parts(&[b"*"]),
-        Target::Authority(authority) => return out.set_target_parts(&[authority]),
-        // RFC 9112 §3.2.4.
+    let form = input.form()?;
+    match form {
+        // §3.2.4 of RFC 9112: the last proxy says OPTIONS * for a target without path and query.
         Target::Absolute {
             path: [],
             query: None,
             ..
-        } if input.is_options() => {
-            return out.set_target_parts(&[b"*"]);
+        } if input.method == b"OPTIONS" => {
+            out.target.push(b'*');
+            return Ok(());
         }
-        Target::Origin { path, query } | Target::Absolute { path, query, .. } => (path, query),
-    };
-    let path = if path.is_empty() { b"/" } else { path };
-    if base.is_empty() {
-        let mark: &[u8] = if query.is_some() { b"?" } else { b"" };
-        return out.set_target_parts(&[path, mark, query.unwrap_or_default()]);
+        Target::Asterisk | Target::Authority { .. } => {
+            out.target.extend_from_slice(&input.target);
+            return Ok(());
+        }
+        Target::Origin { .. } | Target::Absolute { .. } => {}
     }
-    let (base_path, base_query) = split_query(base.as_bytes());
-    let base_query = base_query.unwrap_or_default();
-    let base_path = base_path.strip_suffix(b"/").unwrap_or(base_path);
-    let slash: &[u8] = if base_path.is_empty() || base_path.starts_with(b"/") {
-        b""
-    } else {
-        b"/"
+    let joined = &mut out.target;
+    join_target(
+        how.base_path.as_bytes(),
+        how.path.unwrap_or_else(|| form.path()),
+        form.query(),
+        joined,
+    );
+    match joined
+        .iter()
+        .all(|octet| super::target::is_target_octet(*octet))
+    {
+        true => Ok(()),
+        false => Err(TargetError::BadOctet),
+    }
+}
+
+/// Joins a base, which may have a query, with a path and a query: one slash between paths, `&` between queries.
+pub(super) fn join_target(base: &[u8], path: &[u8], query: Option<&[u8]>, out: &mut Vec<u8>) {
+    let mut parts = base.splitn(2, |octet| *octet == b'?');
+    let (base_path, base_query) = (parts.next().unwrap_or_default(), parts.next());
+
+    // Paths: exactly one slash in front, exactly one where they meet.
+    if !base_path.is_empty() && !base_path.starts_with(b"/") {
+        out.push(b'/');
+    }
+    out.extend_from_slice(base_path.strip_suffix(b"/").unwrap_or(base_path));
+    if !path.starts_with(b"/") {
+        out.push(b'/');
+    }
+    out.extend_from_slice(path);
+
+    // Queries: the base's first, for an origin that reads the first of two equal names trusts its own.
+    let base_query = base_query.filter(|query| !query.is_empty());
+    if let Some(first) = base_query.or(query) {
+        out.push(b'?');
+        out.extend_from_slice(first);
+    }
+    if let (Some(_), Some(second @ [_, ..])) = (base_query, query) {
+        out.push(b'&');
+        out.extend_from_slice(second);
+    }
+}
+
+/// Copies the fields of a request that go on as they are.
+fn strip_request(input: &RequestHead, out: &mut Fields, how: &Forwarding<'_>) {
+    let nominated = nominated(&input.fields);
+    let keeps_max_forwards = input.max_forwards().is_none();
+    let keeps_expect = input.version == Version::Http11;
+    let keeps_x = how.trusted;
+    let keeps_request_id = !matches!(how.request_id, RequestId::Make(_));
+    out.refill_from(&input.fields, |kind, name, _value| match kind {
+        Name::Other => !is_nominated(&nominated, name),
+        kind if is_hop_by_hop(kind) => false,
+        // Said anew by the steps that follow.
+        Name::Host | Name::Te | Name::Upgrade => false,
+        Name::MaxForwards => keeps_max_forwards,
+        Name::Expect => keeps_expect,
+        Name::XRequestId => keeps_request_id && !is_nominated(&nominated, name),
+        Name::XForwardedFor if how.forwarded.has_x() => false,
+        Name::Forwarded if how.forwarded.has_rfc7239() => false,
+        Name::XForwardedFor | Name::XForwardedHost | Name::XForwardedProto => keeps_x,
+        Name::Forwarded | Name::XForwardedOther => keeps_x && !is_nominated(&nominated, name),
+        _ => !is_nominated(&nominated, name),
+    });
+}
+
+/// Copies the fields of a response that go on as they are.
+fn strip_response(input: &ResponseHead, out: &mut Fields, client: Version) {
+    let nominated = nominated(&input.fields);
+    let is_switching = input.status == 101;
+    out.refill_from(&input.fields, |kind, name, _value| match kind {
+        kind if is_hop_by_hop(kind) => false,
+        Name::Te => false,
+        Name::Upgrade => is_switching,
+        Name::Trailer => client == Version::Http11,
+        _ => !is_nominated(&nominated, name),
+    });
+}
+
+/// The fields that concern one connection only, and the framing fields, which the writer says anew.
+///
+/// TE and Upgrade are hop-by-hop too; they are handled where they may be said again. Trailer is not: it goes with
+/// the trailer section (RFC 9110 §6.6.2).
+fn is_hop_by_hop(name: Name) -> bool {
+    matches!(
+        name,
+        Name::Connection
+            | Name::KeepAlive
+            | Name::ProxyAuthenticate
+            | Name::ProxyAuthorization
+            | Name::ProxyConnection
+            | Name::TransferEncoding
+            | Name::ContentLength
+    )
+}
+
+/// The field names that Connection lists, those left out that no peer may name away.
+///
+/// Host, and what the writer or a step here says anew, are not subject to it: to strip them would let a client
+/// reframe or readdress a request. Allocates only when something is nominated, which is rare.
+fn nominated(fields: &Fields) -> Vec<&[u8]> {
+    if !fields.may_have(Name::Connection) {
+        return Vec::new();
+    }
+    let is_field = |option: &&[u8]| {
+        !option.eq_ignore_ascii_case(b"close")
+            && !matches!(
+                Name::of(option),
+                Name::Host | Name::KeepAlive | Name::Te | Name::Upgrade | Name::Via | Name::Date
+            )
     };
-    let mark: &[u8] = if query.is_some() || !base_query.is_empty() {
-        b"?"
-    } else {
-        b""
+    fields.items(Name::Connection).filter(is_field).collect()
+}
+
+/// Whether Connection lists `name`.
+#[inline]
+fn is_nominated(nominated: &[&[u8]], name: &[u8]) -> bool {
+    !nominated.is_empty()
+        && nominated
+            .iter()
+            .any(|option| option.eq_ignore_ascii_case(name))
+}
+
+/// Puts Host in front (RFC 9110 §7.2 wants it early).
+fn set_host(input: &RequestHead, out: &mut Fields, how: &Forwarding<'_>) -> Result<(), FieldError> {
+    match how.host {
+        HostPolicy::Preserve => match input.authority() {
+            Some(authority) => out.push_known(Name::Host, b"Host", |octets| {
+                octets.extend_from_slice(authority.octets)
+            }),
+            None => out.push("Host", how.fallback_host)?,
+        },
+        HostPolicy::Upstream(host) | HostPolicy::Literal(host) => out.push("Host", host)?,
+    }
+    out.rotate_last_to_front();
+    Ok(())
+}
+
+/// Says `TE: trailers` again if an HTTP/1.1 client said it (RFC 9110 §10.1.4).
+fn renew_te(input: &RequestHead, out: &mut Fields) {
+    let asks = input.version == Version::Http11
+        && input
+            .fields
+            .items(Name::Te)
+            .any(|item| item.eq_ignore_ascii_case(b"trailers"));
+    if asks {
+        out.push_checked(b"TE", b"trailers");
+    }
+}
+
+/// Says Upgrade again with the protocols that are allowed, in the client's order.
+fn renew_upgrade(input: &RequestHead, out: &mut Fields, allowed: &[&str]) {
+    if !input.asks_for_upgrade() || announces_content(&input.fields) {
+        return;
+    }
+    let is_allowed = |protocol: &&[u8]| {
+        allowed
+            .iter()
+            .any(|name| protocol.eq_ignore_ascii_case(name.as_bytes()))
     };
-    let query = query.unwrap_or_default();
-    let and: &[u8] = if base_query.is_empty() || query.is_empty() {
-        b""
+    let mut protocols = input
+        .fields
+        .items(Name::Upgrade)
+        .filter(is_allowed)
+        .peekable();
+    if protocols.peek().is_some() {
+        out.push_known(Name::Upgrade, b"Upgrade", |octets| {
+            join_list(protocols, octets)
+        });
+    }
+}
+
+/// Whether a request says that content follows.
+fn announces_content(fields: &Fields) -> bool {
+    fields.has(Name::TransferEncoding)
+        || fields
+            .all(Name::ContentLength)
+            .any(|value| parse_decimal(value) != Ok(0))
+}
+
+/// Counts Max-Forwards of OPTIONS and TRACE down (RFC 9110 §7.6.2). At zero the gateway should have answered.
+fn lower_max_forwards(input: &RequestHead, out: &mut Fields) {
+    if let Some(count) = input.max_forwards() {
+        out.push_known(Name::MaxForwards, b"Max-Forwards", |octets| {
+            write_decimal(count.saturating_sub(1), octets)
+        });
+    }
+}
+
+/// Adds X-Forwarded-For, -Host and -Proto; behind a trusted client appends to the first and keeps the others.
+fn add_x_forwarded(input: &RequestHead, out: &mut Fields, how: &Forwarding<'_>) {
+    let prior = how
+        .trusted
+        .then(|| input.fields.items(Name::XForwardedFor))
+        .into_iter()
+        .flatten();
+    let mut prior = prior.peekable();
+    if how.client_ip.is_some() || prior.peek().is_some() {
+        out.push_known(Name::XForwardedFor, b"X-Forwarded-For", |octets| {
+            let has_prior = prior.peek().is_some();
+            join_list(prior, octets);
+            if let Some(ip) = how.client_ip {
+                octets.extend_from_slice(if has_prior { b", " } else { b"" });
+                write_ip(ip, octets);
+            }
+        });
+    }
+    if !(how.trusted && out.has(Name::XForwardedHost)) {
+        if let Some(authority) = input
+            .authority()
+            .filter(|authority| !authority.octets.is_empty())
+        {
+            out.push_known(Name::XForwardedHost, b"X-Forwarded-Host", |octets| {
+                octets.extend_from_slice(authority.octets)
+            });
+        }
+    }
+    if !(how.trusted && out.has(Name::XForwardedProto)) {
+        out.push_known(Name::XForwardedProto, b"X-Forwarded-Proto", |octets| {
+            octets.extend_from_slice(scheme(how))
+        });
+    }
+}
+
+/// Adds an element to Forwarded; behind a trusted client after those it sent (RFC 7239 §4).
+fn add_forwarded(input: &RequestHead, out: &mut Fields, how: &Forwarding<'_>) {
+    let prior = how
+        .trusted
+        .then(|| input.fields.items(Name::Forwarded))
+        .into_iter()
+        .flatten();
+    out.push_known(Name::Forwarded, b"Forwarded", |octets| {
+        let start = octets.len();
+        join_list(prior, octets);
+        octets.extend_from_slice(if octets.len() > start {
+            b", for="
+        } else {
+            b"for="
+        });
+        match how.client_ip.map(|ip| ip.to_canonical()) {
+            None => octets.extend_from_slice(b"unknown"),
+            Some(ip @ IpAddr::V4(_)) => write_ip(ip, octets),
+            Some(ip @ IpAddr::V6(_)) => {
+                octets.extend_from_slice(b"\"[");
+                write_ip(ip, octets);
+                octets.extend_from_slice(b"]\"");
+            }
+        }
+        if let Some(authority) = input
+            .authority()
+            .filter(|authority| !authority.octets.is_empty())
+        {
+            // The grammar of an authority has neither `"` nor `\`, so it quotes as it is.
+            octets.extend_from_slice(b";host=\"");
+            octets.extend_from_slice(authority.octets);
+            octets.push(b'"');
+        }
+        octets.extend_from_slice(b";proto=");
+        octets.extend_from_slice(scheme(how));
+    });
+}
+
+/// The scheme, held to the two there are: it goes into fields unchecked.
+fn scheme(how: &Forwarding<'_>) -> &'static [u8] {
+    if how.scheme == "https" {
+        b"https"
     } else {
-        b"&"
+        b"http"
+    }
+}
+
+/// Adds what was received and by whom, after any Via there is (RFC 9110 §7.6.3).
+fn add_via(received: Version, out: &mut Fields) {
+    let value: &[u8] = match received {
+        Version::Http10 => b"1.0 osier",
+        Version::Http11 => b"1.1 osier",
     };
-    out.set_target_parts(&[slash, base_path, path, mark, base_query, and, query]);
+    out.push_checked(b"Via", value);
+}
+
+/// Sees to it that there is a request id.
+fn add_request_id(out: &mut Fields, request_id: RequestId<'_>) -> Result<(), FieldError> {
+    match request_id {
+        RequestId::Keep(fresh) if !out.has(Name::XRequestId) => out.push("X-Request-Id", fresh),
+        RequestId::Make(fresh) => out.push("X-Request-Id", fresh),
+        RequestId::Keep(_) | RequestId::Off => Ok(()),
+    }
+}
+
+/// Adds the fields of the configuration.
+fn add_fields(out: &mut Fields, add: &[(&str, &str)]) -> Result<(), ForwardError> {
+    for (name, value) in add {
+        out.push(name, value)?;
+    }
+    Ok(())
+}
+
+/// Appends list items with `, ` between them.
+fn join_list<'a>(items: impl Iterator<Item = &'a [u8]>, octets: &mut Vec<u8>) {
+    let mut before: &[u8] = b"";
+    for item in items {
+        octets.extend_from_slice(before);
+        octets.extend_from_slice(item);
+        before = b", ";
+    }
+}
+
+/// Appends an address; an IPv4 address in IPv6 clothes as IPv4.
+fn write_ip(ip: IpAddr, octets: &mut Vec<u8>) {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let mut before: &[u8] = b"";
+            for part in ip.octets() {
+                octets.extend_from_slice(before);
+                write_decimal(u64::from(part), octets);
+                before = b".";
+            }
+        }
+        // Writing to a Vec cannot fail.
+        IpAddr::V6(ip) => drop(write!(octets, "{ip}")),
+    }
 }

@@ -1,235 +1,284 @@
-//! How the end of content is known: the eight rules of RFC 9112 §6.3.
+//! Framing: how the end of a message's content is known. The eight rules of RFC 9112 §6.3, and nothing else.
 //!
-//! [`Framed`] is the proof that a head's framing fields were judged; only with it can a head be written or a body be
-//! decoded. Nothing here reads content.
+//! This is where smuggling lives, so there is one answer to every message, or none. The answer is a [`Framed`], which
+//! only this file makes, and without which no head is written. What a message said about its framing is never copied:
+//! the writer says it again, in one field, from the `Framed`.
+//! Source: RFC 9112 §6.1 to §6.3, §7; RFC 9110 §8.6.
 
 use super::error::FramingError;
-use super::field::{Fields, Name, trim};
+use super::field::{Fields, Name, is_token};
 use super::head::{RequestHead, ResponseHead, Version};
 use super::limits::Limits;
 use super::number::{NumberError, parse_decimal};
 
-/// How the end of content is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// How the end of the content is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// There is no content.
     None,
     /// So many octets.
     Length(u64),
-    /// Chunks up to the last one.
+    /// The chunked coding says so itself.
     Chunked,
-    /// Everything until the connection ends; only in responses.
+    /// It ends with the connection. Responses only.
     UntilClose,
 }
 
-/// A judged framing: the proof that content can be delimited without doubt.
+/// A proof that the framing of a message was decided, and the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Framed {
-    /// The verdict.
+    /// How the end of the content is known.
     framing: Framing,
-    /// A `Content-Length` that describes content which is not sent: of HEAD and 304.
-    described: Option<u64>,
+    /// The Content-Length field that goes with it.
+    /// Invariant: with `Length(n)` it is `Some(n)`; with `Chunked` and `UntilClose` it is `None`; with `None` it is what
+    /// a response to HEAD or a 304 says about content that is not there.
+    length_field: Option<u64>,
+    /// The most content allowed, for content whose length is not told.
+    content_octets_max: u64,
 }
 
 impl Framed {
-    /// The framing of a response that the gateway makes itself.
-    ///
-    /// Input: status, the method it answers, and the octets of content. HEAD and 304 describe the content without
-    /// sending it; 1xx and 204 have none.
-    ///
-    /// # Source
-    /// RFC 9110 §8.6, RFC 9112 §6.3 rule 1.
+    /// A message without content and without a word about it.
     #[must_use]
-    pub fn for_answer(status: u16, request_method: &[u8], content_octets: u64) -> Self {
-        match status {
-            100..=199 | 204 => Self::of(Framing::None),
-            304 => Self {
-                framing: Framing::None,
-                described: Some(content_octets),
-            },
-            _ if request_method == b"HEAD" => Self {
-                framing: Framing::None,
-                described: Some(content_octets),
-            },
-            _ => Self::of(Framing::Length(content_octets)),
-        }
-    }
-
-    /// The framing of a request that the gateway makes itself and that has no content, such as a probe.
-    #[must_use]
-    pub fn for_probe() -> Self {
+    pub fn none() -> Self {
         Self::of(Framing::None)
     }
 
-    /// The same content, delimited as a client of that version can read it: HTTP/1.0 knows no chunks, and HTTP/1.1
-    /// need not lose its connection.
+    /// A message whose content has so many octets.
     #[must_use]
-    pub fn for_client(self, client: Version) -> Self {
-        match (self.framing, client) {
-            (Framing::Chunked, Version::Http10) => Self::of(Framing::UntilClose),
-            (Framing::UntilClose, Version::Http11) => Self::of(Framing::Chunked),
-            _ => self,
-        }
+    pub fn length(octets: u64) -> Self {
+        Self::of(Framing::Length(octets))
     }
 
-    /// The verdict.
+    /// A message whose content comes in chunks.
+    #[must_use]
+    pub fn chunked() -> Self {
+        Self::of(Framing::Chunked)
+    }
+
+    /// How the end of the content is known.
     #[must_use]
     pub fn framing(&self) -> Framing {
         self.framing
     }
 
-    /// The length to write into `Content-Length`: that of the content, or the one HEAD and 304 only describe.
+    /// The value of the Content-Length field to write, if one is written.
+    ///
+    /// A response to HEAD and a 304 have one although their framing is [`Framing::None`].
     #[must_use]
     pub fn length_field(&self) -> Option<u64> {
-        match self.framing {
-            Framing::Length(length) => Some(length),
-            Framing::None => self.described,
-            Framing::Chunked | Framing::UntilClose => None,
-        }
+        self.length_field
     }
 
-    /// Whether there can be any octet of content.
+    /// The most octets of content a decoder lets pass.
+    #[must_use]
+    pub fn content_octets_max(&self) -> u64 {
+        self.content_octets_max
+    }
+
+    /// Whether there is content, be it of no octets.
     #[must_use]
     pub fn has_content(&self) -> bool {
-        !matches!(self.framing, Framing::None | Framing::Length(0))
+        self.framing != Framing::None
     }
 
-    /// Whether the announced length alone already exceeds [`Limits::content_max`]: answer 413 without reading.
+    /// The framing in which a response goes on to a client of that version.
+    ///
+    /// Chunks to an HTTP/1.0 client become content until close; content until close becomes chunks for an HTTP/1.1
+    /// client, so that its end can be told from a cut. Everything else stays.
+    ///
+    /// # Source
+    /// RFC 9112 §6.1 (no transfer coding to HTTP/1.0), §6.3 (prefer a framing that shows truncation).
     #[must_use]
-    pub fn exceeds(&self, limits: &Limits) -> bool {
-        match (self.framing, limits.content_max) {
-            (Framing::Length(length), Some(most)) => length > most,
-            _ => false,
-        }
+    pub fn recode(&self, client: Version) -> Self {
+        let framing = match (self.framing, client) {
+            (Framing::Chunked, Version::Http10) => Framing::UntilClose,
+            (Framing::UntilClose, Version::Http11) => Framing::Chunked,
+            (same, _) => same,
+        };
+        Self { framing, ..*self }
     }
 
-    /// Without a description.
+    /// A framing with the length field that belongs to it and no bound.
     fn of(framing: Framing) -> Self {
+        let length_field = match framing {
+            Framing::Length(octets) => Some(octets),
+            _ => None,
+        };
         Self {
             framing,
-            described: None,
+            length_field,
+            content_octets_max: u64::MAX,
         }
     }
 }
 
-/// Decides how the content of a request is delimited; never [`Framing::UntilClose`].
+/// Decides how the content of a request is delimited.
+///
+/// Input: a parsed head. Output: exactly one [`Framing`], never `UntilClose`; a length in octets, at most
+/// [`Limits::content_octets_max`], which also bounds what a decoder lets pass in chunks.
 ///
 /// # Errors
-/// Each sin of [`FramingError`]: 501 for an unknown coding, 400 otherwise; the connection closes.
+/// All close the connection.
+/// - [`FramingError::LengthAndCoding`]: both fields present. 400.
+/// - [`FramingError::CodingInHttp10`]: Transfer-Encoding in HTTP/1.0. 400.
+/// - [`FramingError::NoCoding`], [`FramingError::ChunkedTwice`], [`FramingError::ChunkedNotLast`],
+///   [`FramingError::ChunkedParameter`]: a coding list that frames nothing. 400.
+/// - [`FramingError::UnknownCoding`]: any coding but `chunked`, before it or alone. 501.
+/// - [`FramingError::BadLength`], [`FramingError::LengthOverflow`], [`FramingError::LengthList`],
+///   [`FramingError::UnequalLengths`]: not one number. Equal lengths on several lines are one. 400.
+/// - [`FramingError::ContentTooLarge`]: beyond the limit. 413.
 ///
 /// # Source
-/// RFC 9112 §6.1 and §6.3 rules 3 to 7.
-pub fn request_framing(head: &RequestHead) -> Result<Framed, FramingError> {
-    Ok(Framed::of(
-        match delimiter(head.version(), head.fields())? {
-            Delimiter::Chunked => Framing::Chunked,
-            Delimiter::Length(length) => Framing::Length(length),
-            Delimiter::Absent => Framing::None, // rule 7
-        },
-    ))
+/// RFC 9112 §6.3 rules 3 to 7, §6.1 last two paragraphs.
+pub fn request_framing(head: &RequestHead, limits: &Limits) -> Result<Framed, FramingError> {
+    let framing = match declared(head.fields(), head.version())? {
+        Declared::Chunked => Framing::Chunked,
+        Declared::Length(octets) if octets > limits.content_octets_max => {
+            return Err(FramingError::ContentTooLarge(limits.content_octets_max));
+        }
+        Declared::Length(octets) => Framing::Length(octets),
+        // Rule 7: a request that says nothing has no content.
+        Declared::Nothing => Framing::None,
+    };
+    Ok(Framed {
+        content_octets_max: limits.content_octets_max,
+        ..Framed::of(framing)
+    })
 }
 
-/// Decides how the content of a response to `request_method` is delimited.
+/// Decides how the content of a response is delimited. Input: a parsed head and the method of the request.
 ///
-/// The fields are judged even where there can be no content: a gateway forwards them.
+/// Responses to HEAD, 1xx, 204 and 304 have no content whatever they say. What HEAD and 304 say in Content-Length is
+/// kept as a field; in 1xx and 204 it must not be, and is dropped. Lengths and codings are checked all the same.
+/// For an origin's faults the proxy answers 502.
 ///
 /// # Errors
-/// Each sin of [`FramingError`]; the client sees 502, the origin's connection closes.
+/// As [`request_framing`]: the origin broke the protocol.
 ///
 /// # Source
-/// RFC 9112 §6.3 rules 1 to 8.
+/// RFC 9112 §6.3 rules 1 to 5 and 8; RFC 9110 §8.6, §9.3.2, §15.4.5.
 pub fn response_framing(
     head: &ResponseHead,
     request_method: &[u8],
 ) -> Result<Framed, FramingError> {
-    let delimiter = delimiter(head.version(), head.fields())?;
-    let described = match delimiter {
-        Delimiter::Length(length) => Some(length),
-        Delimiter::Chunked | Delimiter::Absent => None,
+    let declared = declared(head.fields(), head.version())?;
+    let framing = match (head.status(), declared) {
+        // Rules 1 and 2: no content, and for these not even a word about it.
+        (100..=199 | 204, _) => return Ok(Framed::none()),
+        (200..=299, _) if request_method == b"CONNECT" => return Ok(Framed::none()),
+        // Rule 1: no content, but the length it would have had.
+        (304, _) => return Ok(without_content(declared)),
+        _ if request_method == b"HEAD" => return Ok(without_content(declared)),
+        (_, Declared::Chunked) => Framing::Chunked,
+        (_, Declared::Length(octets)) => Framing::Length(octets),
+        // Rule 8: a response that says nothing lasts until close.
+        (_, Declared::Nothing) => Framing::UntilClose,
     };
-    Ok(match head.status() {
-        // Rule 1, and RFC 9110 §8.6: neither 1xx nor 204 carries a length.
-        100..=199 | 204 => Framed::of(Framing::None),
-        304 => Framed {
-            framing: Framing::None,
-            described,
-        },
-        _ if request_method == b"HEAD" => Framed {
-            framing: Framing::None,
-            described,
-        },
-        // Rule 2.
-        200..=299 if request_method == b"CONNECT" => Framed::of(Framing::None),
-        _ => Framed::of(match delimiter {
-            Delimiter::Chunked => Framing::Chunked,
-            Delimiter::Length(length) => Framing::Length(length),
-            Delimiter::Absent => Framing::UntilClose, // rule 8
-        }),
-    })
+    Ok(Framed::of(framing))
 }
 
-/// What the fields say, before the message's kind is asked.
-enum Delimiter {
-    /// Neither field.
-    Absent,
-    /// Transfer-Encoding is exactly `chunked`.
-    Chunked,
-    /// One length.
+/// The framing of an answer the gateway makes itself, with so many octets of content, to a request of that method.
+///
+/// For HEAD and 304 the length is written and the content is not; for 1xx and 204 neither.
+#[must_use]
+pub fn answer_framing(status: u16, request_method: &[u8], octets: u64) -> Framed {
+    match status {
+        100..=199 | 204 => Framed::none(),
+        304 => without_content(Declared::Length(octets)),
+        _ if request_method == b"HEAD" => without_content(Declared::Length(octets)),
+        _ => Framed::length(octets),
+    }
+}
+
+/// No content, but the Content-Length that was declared.
+fn without_content(declared: Declared) -> Framed {
+    let length_field = match declared {
+        Declared::Length(octets) => Some(octets),
+        Declared::Chunked | Declared::Nothing => None,
+    };
+    Framed {
+        length_field,
+        ..Framed::none()
+    }
+}
+
+/// What the two framing fields of a message say.
+#[derive(Clone, Copy)]
+enum Declared {
+    /// There is neither of them.
+    Nothing,
+    /// Content-Length.
     Length(u64),
+    /// Transfer-Encoding: chunked.
+    Chunked,
 }
 
-/// Judges both framing fields in one walk over the lines.
-fn delimiter(version: Version, fields: &Fields) -> Result<Delimiter, FramingError> {
+/// Reads both framing fields, and refuses whatever two readers could understand in two ways.
+fn declared(fields: &Fields, version: Version) -> Result<Declared, FramingError> {
+    let (has_coding, has_length) = (
+        fields.has(Name::TransferEncoding),
+        fields.has(Name::ContentLength),
+    );
+    match (has_coding, has_length) {
+        (false, false) => Ok(Declared::Nothing),
+        (false, true) => parse_length(fields).map(Declared::Length),
+        // Rule 3: a sender that sends both is broken or lies.
+        (true, true) => Err(FramingError::LengthAndCoding),
+        // §6.1: faulty framing, even if it looks right.
+        (true, false) if version == Version::Http10 => Err(FramingError::CodingInHttp10),
+        (true, false) => check_codings(fields).map(|()| Declared::Chunked),
+    }
+}
+
+/// Rule 5: one number, or several lines with the same.
+fn parse_length(fields: &Fields) -> Result<u64, FramingError> {
     let mut length = None;
-    let mut is_coded = false;
-    for line in fields.entries() {
-        match line.id {
-            Name::ContentLength => {
-                let value = parse_length(line.value)?;
-                if length.is_some_and(|other| other != value) {
-                    return Err(FramingError::LengthsDiffer); // rule 5
-                }
-                length = Some(value);
-            }
-            Name::TransferEncoding => is_coded = true,
-            _ => {}
+    for value in fields.all(Name::ContentLength) {
+        let octets = parse_decimal(value).map_err(|error| match error {
+            NumberError::Overflow => FramingError::LengthOverflow,
+            NumberError::NotDigits if value.contains(&b',') => FramingError::LengthList,
+            NumberError::NotDigits => FramingError::BadLength,
+        })?;
+        if length.is_some_and(|other| other != octets) {
+            return Err(FramingError::UnequalLengths);
+        }
+        length = Some(octets);
+    }
+    length.ok_or(FramingError::BadLength)
+}
+
+/// Rule 4: `chunked`, once and last; and nothing before it, for osier knows no other coding.
+fn check_codings(fields: &Fields) -> Result<(), FramingError> {
+    let mut chunked_count: usize = 0;
+    let mut other = None;
+    let mut is_chunked_last = false;
+    for coding in fields.items(Name::TransferEncoding) {
+        is_chunked_last = coding.eq_ignore_ascii_case(b"chunked");
+        if is_chunked_last {
+            chunked_count = chunked_count.saturating_add(1);
+        } else if has_chunked_parameter(coding) {
+            return Err(FramingError::ChunkedParameter);
+        } else {
+            other = Some(coding);
         }
     }
-    match (is_coded, length) {
-        (true, Some(_)) => Err(FramingError::LengthAndCoding), // rule 3
-        (true, None) if version == Version::Http10 => Err(FramingError::CodingInHttp10),
-        (true, None) => judge_codings(fields).map(|()| Delimiter::Chunked),
-        (false, Some(length)) => Ok(Delimiter::Length(length)),
-        (false, None) => Ok(Delimiter::Absent),
+    match (chunked_count, other) {
+        (0, None) => Err(FramingError::NoCoding),
+        (1, None) => Ok(()),
+        (2.., _) => Err(FramingError::ChunkedTwice),
+        (1, Some(coding)) if !is_chunked_last && is_token(coding) => {
+            Err(FramingError::ChunkedNotLast)
+        }
+        (_, Some(_)) => Err(FramingError::UnknownCoding),
     }
 }
 
-/// One Content-Length line: digits, alone.
-fn parse_length(value: &[u8]) -> Result<u64, FramingError> {
-    parse_decimal(value).map_err(|error| match error {
-        _ if value.contains(&b',') => FramingError::LengthList,
-        NumberError::Empty => FramingError::LengthEmpty,
-        NumberError::Signed => FramingError::LengthSigned,
-        NumberError::NotDigit => FramingError::LengthNotDigits,
-        NumberError::Overflow => FramingError::LengthOverflow,
-    })
-}
-
-/// The codings over all lines must be exactly `chunked`: the list is split before anything is compared.
-fn judge_codings(fields: &Fields) -> Result<(), FramingError> {
-    let mut is_chunked = false;
-    for coding in fields.list(Name::TransferEncoding.as_str()) {
-        let is_this = trim(coding).eq_ignore_ascii_case(b"chunked");
-        match (is_chunked, is_this) {
-            (false, true) => is_chunked = true,
-            (true, true) => return Err(FramingError::ChunkedTwice),
-            (true, false) => return Err(FramingError::ChunkedNotLast), // rule 4
-            (false, false) => return Err(FramingError::UnknownCoding),
-        }
-    }
-    if is_chunked {
-        Ok(())
-    } else {
-        Err(FramingError::EmptyCoding)
-    }
+/// Whether `coding` is `chunked` with something after it that a list item may have.
+fn has_chunked_parameter(coding: &[u8]) -> bool {
+    let name = coding
+        .split(|octet| matches!(octet, b';' | b' ' | b'\t'))
+        .next()
+        .unwrap_or_default();
+    name.len() < coding.len() && name.eq_ignore_ascii_case(b"chunked")
 }

@@ -1,18 +1,25 @@
-//! Heads: start line and field lines, owned and recyclable.
+//! Heads: the start line and the header section of a message, as owned values.
 //!
-//! httparse finds the pieces; what it lets pass and we do not (bare LF, Host, the target's form) is checked here, over
-//! the octets it consumed. What it refuses is walked once more to give the sin its name. Framing is judged elsewhere.
-//! RFC 9112 §2 to §5.
+//! httparse splits the octets; this file holds it to the RFC where it is kinder than we are (bare LF, empty lines in
+//! front, octets above 0x7e in a target, empty reasons) and checks what a gateway must know before anything else: the
+//! request-target, Host, the limits. Framing is not decided here. A head that parsed is well formed, whole and small
+//! enough. Heads are recycled: parsing into a head that was used before allocates nothing.
+//! Source: RFC 9112 §2 to §5, RFC 9110 §7.2, §9, §15.
 
+use super::diagnose::{has_loose_line_end, line_end_sin, request_sin, response_sin};
+use super::error::{FieldError, HeadError, TargetError};
+use super::field::{Fields, Name, check_value, is_token};
+use super::limits::Limits;
+use super::number::parse_decimal;
+use super::target::{Authority, Target, is_target_octet, parse_authority, parse_target};
+use httparse::{Header, Status};
 use std::mem::MaybeUninit;
 
-use super::error::HeadError;
-use super::field::{Fields, Name, is_tchar};
-use super::limits::{FIELDS_CEILING, Limits};
-use super::target::{Target, is_host};
+pub use super::scanner::HeadScanner;
+pub use super::write::{ConnectionOption, write_interim, write_request, write_response};
 
-/// A version this room speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// The versions osier speaks. A later minor version of HTTP/1 is read as 1.1 (RFC 9110 §2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Version {
     /// HTTP/1.0.
     Http10,
@@ -22,192 +29,289 @@ pub enum Version {
 }
 
 /// What parsing came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parsed {
-    /// The head took so many octets; what follows is content or the next message.
+    /// The head is whole; so many octets of the input were it.
     Complete(usize),
-    /// No fault so far, more octets are needed. The head's value is then unspecified.
+    /// More octets are needed. Nothing was lost: parse again with the same octets and more.
     Partial,
 }
 
-/// What the client asks with `Expect`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What a request expects before it sends its content (RFC 9110 §10.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expectation {
-    /// Nothing, or HTTP/1.0, where the field means nothing.
+    /// Nothing.
     None,
-    /// `100-continue`: it waits before it sends its content.
+    /// `100-continue`.
     Continue,
-    /// Anything else: 417.
+    /// Something else: 417.
     Unknown,
 }
 
-/// The head of a request. Parsing into one again reuses its memory.
-#[derive(Default, Debug, PartialEq, Eq)]
+/// The head of a request.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct RequestHead {
+    /// The version of the message.
+    pub(super) version: Version,
     /// A token.
-    method: Vec<u8>,
-    /// Without spaces and controls.
-    target: Vec<u8>,
-    /// As the sender wrote it.
-    version: Version,
-    /// In order and in the original case.
-    fields: Fields,
+    pub(super) method: Vec<u8>,
+    /// The request-target; every octet of it is VCHAR and not `#`.
+    pub(super) target: Vec<u8>,
+    /// The header section.
+    pub(super) fields: Fields,
 }
 
 impl RequestHead {
-    /// Parses one head from the start of `octets` and checks everything but its framing.
-    ///
-    /// Input: what has been read, from the first octet of the message. Output: [`Parsed::Complete`] with the octets
-    /// consumed, empty lines before the request line included.
-    ///
-    /// # Errors
-    /// Each sin of [`HeadError`]; the peer sees its status and the connection closes.
-    ///
-    /// # Source
-    /// RFC 9112 §2.2, §3, §5.
-    pub fn parse(&mut self, octets: &[u8], limits: &Limits) -> Result<Parsed, HeadError> {
-        self.clear();
-        let seen = octets.get(..limits.head_octets_max).unwrap_or(octets);
-        let (skipped, seen_head) = skip_empty_lines(seen)?;
-        let mut room = [const { MaybeUninit::uninit() }; FIELDS_CEILING];
-        let room = room
-            .get_mut(..limits.fields_max.min(FIELDS_CEILING))
-            .unwrap_or_default();
-        let mut found = httparse::Request::new(&mut []);
-        let consumed = match found.parse_with_uninit_headers(seen_head, room) {
-            Ok(httparse::Status::Complete(consumed)) => consumed,
-            outcome => {
-                if is_target_too_long(seen_head, limits) {
-                    return Err(HeadError::TargetTooLong);
-                }
-                return not_complete(outcome, seen, limits, || request_sin(seen_head));
-            }
-        };
-        let head = seen_head.get(..consumed).unwrap_or_default();
-        self.method
-            .extend_from_slice(found.method.unwrap_or_default().as_bytes());
-        self.target
-            .extend_from_slice(found.path.unwrap_or_default().as_bytes());
-        self.version = version(found.version);
-        self.fields.load(head, found.headers);
-        if self.target.len() > limits.target_octets_max {
-            return Err(HeadError::TargetTooLong);
-        }
-        if !lines_end_in_crlf(head) {
-            return Err(request_sin(head));
-        }
-        self.check(limits)?;
-        Ok(Parsed::Complete(skipped.saturating_add(consumed)))
+    /// Makes an empty head, to be filled by [`RequestHead::parse`] or by hand; allocates nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Forgets everything, keeps the memory.
+    /// Forgets everything and keeps the memory.
     pub fn clear(&mut self) {
+        self.version = Version::Http11;
         self.method.clear();
         self.target.clear();
-        self.version = Version::Http11;
         self.fields.clear();
     }
 
-    /// Replaces the method; octets that cannot stand in a token are left out.
-    pub fn set_method(&mut self, method: &[u8]) {
-        self.method.clear();
+    /// Reads a request head into `self`. Returns [`Parsed::Complete`] with the octets consumed.
+    ///
+    /// Empty lines before the request line are skipped and count as consumed. What follows the head is not looked at.
+    /// After `Partial` or an error `self` holds nothing to rely on, but for the log its method and target may be there.
+    ///
+    /// # Errors
+    /// [`HeadError`]: the peer sees [`HeadError::status`], 400, 414, 431, 501 or 505, and the connection closes, for
+    /// nobody knows where the next message would begin.
+    ///
+    /// # Source
+    /// RFC 9112 §2.2, §2.3, §3, §5; RFC 9110 §7.2.
+    pub fn parse(&mut self, octets: &[u8], limits: &Limits) -> Result<Parsed, HeadError> {
+        let mut lines = [const { MaybeUninit::uninit() }; LINES];
+        if limits.fields_max <= LINES {
+            let lines = lines.get_mut(..limits.fields_max).unwrap_or_default();
+            return self.parse_with(octets, limits, lines);
+        }
+        match self.parse_with(octets, limits, &mut lines) {
+            // More lines than the usual room: once more, with all the room the limit allows.
+            Err(HeadError::Field(FieldError::TooMany(_))) => self.parse_with(
+                octets,
+                limits,
+                &mut vec![MaybeUninit::uninit(); limits.fields_max],
+            ),
+            other => other,
+        }
+    }
+
+    /// Parses with room for as many lines as `lines` has.
+    fn parse_with<'o>(
+        &mut self,
+        octets: &'o [u8],
+        limits: &Limits,
+        lines: &mut [MaybeUninit<Header<'o>>],
+    ) -> Result<Parsed, HeadError> {
+        self.clear();
+        let window = octets.get(..limits.head_octets_max).unwrap_or(octets);
+        let (leading, head) = skip_leading_lines(window, limits)?;
+        let is_full = window.len() >= limits.head_octets_max;
+
+        let mut request = httparse::Request::new(&mut []);
+        let consumed = match request.parse_with_uninit_headers(head, lines) {
+            Ok(Status::Complete(consumed)) => consumed,
+            Ok(Status::Partial) => return refuse_long_request(head, is_full, limits),
+            Err(httparse::Error::TooManyHeaders) => {
+                return Err(FieldError::TooMany(limits.fields_max).into());
+            }
+            Err(httparse::Error::Version) => {
+                return self.parse_later_version(octets, leading, limits);
+            }
+            Err(_) => return Err(request_sin(head)),
+        };
+        let head = head.get(..consumed).unwrap_or_default();
+
+        // httparse gives all three whenever the head is complete.
+        self.version = if request.version == Some(0) {
+            Version::Http10
+        } else {
+            Version::Http11
+        };
         self.method
-            .extend(method.iter().copied().filter(|&octet| is_tchar(octet)));
+            .extend_from_slice(request.method.unwrap_or_default().as_bytes());
+        self.target
+            .extend_from_slice(request.path.unwrap_or_default().as_bytes());
+        fill_fields(&mut self.fields, head, request.headers)?;
+        self.check(limits)?;
+        Ok(Parsed::Complete(leading.saturating_add(consumed)))
     }
 
-    /// Replaces the target; spaces and controls are percent-encoded.
-    pub fn set_target(&mut self, target: &[u8]) {
-        self.set_target_parts(&[target]);
+    /// Reads `HTTP/1.2` to `HTTP/1.9` as HTTP/1.1 (RFC 9110 §2.5); refuses every other version.
+    #[cold]
+    fn parse_later_version(
+        &mut self,
+        octets: &[u8],
+        leading: usize,
+        limits: &Limits,
+    ) -> Result<Parsed, HeadError> {
+        let head = octets.get(leading..).unwrap_or_default();
+        let line = head
+            .split(|octet| *octet == b'\n')
+            .next()
+            .unwrap_or_default();
+        let version_start = line
+            .iter()
+            .rposition(|octet| *octet == b' ')
+            .map_or(0, |space| space.saturating_add(1));
+        match as_http11(octets, leading.saturating_add(version_start)) {
+            Some(rewritten) => self.parse(&rewritten, limits),
+            None => Err(request_sin(head)),
+        }
     }
 
-    /// Replaces the version.
+    /// Checks what a whole head must keep: limits, the target, Host.
+    fn check(&self, limits: &Limits) -> Result<(), HeadError> {
+        if self.method.len() > limits.method_octets_max {
+            return Err(HeadError::MethodTooLong(limits.method_octets_max));
+        }
+        if self.target.len() > limits.target_octets_max {
+            return Err(TargetError::TooLong(limits.target_octets_max).into());
+        }
+        parse_target(&self.method, &self.target)?;
+        self.check_host()?;
+        check_options(&self.fields, limits)
+    }
+
+    /// §3.2 of RFC 9112: exactly one valid Host in HTTP/1.1, at most one before; absolute-form does not excuse it.
+    fn check_host(&self) -> Result<(), HeadError> {
+        let mut hosts = self.fields.all(Name::Host);
+        match (hosts.next(), hosts.next()) {
+            (None, _) if self.version == Version::Http11 => Err(HeadError::HostMissing),
+            (None, _) => Ok(()),
+            (Some(host), None) => parse_authority(host)
+                .map(|_| ())
+                .map_err(|_| HeadError::BadHost),
+            (Some(_), Some(_)) => Err(HeadError::HostTwice),
+        }
+    }
+
+    /// Sets the version.
     pub fn set_version(&mut self, version: Version) {
         self.version = version;
     }
 
-    /// The fields, to edit.
+    /// Sets the method.
+    ///
+    /// # Errors
+    /// [`HeadError::BadMethod`]: no token; nothing was changed.
+    pub fn set_method(&mut self, method: impl AsRef<[u8]>) -> Result<(), HeadError> {
+        let method = method.as_ref();
+        if !is_token(method) {
+            return Err(HeadError::BadMethod);
+        }
+        self.method.clear();
+        self.method.extend_from_slice(method);
+        Ok(())
+    }
+
+    /// Sets the request-target. Which form suits the method is the caller's concern.
+    ///
+    /// # Errors
+    /// [`TargetError::Empty`], [`TargetError::BadOctet`]: nothing was changed.
+    pub fn set_target(&mut self, target: impl AsRef<[u8]>) -> Result<(), TargetError> {
+        let target = target.as_ref();
+        if target.is_empty() {
+            return Err(TargetError::Empty);
+        }
+        if !target.iter().all(|octet| is_target_octet(*octet)) {
+            return Err(TargetError::BadOctet);
+        }
+        self.target.clear();
+        self.target.extend_from_slice(target);
+        Ok(())
+    }
+
+    /// The header section, to change it.
     pub fn fields_mut(&mut self) -> &mut Fields {
         &mut self.fields
     }
 
-    /// The method, in its original case.
+    /// The method, in the case it came: methods are case-sensitive.
     #[must_use]
     pub fn method(&self) -> &[u8] {
         &self.method
     }
 
-    /// The whole target as it was sent.
+    /// The request-target as it came.
     #[must_use]
     pub fn target(&self) -> &[u8] {
         &self.target
     }
 
-    /// The version as it was sent.
+    /// The version of the message.
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The fields.
+    /// The header section.
     #[must_use]
     pub fn fields(&self) -> &Fields {
         &self.fields
     }
 
-    /// The target in its form; an origin-form of nothing before anything was parsed.
+    /// The request-target taken apart.
+    ///
+    /// # Errors
+    /// None for a head that parsed; for one made by hand, as [`parse_target`].
+    pub fn form(&self) -> Result<Target<'_>, TargetError> {
+        parse_target(&self.method, &self.target)
+    }
+
+    /// Whom the request is for: the authority of the target where it has one, else Host.
+    ///
+    /// None for an HTTP/1.0 request that says nothing; an empty host for an empty Host.
+    ///
+    /// # Source
+    /// RFC 9112 §3.3; §3.2.2: absolute-form wins, and Host is ignored then.
     #[must_use]
-    pub fn form(&self) -> Target<'_> {
-        Target::sort(&self.method, &self.target).unwrap_or(Target::Origin {
-            path: b"",
-            query: None,
+    pub fn authority(&self) -> Option<Authority<'_>> {
+        let of_target = match self.target.first() {
+            Some(b'/') => None,
+            _ => self.form().ok().and_then(|target| target.authority()),
+        };
+        of_target.or_else(|| {
+            self.fields
+                .first(Name::Host)
+                .and_then(|host| parse_authority(host).ok())
         })
     }
 
-    /// The authority that is asked: the target's own if it names one, else Host, else empty.
-    ///
-    /// # Source
-    /// RFC 9112 §3.2.2 and §3.3.
-    #[must_use]
-    pub fn authority(&self) -> &[u8] {
-        let from_target = if self.target.first() == Some(&b'/') {
-            None
-        } else {
-            self.form().authority()
-        };
-        from_target
-            .or_else(|| self.fields.find(Name::Host))
-            .unwrap_or_default()
-    }
-
-    /// The path without the query: `*` for the asterisk-form, empty for CONNECT.
-    #[must_use]
-    pub fn path(&self) -> &[u8] {
-        self.form().path()
-    }
-
-    /// The query, after the `?`; `None` without one.
-    #[must_use]
-    pub fn query(&self) -> Option<&[u8]> {
-        self.form().query()
-    }
-
-    /// What `Expect` asks.
-    ///
-    /// # Source
-    /// RFC 9110 §10.1.1.
+    /// What the client expects. HTTP/1.0 cannot expect anything (RFC 9110 §10.1.1).
     #[must_use]
     pub fn expectation(&self) -> Expectation {
-        if self.version == Version::Http10 || self.fields.find(Name::Expect).is_none() {
-            return Expectation::None;
+        let mut items = self.fields.items(Name::Expect).peekable();
+        if items.peek().is_none() || self.version == Version::Http10 {
+            Expectation::None
+        } else if items.all(|item| item.eq_ignore_ascii_case(b"100-continue")) {
+            Expectation::Continue
+        } else {
+            Expectation::Unknown
         }
-        let mut expectation = Expectation::None;
-        for item in self.fields.list(Name::Expect.as_str()) {
-            if !item.eq_ignore_ascii_case(b"100-continue") {
-                return Expectation::Unknown;
-            }
-            expectation = Expectation::Continue;
+    }
+
+    /// How many more times an OPTIONS or a TRACE may be forwarded; at zero the gateway answers it itself.
+    ///
+    /// # Source
+    /// RFC 9110 §7.6.2.
+    #[must_use]
+    pub fn max_forwards(&self) -> Option<u64> {
+        match self.method() {
+            b"OPTIONS" | b"TRACE" => self
+                .fields
+                .first(Name::MaxForwards)
+                .and_then(|value| parse_decimal(value).ok()),
+            _ => None,
         }
-        expectation
     }
 
     /// Whether the method is HEAD.
@@ -222,512 +326,393 @@ impl RequestHead {
         self.method == b"CONNECT"
     }
 
-    /// Whether the method is OPTIONS.
-    #[must_use]
-    pub fn is_options(&self) -> bool {
-        self.method == b"OPTIONS"
-    }
-
-    /// Whether the method only reads. RFC 9110 §9.2.1.
-    #[must_use]
-    pub fn is_safe(&self) -> bool {
-        matches!(self.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE")
-    }
-
-    /// Whether sending the request twice is as good as once. RFC 9110 §9.2.2.
+    /// Whether sending it twice means the same as once (RFC 9110 §9.2.2).
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
         self.is_safe() || matches!(self.method(), b"PUT" | b"DELETE")
     }
 
-    /// Takes the method of another head.
-    pub(crate) fn copy_method(&mut self, other: &Self) {
-        self.method.clone_from(&other.method);
+    /// Whether it asks for nothing but an answer (RFC 9110 §9.2.1).
+    #[must_use]
+    pub fn is_safe(&self) -> bool {
+        matches!(self.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE")
     }
 
-    /// As [`RequestHead::set_target`], with the target in several parts.
-    pub(crate) fn set_target_parts(&mut self, parts: &[&[u8]]) {
-        self.target.clear();
-        for part in parts {
-            if !part.iter().any(|&octet| is_no_target(octet)) {
-                self.target.extend_from_slice(part);
-                continue;
-            }
-            for &octet in *part {
-                if is_no_target(octet) {
-                    let digit = super::number::hex_digit;
-                    self.target
-                        .extend_from_slice(&[b'%', digit(octet >> 4), digit(octet)]);
-                } else {
-                    self.target.push(octet);
-                }
-            }
-        }
-    }
-
-    /// Target form, Host and the length of Connection.
-    fn check(&self, limits: &Limits) -> Result<(), HeadError> {
-        Target::parse(&self.method, &self.target)?;
-        let mut host = None;
-        let mut connection_octets = 0usize;
-        for line in self.fields.entries() {
-            match line.id {
-                Name::Host if host.is_some() => return Err(HeadError::DoubleHost),
-                Name::Host => host = Some(line.value),
-                Name::Connection => {
-                    connection_octets = connection_octets.saturating_add(line.value.len());
-                }
-                _ => {}
-            }
-        }
-        match host {
-            Some(host) if !is_host(host) => Err(HeadError::BadHost),
-            None if self.version == Version::Http11 => Err(HeadError::MissingHost),
-            _ if connection_octets > limits.connection_octets_max => {
-                Err(HeadError::ConnectionTooLong)
-            }
-            _ => Ok(()),
-        }
+    /// Whether the client asks for a protocol by `Connection: upgrade` and Upgrade (RFC 9110 §7.8).
+    #[must_use]
+    pub fn asks_for_upgrade(&self) -> bool {
+        self.fields.may_have(Name::Upgrade)
+            && self.version == Version::Http11
+            && self.fields.items(Name::Upgrade).next().is_some()
+            && has_option(&self.fields, b"upgrade")
     }
 }
 
 impl Clone for RequestHead {
     fn clone(&self) -> Self {
-        let (method, target) = (self.method.clone(), self.target.clone());
-        Self {
-            method,
-            target,
-            version: self.version,
-            fields: self.fields.clone(),
-        }
+        let mut copy = Self::new();
+        copy.clone_from(self);
+        copy
     }
 
     fn clone_from(&mut self, source: &Self) {
+        self.version = source.version;
         self.method.clone_from(&source.method);
         self.target.clone_from(&source.target);
-        self.version = source.version;
         self.fields.clone_from(&source.fields);
     }
 }
 
-/// The head of a response. Parsing into one again reuses its memory.
+/// The head of a response.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ResponseHead {
-    /// From 100 to 999.
-    status: u16,
-    /// Without controls; empty if the sender's was not ASCII.
-    reason: Vec<u8>,
-    /// As the sender wrote it.
-    version: Version,
-    /// In order and in the original case.
-    fields: Fields,
-}
-
-impl ResponseHead {
-    /// Parses one head from the start of `octets`, as strictly as a request's.
-    ///
-    /// Input: what has been read, from the first octet of the message. Output: [`Parsed::Complete`] with the octets
-    /// consumed.
-    ///
-    /// # Errors
-    /// Each sin of [`HeadError`]; the client sees 502 and the origin's connection closes.
-    ///
-    /// # Source
-    /// RFC 9112 §2.2, §4, §5.
-    pub fn parse(&mut self, octets: &[u8], limits: &Limits) -> Result<Parsed, HeadError> {
-        self.clear();
-        let seen = octets.get(..limits.head_octets_max).unwrap_or(octets);
-        if let Some(b'\r' | b'\n') = seen.first() {
-            return Err(HeadError::EmptyLinesFirst);
-        }
-        let mut room = [const { MaybeUninit::uninit() }; FIELDS_CEILING];
-        let room = room
-            .get_mut(..limits.fields_max.min(FIELDS_CEILING))
-            .unwrap_or_default();
-        let mut found = httparse::Response::new(&mut []);
-        let outcome = httparse::ParserConfig::default()
-            .parse_response_with_uninit_headers(&mut found, seen, room);
-        let consumed = match outcome {
-            Ok(httparse::Status::Complete(consumed)) => consumed,
-            outcome => return not_complete(outcome, seen, limits, || response_sin(seen)),
-        };
-        let head = seen.get(..consumed).unwrap_or_default();
-        self.status = found.code.unwrap_or_default();
-        self.reason
-            .extend_from_slice(found.reason.unwrap_or_default().as_bytes());
-        self.version = version(found.version);
-        self.fields.load(head, found.headers);
-        if !lines_end_in_crlf(head) {
-            return Err(response_sin(head));
-        }
-        if self.status < 100 {
-            return Err(HeadError::BadStatus);
-        }
-        let connection_octets: usize = self
-            .fields
-            .find_all(Name::Connection)
-            .map(<[u8]>::len)
-            .sum();
-        if connection_octets > limits.connection_octets_max {
-            return Err(HeadError::ConnectionTooLong);
-        }
-        Ok(Parsed::Complete(consumed))
-    }
-
-    /// Forgets everything, keeps the memory.
-    pub fn clear(&mut self) {
-        self.status = 200;
-        self.reason.clear();
-        self.version = Version::Http11;
-        self.fields.clear();
-    }
-
-    /// Replaces the status; kept between 100 and 999.
-    pub fn set_status(&mut self, status: u16) {
-        self.status = status.clamp(100, 999);
-    }
-
-    /// Replaces the reason phrase; controls become spaces.
-    pub fn set_reason(&mut self, reason: &[u8]) {
-        let clean = |&octet: &u8| {
-            if octet < b' ' || octet == 0x7f {
-                b' '
-            } else {
-                octet
-            }
-        };
-        self.reason.clear();
-        self.reason.extend(reason.iter().map(clean));
-    }
-
-    /// Replaces the version.
-    pub fn set_version(&mut self, version: Version) {
-        self.version = version;
-    }
-
-    /// The fields, to edit.
-    pub fn fields_mut(&mut self) -> &mut Fields {
-        &mut self.fields
-    }
-
-    /// The status code.
-    #[must_use]
-    pub fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// The reason phrase, which means nothing.
-    #[must_use]
-    pub fn reason(&self) -> &[u8] {
-        &self.reason
-    }
-
-    /// The version as it was sent.
-    #[must_use]
-    pub fn version(&self) -> Version {
-        self.version
-    }
-
-    /// The fields.
-    #[must_use]
-    pub fn fields(&self) -> &Fields {
-        &self.fields
-    }
-
-    /// Whether another response follows: 1xx other than 101. RFC 9110 §15.2.
-    #[must_use]
-    pub fn is_interim(&self) -> bool {
-        self.status < 200 && self.status != 101
-    }
-
-    /// Takes status and reason of another head.
-    pub(crate) fn copy_status(&mut self, other: &Self) {
-        self.status = other.status;
-        self.reason.clone_from(&other.reason);
-    }
+    /// The version of the message.
+    pub(super) version: Version,
+    /// Three digits.
+    /// Invariant: 100 to 999.
+    pub(super) status: u16,
+    /// The reason phrase, often empty; HTAB, SP, VCHAR and obs-text.
+    pub(super) reason: Vec<u8>,
+    /// The header section.
+    pub(super) fields: Fields,
 }
 
 impl Default for ResponseHead {
     fn default() -> Self {
         Self {
-            status: 200,
-            reason: Vec::new(),
             version: Version::Http11,
-            fields: Fields::default(),
+            status: 500,
+            reason: Vec::new(),
+            fields: Fields::new(),
         }
+    }
+}
+
+impl ResponseHead {
+    /// Makes an empty head with status 500, to be filled by [`ResponseHead::parse`] or by hand; allocates nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets everything and keeps the memory.
+    pub fn clear(&mut self) {
+        self.version = Version::Http11;
+        self.status = 500;
+        self.reason.clear();
+        self.fields.clear();
+    }
+
+    /// Reads a response head into `self`, interim or final. Returns [`Parsed::Complete`] with the octets consumed.
+    ///
+    /// An empty line before the status line is refused: it belongs to no message. A status line without reason and
+    /// without the space before it is accepted.
+    ///
+    /// # Errors
+    /// [`HeadError`]: the origin broke the protocol; nothing of it may be forwarded, and its connection closes.
+    ///
+    /// # Source
+    /// RFC 9112 §2.2, §2.3, §4, §5.
+    pub fn parse(&mut self, octets: &[u8], limits: &Limits) -> Result<Parsed, HeadError> {
+        let mut lines = [const { MaybeUninit::uninit() }; LINES];
+        if limits.fields_max <= LINES {
+            let lines = lines.get_mut(..limits.fields_max).unwrap_or_default();
+            return self.parse_with(octets, limits, lines);
+        }
+        match self.parse_with(octets, limits, &mut lines) {
+            // As for requests: once more, with all the room the limit allows.
+            Err(HeadError::Field(FieldError::TooMany(_))) => self.parse_with(
+                octets,
+                limits,
+                &mut vec![MaybeUninit::uninit(); limits.fields_max],
+            ),
+            other => other,
+        }
+    }
+
+    /// Parses with room for as many lines as `lines` has.
+    fn parse_with<'o>(
+        &mut self,
+        octets: &'o [u8],
+        limits: &Limits,
+        lines: &mut [MaybeUninit<Header<'o>>],
+    ) -> Result<Parsed, HeadError> {
+        self.clear();
+        let head = octets.get(..limits.head_octets_max).unwrap_or(octets);
+        if let [b'\r', b'\n', ..] | [b'\n', ..] = head {
+            return Err(HeadError::LeadingLineInResponse);
+        }
+
+        let mut response = httparse::Response::new(&mut []);
+        let config = httparse::ParserConfig::default();
+        let consumed = match config.parse_response_with_uninit_headers(&mut response, head, lines) {
+            Ok(Status::Complete(consumed)) => consumed,
+            Ok(Status::Partial) if head.len() >= limits.head_octets_max => {
+                return Err(HeadError::TooLarge(limits.head_octets_max));
+            }
+            Ok(Status::Partial) => return Ok(Parsed::Partial),
+            Err(httparse::Error::TooManyHeaders) => {
+                return Err(FieldError::TooMany(limits.fields_max).into());
+            }
+            Err(httparse::Error::Version) => {
+                let rewritten = as_http11(octets, 0).ok_or_else(|| response_sin(head))?;
+                return self.parse(&rewritten, limits);
+            }
+            Err(_) => return Err(response_sin(head)),
+        };
+        let head = head.get(..consumed).unwrap_or_default();
+
+        self.version = if response.version == Some(0) {
+            Version::Http10
+        } else {
+            Version::Http11
+        };
+        fill_fields(&mut self.fields, head, response.headers)?;
+        self.set_reason(reason_of_line(head))
+            .map_err(|_| HeadError::BadStatusLine)?;
+        match response.code {
+            Some(status @ 100..=999) => self.status = status,
+            _ => return Err(HeadError::BadStatus),
+        }
+        check_options(&self.fields, limits)?;
+        Ok(Parsed::Complete(consumed))
+    }
+
+    /// Sets the version.
+    pub fn set_version(&mut self, version: Version) {
+        self.version = version;
+    }
+
+    /// Sets the status code, and the reason phrase that RFC 9110 §15 gives it.
+    ///
+    /// # Errors
+    /// [`HeadError::BadStatus`]: not 100 to 999; nothing was changed.
+    pub fn set_status(&mut self, status: u16) -> Result<(), HeadError> {
+        if !(100..=999).contains(&status) {
+            return Err(HeadError::BadStatus);
+        }
+        self.status = status;
+        self.reason.clear();
+        self.reason.extend_from_slice(reason_of(status).as_bytes());
+        Ok(())
+    }
+
+    /// Sets the reason phrase.
+    ///
+    /// # Errors
+    /// As for a field value: nothing was changed.
+    pub fn set_reason(&mut self, reason: impl AsRef<[u8]>) -> Result<(), FieldError> {
+        let reason = reason.as_ref();
+        check_value(reason)?;
+        self.reason.clear();
+        self.reason.extend_from_slice(reason);
+        Ok(())
+    }
+
+    /// The header section, to change it.
+    pub fn fields_mut(&mut self) -> &mut Fields {
+        &mut self.fields
+    }
+
+    /// The status code, 100 to 999.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The reason phrase; may be empty.
+    #[must_use]
+    pub fn reason(&self) -> &[u8] {
+        &self.reason
+    }
+
+    /// The version of the message.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The header section.
+    #[must_use]
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// Whether another response to the same request follows: 1xx, but not 101, after which no HTTP follows.
+    #[must_use]
+    pub fn is_interim(&self) -> bool {
+        matches!(self.status, 100..=199) && self.status != 101
     }
 }
 
 impl Clone for ResponseHead {
     fn clone(&self) -> Self {
-        let (reason, fields) = (self.reason.clone(), self.fields.clone());
-        Self {
-            status: self.status,
-            reason,
-            version: self.version,
-            fields,
-        }
+        let mut copy = Self::new();
+        copy.clone_from(self);
+        copy
     }
 
     fn clone_from(&mut self, source: &Self) {
+        self.version = source.version;
         self.status = source.status;
         self.reason.clone_from(&source.reason);
-        self.version = source.version;
         self.fields.clone_from(&source.fields);
     }
 }
 
-/// Tells when parsing again is worth it, so that a head that drips in costs linear work overall.
-///
-/// It parses at once, when an empty line has come, when the octets have doubled, and when they reach the limit.
-#[derive(Debug, Clone, Copy)]
-pub struct HeadScanner {
-    /// Octets already searched for an empty line.
-    seen: usize,
-    /// Octets at which parsing is worth it whatever they are.
-    next: usize,
-    /// The head's limit: at it, parsing decides.
-    limit: usize,
+/// Fills `fields` with the lines httparse found in `head`, once its line ends are known to be CRLF.
+#[inline]
+pub(super) fn fill_fields(
+    fields: &mut Fields,
+    head: &[u8],
+    lines: &[Header<'_>],
+) -> Result<(), FieldError> {
+    // §2.2: httparse takes a bare LF for a line end. We do not.
+    if has_loose_line_end(head) {
+        return Err(line_end_sin(head).unwrap_or(FieldError::BareLf));
+    }
+    fields.refill(head);
+    let base = head.as_ptr().addr();
+    for line in lines {
+        let name = line.name.as_bytes();
+        let start = name.as_ptr().addr().saturating_sub(base);
+        fields.push_inside(start, name, line.value);
+    }
+    Ok(())
 }
 
-impl HeadScanner {
-    /// A scanner for one head.
-    #[must_use]
-    pub fn new(limits: &Limits) -> Self {
-        Self {
-            seen: 0,
-            next: 1,
-            limit: limits.head_octets_max,
-        }
-    }
-
-    /// Starts over for the next head.
-    pub fn reset(&mut self) {
-        self.seen = 0;
-        self.next = 1;
-    }
-
-    /// Whether parsing `octets`, all that was read of this head so far, can tell something new.
-    #[must_use]
-    pub fn worth_parsing(&mut self, octets: &[u8]) -> bool {
-        let is_first = self.seen == 0;
-        let fresh = octets
-            .get(self.seen.saturating_sub(3)..)
-            .unwrap_or_default();
-        self.seen = octets.len();
-        // The first look needs no search, and neither does the last.
-        let is_due = octets.len() >= self.next || octets.len() >= self.limit;
-        if is_due {
-            self.next = octets.len().saturating_mul(2);
-        }
-        is_due || (!is_first && has_empty_line(fresh))
-    }
-}
-
-impl Default for HeadScanner {
-    fn default() -> Self {
-        Self::new(&Limits::default())
-    }
-}
-
-/// Passes up to two empty lines before a request line. RFC 9112 §2.2 asks for at least one.
-fn skip_empty_lines(octets: &[u8]) -> Result<(usize, &[u8]), HeadError> {
-    let mut rest = octets;
-    for skipped in [0usize, 2, 4] {
-        rest = match rest {
-            [b'\n', ..] => return Err(HeadError::BareLf),
-            [b'\r', b'\n', ..] if skipped == 4 => return Err(HeadError::EmptyLinesFirst),
-            [b'\r', b'\n', rest @ ..] => rest,
-            [b'\r'] => return Ok((skipped, &[])),
-            [b'\r', ..] => return Err(HeadError::BareCr),
-            rest => return Ok((skipped, rest)),
-        };
-    }
-    Ok((4, rest))
-}
-
-/// What to say when httparse found no whole head.
-fn not_complete(
-    outcome: httparse::Result<usize>,
-    seen: &[u8],
+/// Skips empty lines before a request line. Returns the octets skipped and what follows.
+#[inline]
+fn skip_leading_lines<'o>(
+    octets: &'o [u8],
     limits: &Limits,
-    sin: impl FnOnce() -> HeadError,
-) -> Result<Parsed, HeadError> {
-    match outcome {
-        Ok(_) if seen.len() >= limits.head_octets_max => Err(HeadError::HeadTooLarge),
-        Ok(_) => Ok(Parsed::Partial),
-        Err(httparse::Error::TooManyHeaders) => Err(HeadError::TooManyFields),
-        Err(_) => Err(sin()),
+) -> Result<(usize, &'o [u8]), HeadError> {
+    let mut rest = octets;
+    while let [b'\r', b'\n', after @ ..] = rest {
+        rest = after;
     }
+    let skipped = octets.len().saturating_sub(rest.len());
+    if skipped > limits.leading_lines_max.saturating_mul(2) {
+        return Err(HeadError::LeadingLines(limits.leading_lines_max));
+    }
+    Ok((skipped, rest))
 }
 
-/// Whether the target, as far as it is there and well formed, is over its limit.
-fn is_target_too_long(head: &[u8], limits: &Limits) -> bool {
-    let mut words = head.splitn(2, |&octet| octet == b' ');
-    let target = words.nth(1).unwrap_or_default();
-    let octets = target
-        .iter()
-        .take_while(|&&octet| !is_no_target(octet))
-        .count();
-    octets > limits.target_octets_max
-}
-
-/// Whether every LF has its CR. (httparse has made sure that every CR has its LF.)
-fn lines_end_in_crlf(head: &[u8]) -> bool {
-    let feeds = head.iter().filter(|&&octet| octet == b'\n').count();
-    let next = head.get(1..).unwrap_or_default();
-    let ends = head
-        .iter()
-        .zip(next)
-        .filter(|&(&octet, &next)| octet == b'\r' && next == b'\n');
-    ends.count() == feeds
-}
-
-/// Whether an empty line is in there, with or without its CRs.
-fn has_empty_line(octets: &[u8]) -> bool {
-    let after = |count: usize| octets.get(count..).unwrap_or_default();
-    let crlf = octets.iter().zip(after(1)).zip(after(2));
-    crlf.into_iter()
-        .any(|((&a, &b), &c)| a == b'\n' && (b == b'\n' || (b == b'\r' && c == b'\n')))
-        || octets.ends_with(b"\n\n")
-}
-
-/// Our version for httparse's.
-fn version(found: Option<u8>) -> Version {
-    if found == Some(0) {
-        Version::Http10
+/// Decides on a request head that is not whole: more may come, unless it already is too long.
+fn refuse_long_request(head: &[u8], is_full: bool, limits: &Limits) -> Result<Parsed, HeadError> {
+    if !head.contains(&b'\n') {
+        let mut parts = head.split(|octet| *octet == b' ');
+        let (method, target) = (
+            parts.next().unwrap_or_default(),
+            parts.next().unwrap_or_default(),
+        );
+        if method.len() > limits.method_octets_max {
+            return Err(HeadError::MethodTooLong(limits.method_octets_max));
+        }
+        if target.len() > limits.target_octets_max || is_full {
+            return Err(TargetError::TooLong(limits.target_octets_max).into());
+        }
+    }
+    if is_full {
+        Err(HeadError::TooLarge(limits.head_octets_max))
     } else {
-        Version::Http11
+        Ok(Parsed::Partial)
     }
 }
 
-/// Whether an octet cannot stand in a target.
-fn is_no_target(octet: u8) -> bool {
-    octet <= b' ' || octet == 0x7f
+/// A copy of `octets` in which `HTTP/1.x` at `start`, x from 2 to 9, reads `HTTP/1.1`.
+fn as_http11(octets: &[u8], start: usize) -> Option<Vec<u8>> {
+    let minor = start.checked_add(b"HTTP/1.".len())?;
+    if octets.get(start..minor)? != b"HTTP/1." || !matches!(octets.get(minor)?, b'2'..=b'9') {
+        return None;
+    }
+    let mut copy = octets.to_vec();
+    *copy.get_mut(minor)? = b'1';
+    Some(copy)
 }
 
-/// Names the first sin of a request head that was refused.
-fn request_sin(head: &[u8]) -> HeadError {
-    let mut rest = head.iter().copied();
-    // RFC 9112 §3: method SP request-target SP HTTP-version CRLF.
-    for (index, octet) in rest.by_ref().enumerate() {
-        match octet {
-            b' ' if index > 0 => break,
-            _ if !is_tchar(octet) => return HeadError::BadMethod,
-            _ => {}
-        }
-    }
-    for (index, octet) in rest.by_ref().enumerate() {
-        match octet {
-            b' ' if index > 0 => break,
-            b'\r' | b'\n' if index > 0 => return HeadError::MissingVersion,
-            _ if is_no_target(octet) => return HeadError::BadTarget,
-            _ => {}
-        }
-    }
-    version_sin(&mut rest)
-        .or_else(|| line_end_sin(&mut rest, HeadError::BadVersion))
-        .unwrap_or_else(|| {
-            // A target that is not UTF-8 is refused after its last octet, with nothing else wrong before.
-            field_sin(&mut rest).unwrap_or(HeadError::Malformed)
-        })
+/// The reason phrase of a status line that httparse accepted: what follows `HTTP/1.1 200` and one space.
+fn reason_of_line(head: &[u8]) -> &[u8] {
+    let line = head
+        .split(|octet| *octet == b'\r')
+        .next()
+        .unwrap_or_default();
+    line.get(b"HTTP/1.1 200 ".len()..).unwrap_or_default()
 }
 
-/// Names the first sin of a response head that was refused.
-fn response_sin(head: &[u8]) -> HeadError {
-    let mut rest = head.iter().copied();
-    if let Some(sin) = version_sin(&mut rest) {
-        return sin;
+/// Bounds the connection options, and so the work of looking for each of them among the fields.
+fn check_options(fields: &Fields, limits: &Limits) -> Result<(), HeadError> {
+    let max = limits.connection_options_max;
+    if fields.may_have(Name::Connection) && fields.items(Name::Connection).nth(max).is_some() {
+        return Err(FieldError::TooManyOptions(max).into());
     }
-    // RFC 9112 §4: HTTP-version SP status-code SP [reason-phrase] CRLF.
-    if rest.next().is_some_and(|octet| octet != b' ') {
-        return HeadError::BadVersion;
-    }
-    if rest.by_ref().take(3).any(|octet| !octet.is_ascii_digit()) {
-        return HeadError::BadStatus;
-    }
-    match rest.next() {
-        Some(b' ') => loop {
-            match rest.next() {
-                Some(b'\r') => break,
-                Some(b'\n') => return HeadError::BareLf,
-                Some(octet) if (octet < b' ' && octet != b'\t') || octet == 0x7f => {
-                    return HeadError::BadReason;
-                }
-                Some(_) => {}
-                None => return HeadError::Malformed,
-            }
-        },
-        Some(b'\r') => {}
-        Some(b'\n') => return HeadError::BareLf,
-        _ => return HeadError::BadStatus,
-    }
-    match rest.next() {
-        Some(b'\n') => field_sin(&mut rest).unwrap_or(HeadError::Malformed),
-        _ => HeadError::BareCr,
-    }
+    Ok(())
 }
 
-/// Passes `HTTP/1.0` or `HTTP/1.1`, or names what is wrong with it.
-fn version_sin(rest: &mut impl Iterator<Item = u8>) -> Option<HeadError> {
-    for (index, want) in b"HTTP/1.1".iter().copied().enumerate() {
-        match rest.next() {
-            Some(octet) if octet == want || (index == 7 && octet == b'0') => {}
-            Some(octet) if octet.is_ascii_digit() && (index == 5 || index == 7) => {
-                return Some(HeadError::UnsupportedVersion);
-            }
-            Some(_) => return Some(HeadError::BadVersion),
-            None => return Some(HeadError::Malformed),
-        }
-    }
-    None
+/// Whether Connection holds `option`.
+pub(super) fn has_option(fields: &Fields, option: &[u8]) -> bool {
+    fields
+        .items(Name::Connection)
+        .any(|item| item.eq_ignore_ascii_case(option))
 }
 
-/// Passes CRLF, or names what is there instead.
-fn line_end_sin(rest: &mut impl Iterator<Item = u8>, other: HeadError) -> Option<HeadError> {
-    match rest.next() {
-        Some(b'\r') if rest.next() == Some(b'\n') => None,
-        Some(b'\r') => Some(HeadError::BareCr),
-        Some(b'\n') => Some(HeadError::BareLf),
-        Some(_) => Some(other),
-        None => Some(HeadError::Malformed),
+/// The reason phrase RFC 9110 §15 (and RFC 6585, RFC 8297, RFC 8470) gives a status code, or an empty one.
+#[must_use]
+pub fn reason_of(status: u16) -> &'static str {
+    match status {
+        100 => "Continue",
+        101 => "Switching Protocols",
+        102 => "Processing",
+        103 => "Early Hints",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        203 => "Non-Authoritative Information",
+        204 => "No Content",
+        205 => "Reset Content",
+        206 => "Partial Content",
+        300 => "Multiple Choices",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        411 => "Length Required",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        416 => "Range Not Satisfiable",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Content",
+        425 => "Too Early",
+        426 => "Upgrade Required",
+        428 => "Precondition Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        511 => "Network Authentication Required",
+        _ => "",
     }
 }
 
-/// Walks field lines and names the first sin; `None` when they are good or end early.
-pub(crate) fn field_sin(rest: &mut impl Iterator<Item = u8>) -> Option<HeadError> {
-    loop {
-        // The line's name, up to its colon.
-        let mut name_octets = 0usize;
-        loop {
-            match rest.next()? {
-                b':' if name_octets == 0 => return Some(HeadError::EmptyFieldName),
-                b':' => break,
-                b' ' | b'\t' if name_octets == 0 => return Some(HeadError::ObsFold),
-                b' ' | b'\t' => return Some(HeadError::WhitespaceBeforeColon),
-                b'\r' if name_octets == 0 => {
-                    return (rest.next()? != b'\n').then_some(HeadError::BareCr);
-                }
-                b'\n' if name_octets == 0 => return Some(HeadError::BareLf),
-                b'\r' | b'\n' => return Some(HeadError::MissingColon),
-                octet if !is_tchar(octet) => return Some(HeadError::BadFieldName),
-                _ => name_octets = name_octets.saturating_add(1),
-            }
-        }
-        // Its value, up to its CRLF.
-        loop {
-            match rest.next()? {
-                b'\r' => break,
-                b'\n' => return Some(HeadError::BareLf),
-                0 => return Some(HeadError::NulInValue),
-                octet if (octet < b' ' && octet != b'\t') || octet == 0x7f => {
-                    return Some(HeadError::ControlInValue);
-                }
-                _ => {}
-            }
-        }
-        if rest.next()? != b'\n' {
-            return Some(HeadError::BareCr);
-        }
-    }
-}
+/// Field lines there is room for without allocating; costs nothing when they are not used.
+const LINES: usize = 128;

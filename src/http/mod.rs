@@ -1,25 +1,43 @@
 //! Sans-IO HTTP/1.1: octets in, values out.
 //!
-//! This room owns the grammar of messages: heads, framing, chunked, persistence and what a gateway may forward. It must
-//! not know sockets, tasks, clocks or configuration. Sources: RFC 9110 (semantics) and RFC 9112 (HTTP/1.1).
+//! This room is deterministic: it opens no socket, starts no task, and never asks for the time. It parses heads
+//! ([`head`]), decides how content is delimited ([`framing`]), decodes and encodes it ([`body`]), says whether a
+//! connection may carry another exchange ([`connection`]), and builds the message that goes to the other side
+//! ([`forward`]). What is refused is refused here, each sin with a name of its own ([`error`]).
 //!
-//! The way of one message: [`RequestHead::parse`] → [`request_framing`] → [`forward::request`] → [`write_request`], and
-//! its content through a [`Decoder`] on one side and an [`Encoder`] on the other.
+//! A message walks the files in this order:
+//!
+//! ```text
+//! octets ─▶ head ─▶ framing ─▶ forward ─▶ head::write_* ─▶ octets
+//!             │        └─▶ body (Decoder ═▶ Encoder)
+//!             └─▶ connection: Reuse | Close(reason)
+//! ```
+//!
+//! Absences that hold everything together:
+//!
+//! - No octet of a head reaches the wire that was not checked when it entered a [`Fields`] or a head.
+//! - No head is written without a [`Framed`], and only [`framing`] makes one.
+//! - No leniency switch exists. Each would be a second grammar.
+//!
+//! # Source
+//! RFC 9110 (semantics), RFC 9112 (HTTP/1.1), RFC 3986 (authority), RFC 7239 (Forwarded).
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 pub mod body;
-pub mod chunked;
+mod chunked;
 pub mod connection;
+mod diagnose;
 pub mod error;
 pub mod field;
 pub mod forward;
 pub mod framing;
 pub mod head;
 pub mod limits;
-pub mod number;
+mod number;
+mod scanner;
 pub mod target;
-pub mod write;
+mod write;
 
 #[cfg(test)]
 #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
@@ -27,10 +45,13 @@ mod tests;
 
 pub use body::{ChunkHead, Decoded, Decoder, Encoder};
 pub use connection::{CloseReason, Verdict, request_persistence, response_persistence};
-pub use error::{BodyError, FramingError, HeadError};
+pub use error::{BodyError, FieldError, FramingError, HeadError, TargetError};
 pub use field::{Fields, Name};
-pub use framing::{Framed, Framing, request_framing, response_framing};
-pub use head::{Expectation, HeadScanner, Parsed, RequestHead, ResponseHead, Version};
+pub use forward::{ForwardedStyle, Forwarding, HostPolicy, RequestId, Returning};
+pub use framing::{Framed, Framing, answer_framing, request_framing, response_framing};
+pub use head::{
+    ConnectionOption, Expectation, HeadScanner, Parsed, RequestHead, ResponseHead, Version,
+    write_interim, write_request, write_response,
+};
 pub use limits::Limits;
-pub use target::Target;
-pub use write::{ConnectionOption, write_interim, write_request, write_response};
+pub use target::{Authority, Target, normalise_path, parse_authority, parse_target};

@@ -1,96 +1,35 @@
-//! Numbers on the wire: decimal and hexadecimal, digits only.
+//! Numbers on the wire, read digit by digit.
 //!
-//! `str::parse` and `from_str_radix` take a sign; the wire does not. RFC 9110 §8.6 (`1*DIGIT`), RFC 9112 §7.1 (`1*HEXDIG`).
+//! The standard library's number parsers accept a sign; the wire does not (RFC 9110 §8.6, RFC 9112 §7.1). Nothing
+//! else in this room turns octets into a number. Source: RFC 5234 appendix B.1 (DIGIT, HEXDIG).
 
-use std::fmt;
-
-/// Why octets are not a decimal number.
+/// Why octets are no number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NumberError {
-    /// No octet at all.
-    Empty,
-    /// A leading `+` or `-`.
-    Signed,
-    /// An octet that is not a DIGIT.
-    NotDigit,
-    /// More than 64 bits.
+pub(super) enum NumberError {
+    /// An octet that is no DIGIT, or no octet at all.
+    NotDigits,
+    /// All digits, but more than 64 bits.
     Overflow,
 }
 
-impl fmt::Display for NumberError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "number is empty",
-            Self::Signed => "number has a sign",
-            Self::NotDigit => "number has an octet that is no digit",
-            Self::Overflow => "number exceeds 64 bits",
-        })
+/// Reads `1*DIGIT`; no sign, no space, at most `u64::MAX`.
+pub(super) fn parse_decimal(octets: &[u8]) -> Result<u64, NumberError> {
+    if octets.is_empty() || !octets.iter().all(u8::is_ascii_digit) {
+        return Err(NumberError::NotDigits);
     }
-}
-
-impl std::error::Error for NumberError {}
-
-/// A number as decimal digits, held inline. At most 20 octets.
-#[derive(Debug, Clone, Copy)]
-pub struct Decimal {
-    /// The digits stand at the end.
-    digits: [u8; 20],
-    /// Invariant: start < 20.
-    start: usize,
-}
-
-impl Decimal {
-    /// The digits of `value`, without leading zeros.
-    #[must_use]
-    pub fn new(mut value: u64) -> Self {
-        let mut digits = [b'0'; 20];
-        let mut start = 20usize;
-        for digit in digits.iter_mut().rev() {
-            *digit = decimal_digit(value % 10);
-            start = start.wrapping_sub(1);
-            value /= 10;
-            if value == 0 {
-                break;
-            }
-        }
-        Self { digits, start }
-    }
-}
-
-impl AsRef<[u8]> for Decimal {
-    fn as_ref(&self) -> &[u8] {
-        self.digits.get(self.start..).unwrap_or_default()
-    }
-}
-
-/// Parses `1*DIGIT`.
-///
-/// # Errors
-/// The first sin met, see [`NumberError`].
-///
-/// # Source
-/// RFC 9110 §8.6.
-pub fn parse_decimal(octets: &[u8]) -> Result<u64, NumberError> {
-    match octets.first() {
-        None => return Err(NumberError::Empty),
-        Some(b'+' | b'-') => return Err(NumberError::Signed),
-        Some(_) => {}
-    }
-    octets.iter().try_fold(0u64, |value, &octet| {
-        if !octet.is_ascii_digit() {
-            return Err(NumberError::NotDigit);
-        }
-        let digit = u64::from(octet.wrapping_sub(b'0'));
-        value
+    let mut value: u64 = 0;
+    for octet in octets {
+        value = value
             .checked_mul(10)
-            .and_then(|tens| tens.checked_add(digit))
-            .ok_or(NumberError::Overflow)
-    })
+            .and_then(|tens| tens.checked_add(u64::from(octet.wrapping_sub(b'0'))))
+            .ok_or(NumberError::Overflow)?;
+    }
+    Ok(value)
 }
 
-/// The value of one HEXDIG, or `None`.
-#[must_use]
-pub fn hex_value(octet: u8) -> Option<u8> {
+/// The value of one HEXDIG, either case.
+#[inline]
+pub(super) fn hex_value(octet: u8) -> Option<u8> {
     match octet {
         b'0'..=b'9' => Some(octet.wrapping_sub(b'0')),
         b'a'..=b'f' => Some(octet.wrapping_sub(b'a').wrapping_add(10)),
@@ -99,16 +38,33 @@ pub fn hex_value(octet: u8) -> Option<u8> {
     }
 }
 
-/// The digit of a value below 16, in lower case.
-#[must_use]
-pub fn hex_digit(value: u8) -> u8 {
-    match value & 0x0f {
-        low @ 0..=9 => b'0'.wrapping_add(low),
-        high => b'a'.wrapping_add(high).wrapping_sub(10),
+/// Appends `value` in decimal, without allocating beyond `buf`.
+pub(super) fn write_decimal(mut value: u64, buf: &mut Vec<u8>) {
+    let mut digits = [0_u8; 20];
+    let mut length: usize = 0;
+    for slot in digits.iter_mut().rev() {
+        *slot = decimal_digit(value);
+        value /= 10;
+        length = length.saturating_add(1);
+        if value == 0 {
+            break;
+        }
     }
+    let start = digits.len().saturating_sub(length);
+    buf.extend_from_slice(digits.get(start..).unwrap_or_default());
 }
 
-/// The digit of a value below ten.
+/// The last decimal digit of `value`, as an octet.
 fn decimal_digit(value: u64) -> u8 {
-    b'0'.wrapping_add(u8::try_from(value % 10).unwrap_or(0))
+    // A remainder by ten is below ten, so the cast keeps it whole.
+    b'0'.wrapping_add((value % 10) as u8)
+}
+
+/// The lowest hexadecimal digit of `value`, as an octet.
+pub(super) fn hex_digit(value: u64) -> u8 {
+    // The mask leaves four bits, so the cast keeps them whole.
+    match (value & 0xf) as u8 {
+        digit @ 0..=9 => b'0'.wrapping_add(digit),
+        digit => b'a'.wrapping_sub(10).wrapping_add(digit),
+    }
 }

@@ -1,226 +1,357 @@
-//! Request targets in their four forms, and `uri-host [":" port]`.
+//! Request-targets and authorities: which of the four forms, and what its parts are.
 //!
-//! It sorts and checks; it never decodes or normalises: what passes is forwarded octet for octet. RFC 9112 §3.2,
-//! RFC 9110 §4.2, RFC 3986 §3.2.2.
+//! Pure grammar: nothing here knows of fields, routes or connections. The parts are slices of the input, octet for
+//! octet as they came; only [`normalise_path`] makes new octets, and those are for routing.
+//! Source: RFC 9112 §3.2, RFC 9110 §4.2 and §7.2, RFC 3986 §3.2, §3.3, §5.2.4, §6.2.2.
 
+use super::error::TargetError;
+use super::number::{hex_value, parse_decimal};
 use std::net::Ipv6Addr;
 
-use super::error::HeadError;
-use super::field::octet_set;
-use super::number::hex_value;
-
-/// A request-target in one of its four forms.
+/// A request-target in one of its four forms (RFC 9112 §3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target<'a> {
-    /// `/path?query`.
+    /// `/path?query`, the usual form.
     Origin {
-        /// From the slash to before the `?`.
+        /// From the first `/` up to `?` or the end; never empty.
         path: &'a [u8],
-        /// After the `?`; `None` without one.
+        /// What follows the first `?`, without it; may be empty.
         query: Option<&'a [u8]>,
     },
-    /// `http://authority/path?query`.
+    /// `http://host/path?query`; its authority wins over Host.
     Absolute {
-        /// `http` or `https`, in any case.
+        /// `http` or `https`, in the case it came.
         scheme: &'a [u8],
-        /// `uri-host [":" port]`, never empty.
-        authority: &'a [u8],
-        /// From the slash to before the `?`; may be empty.
+        /// Never empty.
+        authority: Authority<'a>,
+        /// From the first `/`; empty when the target has none.
         path: &'a [u8],
-        /// After the `?`; `None` without one.
+        /// As for [`Target::Origin`].
         query: Option<&'a [u8]>,
     },
-    /// `uri-host ":" port`, only for CONNECT.
-    Authority(&'a [u8]),
-    /// `*`, only for OPTIONS.
+    /// `host:port`, for CONNECT only.
+    Authority {
+        /// With a port.
+        authority: Authority<'a>,
+    },
+    /// `*`, for OPTIONS only.
     Asterisk,
 }
 
 impl<'a> Target<'a> {
-    /// Sorts and checks a target.
-    ///
-    /// # Errors
-    /// - [`HeadError::BadTarget`]: none of the forms, a space, a control or a `#`. 400.
-    /// - [`HeadError::BadAuthority`]: userinfo, an empty host, a bad port. 400.
-    /// - [`HeadError::TargetNotForMethod`]: `*` without OPTIONS, CONNECT with another form. 400.
-    ///
-    /// # Source
-    /// RFC 9112 §3.2.
-    pub fn parse(method: &[u8], target: &'a [u8]) -> Result<Self, HeadError> {
-        if target
-            .iter()
-            .any(|&octet| octet <= b' ' || octet == 0x7f || octet == b'#')
-        {
-            return Err(HeadError::BadTarget);
-        }
-        let sorted = Self::sort(method, target).ok_or(HeadError::BadTarget)?;
-        match sorted {
-            Self::Authority(authority) if !has_port(authority) => Err(HeadError::BadAuthority),
-            Self::Authority(authority) | Self::Absolute { authority, .. }
-                if authority.is_empty() || !is_host(authority) =>
-            {
-                Err(HeadError::BadAuthority)
-            }
-            Self::Origin { .. } | Self::Absolute { .. } if method == b"CONNECT" => {
-                Err(HeadError::TargetNotForMethod)
-            }
-            Self::Asterisk if method != b"OPTIONS" => Err(HeadError::TargetNotForMethod),
-            sorted => Ok(sorted),
-        }
-    }
-
-    /// Sorts by form alone, without checking the authority or the method.
-    pub(crate) fn sort(method: &[u8], target: &'a [u8]) -> Option<Self> {
-        if target.first() == Some(&b'/') {
-            let (path, query) = split_query(target);
-            return Some(Self::Origin { path, query });
-        }
-        if target == b"*" {
-            return Some(Self::Asterisk);
-        }
-        if let Some((scheme, rest)) = split_scheme(target) {
-            let end = rest
-                .iter()
-                .position(|&octet| octet == b'/' || octet == b'?')
-                .unwrap_or(rest.len());
-            let (authority, rest) = rest.split_at_checked(end)?;
-            let (path, query) = split_query(rest);
-            return Some(Self::Absolute {
-                scheme,
-                authority,
-                path,
-                query,
-            });
-        }
-        (method == b"CONNECT").then_some(Self::Authority(target))
-    }
-
-    /// The path without the query: `/` for an absolute target without one, empty for an authority.
+    /// The path: `/` where an absolute-form has none, empty for the forms that never have one.
     #[must_use]
     pub fn path(&self) -> &'a [u8] {
-        match self {
+        match *self {
             Self::Absolute { path: [], .. } => b"/",
             Self::Origin { path, .. } | Self::Absolute { path, .. } => path,
-            Self::Authority(_) => b"",
-            Self::Asterisk => b"*",
+            Self::Authority { .. } | Self::Asterisk => b"",
         }
     }
 
-    /// What follows the `?`; `None` without one.
+    /// The query without its `?`.
     #[must_use]
     pub fn query(&self) -> Option<&'a [u8]> {
-        match self {
-            Self::Origin { query, .. } | Self::Absolute { query, .. } => *query,
-            Self::Authority(_) | Self::Asterisk => None,
+        match *self {
+            Self::Origin { query, .. } | Self::Absolute { query, .. } => query,
+            Self::Authority { .. } | Self::Asterisk => None,
         }
     }
 
-    /// The authority the target names itself, if it does.
+    /// The authority, in the two forms that have one.
     #[must_use]
-    pub fn authority(&self) -> Option<&'a [u8]> {
-        match self {
-            Self::Absolute { authority, .. } | Self::Authority(authority) => Some(authority),
+    pub fn authority(&self) -> Option<Authority<'a>> {
+        match *self {
+            Self::Absolute { authority, .. } | Self::Authority { authority } => Some(authority),
             Self::Origin { .. } | Self::Asterisk => None,
         }
     }
 }
 
-/// Whether `octets` is `uri-host [":" port]`; empty is allowed, as in an empty Host field.
+/// `uri-host [ ":" port ]`, without userinfo (RFC 9110 §7.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Authority<'a> {
+    /// All of it, as it came.
+    pub octets: &'a [u8],
+    /// The host; an IPv6 literal keeps its brackets. Empty only in an empty Host.
+    pub host: &'a [u8],
+    /// The port, where one is given.
+    pub port: Option<u16>,
+}
+
+/// Reads a request-target.
+///
+/// Which forms are allowed depends on the method: CONNECT takes authority-form only, `*` goes with OPTIONS only.
+/// In path and query every visible ASCII octet but `#` passes: user agents send some that RFC 3986 wants encoded, and
+/// none of them delimits anything in HTTP. A `%` in the path must be followed by two HEXDIG.
+///
+/// # Errors
+/// [`TargetError`], each 400 to the client.
 ///
 /// # Source
-/// RFC 9110 §7.2, RFC 3986 §3.2.2 and §3.2.3. No userinfo, no zone, no IPvFuture.
-#[must_use]
-pub fn is_host(octets: &[u8]) -> bool {
-    if octets.is_empty() {
-        return true;
+/// RFC 9112 §3.2.
+pub fn parse_target<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, TargetError> {
+    if !target.iter().all(|octet| is_target_octet(*octet)) {
+        return Err(TargetError::BadOctet);
     }
-    let (host_is_good, rest) = match octets {
-        [b'[', inner @ ..] => {
-            let Some(end) = inner.iter().position(|&octet| octet == b']') else {
-                return false;
-            };
-            let (address, rest) = inner.split_at_checked(end).unwrap_or_default();
-            (is_ipv6(address), rest.get(1..).unwrap_or_default())
-        }
-        _ => {
-            let end = octets
-                .iter()
-                .position(|&octet| octet == b':')
-                .unwrap_or(octets.len());
-            let (name, rest) = octets.split_at_checked(end).unwrap_or_default();
-            (is_reg_name(name), rest)
-        }
-    };
-    host_is_good
-        && match rest {
-            [] => true,
-            [b':', port @ ..] => is_port(port),
-            _ => false,
-        }
-}
-
-/// Whether an authority ends in a colon and a port that is not empty.
-fn has_port(authority: &[u8]) -> bool {
-    authority
-        .rsplit(|&octet| octet == b':')
-        .next()
-        .is_some_and(|port| port.len() < authority.len() && !port.is_empty() && is_port(port))
-}
-
-/// Whether a name is `reg-name`, not empty.
-fn is_reg_name(name: &[u8]) -> bool {
-    let plain = |octet: &u8| REG_NAME.get(usize::from(*octet)).is_some_and(|&yes| yes);
-    if name.iter().all(plain) {
-        return !name.is_empty();
-    }
-    // Slow path: percent-encoded triplets among the plain octets.
-    let mut rest = name;
-    loop {
-        rest = match rest {
-            [] => return true,
-            [b'%', high, low, rest @ ..]
-                if hex_value(*high).is_some() && hex_value(*low).is_some() =>
-            {
-                rest
-            }
-            [octet, rest @ ..] if plain(octet) => rest,
-            _ => return false,
+    if method == b"CONNECT" {
+        let authority = parse_authority(target).map_err(|_| TargetError::ConnectNotAuthority)?;
+        return match authority.port {
+            Some(_) => Ok(Target::Authority { authority }),
+            None => Err(TargetError::ConnectNotAuthority),
         };
     }
+    match target {
+        [] => Err(TargetError::Empty),
+        b"*" if method == b"OPTIONS" => Ok(Target::Asterisk),
+        b"*" => Err(TargetError::AsteriskNotOptions),
+        [b'/', ..] => {
+            let (path, query) = split_query(target)?;
+            Ok(Target::Origin { path, query })
+        }
+        _ => parse_absolute(target),
+    }
 }
 
-/// Whether `octets` is an IPv6 address without its brackets.
-fn is_ipv6(octets: &[u8]) -> bool {
-    std::str::from_utf8(octets).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
+/// Reads `scheme "://" authority path [ "?" query ]`.
+fn parse_absolute(target: &[u8]) -> Result<Target<'_>, TargetError> {
+    let colon = target
+        .windows(3)
+        .position(|three| three == b"://")
+        .ok_or(TargetError::BadForm)?;
+    let (scheme, rest) = target.split_at_checked(colon).ok_or(TargetError::BadForm)?;
+    if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
+        let is_scheme = scheme.first().is_some_and(u8::is_ascii_alphabetic)
+            && scheme
+                .iter()
+                .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'-' | b'.'));
+        return Err(if is_scheme {
+            TargetError::BadScheme
+        } else {
+            TargetError::BadForm
+        });
+    }
+    let rest = rest.strip_prefix(b"://").ok_or(TargetError::BadForm)?;
+    let end = rest
+        .iter()
+        .position(|octet| matches!(octet, b'/' | b'?'))
+        .unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at_checked(end).ok_or(TargetError::BadForm)?;
+
+    // §4.2.1 of RFC 9110: an http URI with an empty host is invalid.
+    if authority.is_empty() {
+        return Err(TargetError::BadAuthority);
+    }
+    let authority = parse_authority(authority)?;
+    let (path, query) = split_query(rest)?;
+    Ok(Target::Absolute {
+        scheme,
+        authority,
+        path,
+        query,
+    })
 }
 
-/// Whether `octets` is a port: digits up to 65535, possibly none.
-fn is_port(octets: &[u8]) -> bool {
-    octets.is_empty()
-        || super::number::parse_decimal(octets).is_ok_and(|port| port <= u64::from(u16::MAX))
+/// Splits a path from its query at the first `?` and checks the escapes of the path.
+fn split_query(target: &[u8]) -> Result<(&[u8], Option<&[u8]>), TargetError> {
+    let mut parts = target.splitn(2, |octet| *octet == b'?');
+    let path = parts.next().unwrap_or_default();
+    if !has_whole_escapes(path) {
+        return Err(TargetError::BadPercent);
+    }
+    Ok((path, parts.next()))
 }
 
-/// Splits `http://` or `https://` off.
-fn split_scheme(target: &[u8]) -> Option<(&[u8], &[u8])> {
-    [(4usize, 7usize), (5, 8)]
-        .into_iter()
-        .find_map(|(scheme_end, start)| {
-            let scheme = target.get(..scheme_end)?;
-            let known =
-                scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
-            let separated = target.get(scheme_end..start)? == b"://";
-            (known && separated).then_some((scheme, target.get(start..)?))
+/// Reads `uri-host [ ":" port ]`: the value of Host, the authority of a target, or one from a configuration.
+///
+/// The empty authority is allowed (an empty Host is how a client says that the target has none). An empty port
+/// (`host:`) is allowed and means none, as RFC 3986 §3.2.3 has it. A port without a host is refused.
+///
+/// # Errors
+/// - [`TargetError::Userinfo`]: an `@`.
+/// - [`TargetError::BadAuthority`]: everything else that is not in the grammar, and a port above 65535.
+///
+/// # Source
+/// RFC 9110 §7.2, RFC 3986 §3.2.2 and §3.2.3.
+pub fn parse_authority(octets: &[u8]) -> Result<Authority<'_>, TargetError> {
+    if octets.contains(&b'@') {
+        return Err(TargetError::Userinfo);
+    }
+    let (host, port) = split_port(octets)?;
+    let is_host = match host {
+        [b'[', literal @ .., b']'] => is_ip_literal(literal),
+        _ => is_reg_name(host),
+    };
+    let is_port_alone = host.is_empty() && port.is_some();
+    if !is_host || is_port_alone {
+        return Err(TargetError::BadAuthority);
+    }
+    let port = match port {
+        None | Some([]) => None,
+        Some(digits) => {
+            let number = parse_decimal(digits).map_err(|_| TargetError::BadAuthority)?;
+            Some(u16::try_from(number).map_err(|_| TargetError::BadAuthority)?)
+        }
+    };
+    Ok(Authority { octets, host, port })
+}
+
+/// Splits an authority at the colon before its port; the colons in brackets are not that.
+fn split_port(octets: &[u8]) -> Result<(&[u8], Option<&[u8]>), TargetError> {
+    let host_octets = match octets {
+        [b'[', ..] => octets
+            .iter()
+            .position(|octet| *octet == b']')
+            .map(|bracket| bracket.saturating_add(1)),
+        _ => Some(
+            octets
+                .iter()
+                .position(|octet| *octet == b':')
+                .unwrap_or(octets.len()),
+        ),
+    };
+    let (host, rest) = host_octets
+        .and_then(|count| octets.split_at_checked(count))
+        .ok_or(TargetError::BadAuthority)?;
+    match rest {
+        [] => Ok((host, None)),
+        [b':', port @ ..] => Ok((host, Some(port))),
+        _ => Err(TargetError::BadAuthority),
+    }
+}
+
+/// Whether `host` is a reg-name or an IPv4 address: `*( unreserved / pct-encoded / sub-delims )`.
+fn is_reg_name(host: &[u8]) -> bool {
+    host.iter().all(|octet| {
+        is_unreserved(*octet)
+            || matches!(
+                octet,
+                b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
+            )
+    }) && has_whole_escapes(host)
+}
+
+/// Whether the inside of brackets is an IPv6 address (no zone) or an IPvFuture.
+fn is_ip_literal(literal: &[u8]) -> bool {
+    let is_ipv6 = std::str::from_utf8(literal).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
+    is_ipv6 || is_ip_future(literal)
+}
+
+/// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
+fn is_ip_future(literal: &[u8]) -> bool {
+    let [b'v' | b'V', rest @ ..] = literal else {
+        return false;
+    };
+    let mut parts = rest.splitn(2, |octet| *octet == b'.');
+    let (version, address) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
+    !version.is_empty()
+        && version.iter().all(u8::is_ascii_hexdigit)
+        && !address.is_empty()
+        && address
+            .iter()
+            .all(|octet| *octet == b':' || (*octet != b'%' && is_reg_name(&[*octet])))
+}
+
+/// Appends the path that routes are matched against: one spelling for all that mean the same.
+///
+/// Input: the path of a target, from its first `/`. Escapes of unreserved octets are decoded, the hexadecimal digits
+/// of the others made upper case; dot segments are resolved, never above the root; repeated slashes become one.
+/// `%2F` stays what it is: it is not a slash. The result is never longer than the input, or `/`.
+///
+/// # Source
+/// RFC 3986 §6.2.2 and §5.2.4; the merging of slashes is a house rule for routing.
+pub fn normalise_path(path: &[u8], out: &mut Vec<u8>) {
+    let floor = out.len();
+    let mut segments = path.split(|octet| *octet == b'/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        let start = out.len();
+        out.push(b'/');
+        decode_unreserved(segment, out);
+        match out.get(start..).unwrap_or_default() {
+            b"/" | b"/." => out.truncate(start),
+            b"/.." => {
+                out.truncate(start);
+                remove_last_segment(floor, out);
+            }
+            _ => continue,
+        }
+        // A path that ends in a dot segment or a slash names a directory: the slash stays.
+        if is_last {
+            out.push(b'/');
+        }
+    }
+}
+
+/// Takes the last `/segment` off `out`, but nothing below `floor`.
+fn remove_last_segment(floor: usize, out: &mut Vec<u8>) {
+    let written = out.get(floor..).unwrap_or_default();
+    let keep = written
+        .iter()
+        .rposition(|octet| *octet == b'/')
+        .unwrap_or(0);
+    out.truncate(floor.saturating_add(keep));
+}
+
+/// Appends `segment` with its escapes of unreserved octets decoded and all others in upper case.
+fn decode_unreserved(segment: &[u8], out: &mut Vec<u8>) {
+    let mut rest = segment;
+    while let [first, after @ ..] = rest {
+        rest = after;
+        if let (b'%', [high, low, after @ ..]) = (*first, rest) {
+            if let Some(octet) = escaped(*high, *low) {
+                rest = after;
+                if is_unreserved(octet) {
+                    out.push(octet);
+                } else {
+                    out.extend_from_slice(&[
+                        b'%',
+                        high.to_ascii_uppercase(),
+                        low.to_ascii_uppercase(),
+                    ]);
+                }
+                continue;
+            }
+        }
+        out.push(*first);
+    }
+}
+
+/// Whether a path hides `/`, `\` or NUL in an escape, or has a plain `\`: some origins read them as delimiters.
+///
+/// For a configuration that refuses such paths; the grammar allows them.
+#[must_use]
+pub fn has_hidden_delimiter(path: &[u8]) -> bool {
+    path.contains(&b'\\')
+        || path.windows(3).any(|three| match three {
+            [b'%', high, low] => matches!(escaped(*high, *low), Some(b'/' | b'\\' | 0)),
+            _ => false,
         })
 }
 
-/// Splits a path from its query.
-pub(crate) fn split_query(octets: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let Some(at) = octets.iter().position(|&octet| octet == b'?') else {
-        return (octets, None);
-    };
-    let (path, rest) = octets.split_at_checked(at).unwrap_or_default();
-    (path, rest.get(1..))
+/// The octet that two HEXDIG stand for.
+fn escaped(high: u8, low: u8) -> Option<u8> {
+    Some((hex_value(high)? << 4) | hex_value(low)?)
 }
 
-/// The octets of a reg-name apart from percent-encoded ones: unreserved and sub-delims.
-const REG_NAME: [bool; 256] = octet_set(b"-._~!$&'()*+,;=");
+/// Whether every `%` is followed by two HEXDIG.
+fn has_whole_escapes(octets: &[u8]) -> bool {
+    let mut parts = octets.split(|octet| *octet == b'%');
+    parts.next();
+    parts.all(|part| matches!(part, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()))
+}
+
+/// Whether `octet` may stand in a request-target: VCHAR without `#`.
+#[inline]
+pub(super) fn is_target_octet(octet: u8) -> bool {
+    matches!(octet, 0x21..=0x7e) && octet != b'#'
+}
+
+/// ALPHA, DIGIT, `-`, `.`, `_`, `~` (RFC 3986 §2.3).
+#[inline]
+fn is_unreserved(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
+}

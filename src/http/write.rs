@@ -1,116 +1,131 @@
-//! Values → octets: heads onto the wire.
+//! Heads to octets. Nothing is written that was not checked when it entered the head, and no head without a [`Framed`].
 //!
-//! Only a framed head can be written, and the one framing field comes from the [`Framed`], never from the fields. The
-//! version is always ours: HTTP/1.1 (RFC 9110 §2.5). CR, LF and NUL cannot occur: heads admit none. RFC 9112 §2.1.
+//! The writer alone says how the message is framed and what becomes of the connection: Content-Length,
+//! Transfer-Encoding, Connection and its kin in a head are passed over, and said again from what is known.
+//! Source: RFC 9112 §2.1, §3, §4, §6, §9.6; RFC 9110 §7.6.1, §7.8, §10.1.4.
 
-use super::field::{Entry, Fields, Name};
+use super::field::{Fields, Name};
 use super::framing::{Framed, Framing};
 use super::head::{RequestHead, ResponseHead};
-use super::number::Decimal;
+use super::number::write_decimal;
 
-/// The `Connection` field of a response, which the gateway alone decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What a response says about its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionOption {
-    /// No field: the version's default holds.
+    /// Nothing: an HTTP/1.1 connection stays.
     None,
     /// `close`.
     Close,
-    /// `keep-alive`, for clients of HTTP/1.0.
+    /// `keep-alive`: an HTTP/1.0 client's connection stays.
     KeepAlive,
-    /// `upgrade`, of a 101.
-    Upgrade,
 }
 
-/// Appends a request head to `buf`.
+/// Appends a request head as HTTP/1.1.
 ///
-/// # Source
-/// RFC 9112 §3, §5, §6.
-pub fn write_request(out: &RequestHead, framed: &Framed, buf: &mut Vec<u8>) {
-    let target = if out.target().is_empty() {
-        b"/"
-    } else {
-        out.target()
-    };
-    for part in [out.method(), b" ", target, b" HTTP/1.1\r\n"] {
-        buf.extend_from_slice(part);
-    }
-    write_fields(out.fields(), buf, |line| !is_framing(line.id));
+/// Fields in their order, then one framing field as `framed` says, then Connection for TE and Upgrade if the head has
+/// them. Content-Length, Transfer-Encoding and the connection fields of `head` are passed over; Trailer too, unless
+/// the content is chunked.
+pub fn write_request(head: &RequestHead, framed: &Framed, buf: &mut Vec<u8>) {
+    buf.extend_from_slice(&head.method);
+    buf.push(b' ');
+    buf.extend_from_slice(&head.target);
+    buf.extend_from_slice(b" HTTP/1.1\r\n");
+    write_fields(&head.fields, framed, buf);
     write_framing(framed, buf);
+    write_options(&head.fields, ConnectionOption::None, buf);
     buf.extend_from_slice(b"\r\n");
 }
 
-/// Appends the head of a final response, or of a 101, to `buf`. Content that ends with the connection closes it.
+/// Appends a response head as HTTP/1.1, whatever version it came in.
+///
+/// As [`write_request`]. Content until close always says `close`, and a 101 says `Upgrade` and nothing else.
 ///
 /// # Source
-/// RFC 9112 §4, §5, §6, §9.6.
+/// RFC 9110 §6.2: a server answers in its own highest version of the client's major one.
 pub fn write_response(
     head: &ResponseHead,
     framed: &Framed,
     connection: ConnectionOption,
     buf: &mut Vec<u8>,
 ) {
+    let is_until_close = framed.framing() == Framing::UntilClose;
+    let connection = match head.status {
+        101 => ConnectionOption::None,
+        _ if is_until_close => ConnectionOption::Close,
+        _ => connection,
+    };
     write_status_line(head, buf);
-    write_fields(head.fields(), buf, |line| {
-        !is_framing(line.id) && line.id != Name::Connection
-    });
+    write_fields(&head.fields, framed, buf);
     write_framing(framed, buf);
-    let must_close = framed.framing() == Framing::UntilClose;
-    buf.extend_from_slice(match connection {
-        _ if must_close => b"Connection: close\r\n".as_slice(),
-        ConnectionOption::Close => b"Connection: close\r\n",
-        ConnectionOption::KeepAlive => b"Connection: keep-alive\r\n",
-        ConnectionOption::Upgrade => b"Connection: upgrade\r\n",
-        ConnectionOption::None => b"",
-    });
+    write_options(&head.fields, connection, buf);
     buf.extend_from_slice(b"\r\n");
 }
 
-/// Appends the head of an interim response to `buf`: it frames nothing and decides nothing about the connection.
+/// Appends an interim response head (1xx but 101). It has no content and says nothing about the connection.
 ///
-/// # Source
-/// RFC 9110 §15.2.
+/// An HTTP/1.0 client must not be sent one (RFC 9110 §15.2): the caller asks for the client's version first.
 pub fn write_interim(head: &ResponseHead, buf: &mut Vec<u8>) {
     write_status_line(head, buf);
-    write_fields(head.fields(), buf, |line| {
-        !is_framing(line.id) && line.id != Name::Connection
-    });
+    write_fields(&head.fields, &Framed::none(), buf);
     buf.extend_from_slice(b"\r\n");
 }
 
-/// Appends `HTTP/1.1 SP status SP reason CRLF`.
+/// Appends `HTTP/1.1 200 OK CRLF`.
 fn write_status_line(head: &ResponseHead, buf: &mut Vec<u8>) {
-    let status = Decimal::new(u64::from(head.status()));
-    for part in [b"HTTP/1.1 ", status.as_ref(), b" ", head.reason(), b"\r\n"] {
-        buf.extend_from_slice(part);
-    }
+    buf.extend_from_slice(b"HTTP/1.1 ");
+    write_decimal(u64::from(head.status), buf);
+    buf.push(b' ');
+    buf.extend_from_slice(&head.reason);
+    buf.extend_from_slice(b"\r\n");
 }
 
-/// Appends the lines that `keep`.
-fn write_fields(fields: &Fields, buf: &mut Vec<u8>, keep: impl Fn(&Entry<'_>) -> bool) {
-    buf.reserve(fields.octets_count().saturating_add(ROOM));
-    for line in fields.entries().filter(keep) {
-        buf.extend_from_slice(line.name);
-        buf.extend_from_slice(b": ");
-        buf.extend_from_slice(line.value);
-        buf.extend_from_slice(b"\r\n");
-    }
+/// Appends the fields that are not the writer's own to say.
+#[inline]
+fn write_fields(fields: &Fields, framed: &Framed, buf: &mut Vec<u8>) {
+    let is_chunked = framed.framing() == Framing::Chunked;
+    fields.write(buf, |name| match name {
+        Name::ContentLength | Name::TransferEncoding => false,
+        Name::Connection | Name::KeepAlive | Name::ProxyConnection => false,
+        Name::Trailer => is_chunked,
+        _ => true,
+    });
 }
 
-/// Appends the one framing field, if there is one.
+/// Appends the one framing field, or none.
 fn write_framing(framed: &Framed, buf: &mut Vec<u8>) {
     if framed.framing() == Framing::Chunked {
         buf.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-    } else if let Some(length) = framed.length_field() {
+    } else if let Some(octets) = framed.length_field() {
         buf.extend_from_slice(b"Content-Length: ");
-        buf.extend_from_slice(Decimal::new(length).as_ref());
+        write_decimal(octets, buf);
         buf.extend_from_slice(b"\r\n");
     }
 }
 
-/// Whether a field is written from the [`Framed`] only.
-fn is_framing(name: Name) -> bool {
-    matches!(name, Name::ContentLength | Name::TransferEncoding)
-}
+/// Appends Connection with every option that applies, or nothing.
+fn write_options(fields: &Fields, connection: ConnectionOption, buf: &mut Vec<u8>) {
+    let said: &[u8] = match connection {
+        ConnectionOption::None => b"",
+        ConnectionOption::Close => b"close",
+        ConnectionOption::KeepAlive => b"keep-alive",
+    };
+    let te: &[u8] = if fields.has(Name::Te) { b"TE" } else { b"" };
+    let upgrade: &[u8] = if fields.has(Name::Upgrade) {
+        b"Upgrade"
+    } else {
+        b""
+    };
 
-/// Octets reserved for what is not a field.
-const ROOM: usize = 96;
+    let mut before: &[u8] = b"Connection: ";
+    let start = buf.len();
+    for option in [said, te, upgrade] {
+        if !option.is_empty() {
+            buf.extend_from_slice(before);
+            buf.extend_from_slice(option);
+            before = b", ";
+        }
+    }
+    if buf.len() > start {
+        buf.extend_from_slice(b"\r\n");
+    }
+}

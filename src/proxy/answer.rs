@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::error::{Error, Side, What};
 use super::timeout::Timeout;
 use crate::clock;
+use crate::http::head::reason_of as reason;
 
 /// After how long a client that met a 503 may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -63,6 +64,7 @@ fn status(error: &Error) -> Option<u16> {
         (What::Sin { status, .. }, Side::Client) => *status,
         (What::Gone | What::Io(_) | What::Sin { .. }, _) => 502,
         (What::BodyLimit, _) => 413,
+        (What::Config(_), _) => 500,
         (What::Drain | What::Canceled(_) | What::NoEndpoint | What::Shed, _) => 503,
     })
 }
@@ -83,6 +85,7 @@ fn error_type(error: &Error) -> Option<&'static str> {
         (What::Io(_), Side::Origin) => "connection_terminated",
         (What::Sin { .. }, Side::Origin) => "http_protocol_error",
         (What::Sin { .. } | What::BodyLimit, _) => "http_request_error",
+        (What::Config(_), _) => "proxy_configuration_error",
         (What::NoEndpoint, _) => "destination_unavailable",
         (What::Shed, _) => "connection_limit_reached",
         (What::Drain | What::Canceled(_), _) => "proxy_internal_response",
@@ -160,43 +163,4 @@ fn push_quoted(head: &mut String, text: &str) {
 #[must_use]
 pub fn http_date(time: SystemTime) -> String {
     httpdate::fmt_http_date(time.max(SystemTime::UNIX_EPOCH))
-}
-
-/// The reason phrases of RFC 9110 §15 and of the registry beside it.
-#[must_use]
-pub fn reason(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        201 => "Created",
-        202 => "Accepted",
-        204 => "No Content",
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        304 => "Not Modified",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        410 => "Gone",
-        411 => "Length Required",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        421 => "Misdirected Request",
-        426 => "Upgrade Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "Status",
-    }
 }

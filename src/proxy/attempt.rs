@@ -199,7 +199,7 @@ impl<S: Stream> HeadReading<'_, S> {
         loop {
             if let Some(buffer) = input
                 .as_mut()
-                .filter(|buffer| progress.worth_parsing(buffer.filled()))
+                .filter(|buffer| progress.is_worthwhile(buffer.filled(), limits))
             {
                 let parsed = head
                     .parse(buffer.filled(), limits)

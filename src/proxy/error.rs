@@ -80,6 +80,8 @@ pub enum What {
         /// What a client that sinned is answered.
         status: u16,
     },
+    /// What our configuration adds to a message is not allowed in one.
+    Config(String),
     /// The request's body is larger than it may be.
     BodyLimit,
     /// There is no endpoint to try.
@@ -221,6 +223,7 @@ impl Error {
             (What::Canceled(reason), _) => format!("admin:{reason}").into(),
             (What::Sin { name, .. }, Side::Origin) => format!("origin_protocol:{name}").into(),
             (What::Sin { name, .. }, _) => name.clone(),
+            (What::Config(why), _) => format!("config:{why}").into(),
             (What::BodyLimit, _) => "body_limit".into(),
             (What::NoEndpoint, _) => "no_endpoint".into(),
             (What::Shed, _) => "shed".into(),

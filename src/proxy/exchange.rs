@@ -18,11 +18,16 @@ use super::wait::{Owed, while_client_stays, within};
 use crate::clock;
 use crate::context::{Cancel, Context, Label, Reason};
 use crate::http::body::{Decoder, Encoder};
-use crate::http::connection::{request_persistence, response_persistence};
-use crate::http::forward::{self, Forwarded, Forwarding, HostPolicy, RequestId};
+use crate::http::connection::{grants_upgrade, request_persistence, response_persistence};
+use crate::http::field::Name;
+use crate::http::forward::{
+    self, ForwardError, ForwardedStyle, Forwarding, HostPolicy, RequestId, Returning,
+};
 use crate::http::framing::{Framed, Framing, request_framing, response_framing};
-use crate::http::head::{Expectation, HeadScanner, Parsed, RequestHead, Version};
-use crate::http::write::{ConnectionOption, write_interim, write_request, write_response};
+use crate::http::head::{
+    ConnectionOption, Expectation, HeadScanner, Parsed, RequestHead, ResponseHead, Version,
+    write_interim, write_request, write_response,
+};
 use crate::log::Record;
 use crate::net::dialer::Dial;
 use crate::net::pool::Pooled;
@@ -181,7 +186,7 @@ async fn read_head<C: Stream, D: Dial>(
         loop {
             if let Some(buffer) = input
                 .as_mut()
-                .filter(|buffer| progress.worth_parsing(buffer.filled()))
+                .filter(|buffer| progress.is_worthwhile(buffer.filled(), limits))
             {
                 let parsed = head
                     .parse(buffer.filled(), limits)
@@ -221,11 +226,11 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         reply: &mut Reply,
     ) -> Result<Outcome<D::Stream>, Error> {
         let head = &heads.request;
-        let framed = request_framing(head)
+        let framed = request_framing(head, &self.gateway.rules.limits)
             .map_err(|error| Error::client_sin(Phase::Head, error.sin(), error.status()))?;
         reply.request_read = matches!(framed.framing(), Framing::None | Framing::Length(0));
         reply.persists = request_persistence(head).is_reuse() && !self.gateway.is_draining();
-        self.admit(head, &framed)?;
+        self.admit(head)?;
         match &self.gateway.rules.target {
             Target::Respond(answer) => {
                 self.respond(answer, heads, told, reply).await?;
@@ -239,21 +244,12 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
     }
 
     /// Refuses what is not to be forwarded at all.
-    fn admit(&self, head: &RequestHead, framed: &Framed) -> Result<(), Error> {
-        let rules = &self.gateway.rules;
+    fn admit(&self, head: &RequestHead) -> Result<(), Error> {
         if head.is_connect() {
             return Err(Error::client_sin(Phase::Head, "connect_not_allowed", 405));
         }
         if head.expectation() == Expectation::Unknown {
             return Err(Error::client_sin(Phase::Head, "unknown_expectation", 417));
-        }
-        if let (Some(max), Framing::Length(length)) = (rules.limits.content_max, framed.framing()) {
-            if length > max {
-                return Err(Error {
-                    side: Side::Client,
-                    ..Error::gateway(Phase::Head, What::BodyLimit)
-                });
-            }
         }
         if self.gateway.buffers.budget().is_exhausted() {
             return Err(Error::gateway(Phase::Head, What::Shed));
@@ -391,8 +387,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             octets,
             octets_back,
         } = heads;
-        let upgrade = forward::upgrade_requested(request, UPGRADES).is_some();
-        self.write_head(endpoint, request, request_out, framed, octets);
+        self.write_head(endpoint, request, request_out, framed, octets)?;
 
         // The request goes out by itself, while answers are read, whichever ends first.
         let mut decoder = Decoder::new(framed, &gateway.rules.limits);
@@ -430,7 +425,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
                     &mut origin_input,
                     response,
                     request,
-                    upgrade,
+                    request_out,
                 )
                 .await?;
                 told.first = Some(self.elapsed());
@@ -440,7 +435,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
                 if response.status() == 101 {
                     return Ok(None);
                 }
-                let how = Returning {
+                let how = Back {
                     origin: &origin,
                     sending: &mut sending,
                     request,
@@ -460,16 +455,11 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         match outcome? {
             None => {
                 // Nothing of the tunnel was read before this; what came with the 101 goes along.
-                forward::response(response, response_out, false, true);
+                return_head(request, response, response_out)?;
                 let mut octets = Vec::new();
                 let framed = response_framing(response, request.method())
                     .map_err(|error| Error::origin_sin(Phase::Await, error.sin()))?;
-                write_response(
-                    response_out,
-                    &framed,
-                    ConnectionOption::Upgrade,
-                    &mut octets,
-                );
+                write_response(response_out, &framed, ConnectionOption::None, &mut octets);
                 reply.begun = true;
                 told.status = 101;
                 self.write(&octets, client).await?;
@@ -507,32 +497,40 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         out: &mut RequestHead,
         framed: &Framed,
         octets: &mut Vec<u8>,
-    ) {
+    ) -> Result<(), Error> {
         let identity = &self.gateway.rules.identity;
         let client = self.session.peer.map(|peer| peer.ip().to_canonical());
         let trusted =
             client.is_some_and(|ip| identity.trusted.iter().any(|network| network.contains(ip)));
         let host = match &identity.host {
             Host::Preserve => HostPolicy::Preserve,
-            Host::Upstream => HostPolicy::Upstream(&endpoint.name),
-            Host::Literal(name) => HostPolicy::Literal(name),
+            Host::Upstream => HostPolicy::Upstream(endpoint.name.as_bytes()),
+            Host::Literal(name) => HostPolicy::Literal(name.as_bytes()),
         };
         let id = request_id(self.ctx.id());
+        let add: Vec<_> = identity
+            .add
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         let how = Forwarding {
-            client,
+            client_ip: client,
             scheme: "http",
             trusted,
             host,
-            forwarded: Forwarded::X,
+            fallback_host: endpoint.name.as_bytes(),
+            forwarded: ForwardedStyle::X,
             request_id: RequestId::Keep(&id),
             via: false,
             upgrade: UPGRADES,
-            add: &identity.add,
+            add: &add,
             base_path: &endpoint.base_path,
+            path: None,
         };
-        forward::request(request, out, &how);
+        forward::request(request, out, &how).map_err(|error| misconfigured(&error))?;
         octets.clear();
         write_request(out, framed, octets);
+        Ok(())
     }
 
     /// Reads response heads until the final one, or a 101; the interim ones go to the client.
@@ -546,9 +544,9 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         sending: &mut Sending<'_, F>,
         origin: &Pooled<D::Stream>,
         input: &mut Option<Buffer>,
-        response: &mut crate::http::head::ResponseHead,
+        response: &mut ResponseHead,
         request: &RequestHead,
-        upgrade: bool,
+        sent: &RequestHead,
     ) -> Result<(), Error> {
         let rules = &self.gateway.rules;
         for _ in 0..=rules.limits.interim_max {
@@ -562,8 +560,8 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             };
             attempt::await_head(ctx, sending, reading, self.response_limit()).await?;
             match response.status() {
-                101 if upgrade && same_protocol(request, response) => return Ok(()),
-                101 if upgrade => {
+                101 if grants_upgrade(sent, response) => return Ok(()),
+                101 if sent.asks_for_upgrade() => {
                     return Err(Error::origin_sin(
                         Phase::Await,
                         "upgrade_to_another_protocol",
@@ -602,12 +600,12 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
     /// another exchange, as far as the response decides.
     async fn carry_response<F: Future<Output = Result<(), Error>>>(
         &self,
-        how: Returning<'_, '_, D::Stream, F>,
+        how: Back<'_, '_, D::Stream, F>,
         input: &mut Option<Buffer>,
         told: &mut Told,
         reply: &mut Reply,
     ) -> Result<bool, Error> {
-        let Returning {
+        let Back {
             origin,
             sending,
             request,
@@ -618,8 +616,8 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         let gateway = self.gateway;
         let framed = response_framing(response, request.method())
             .map_err(|error| Error::origin_sin(Phase::Await, error.sin()))?;
-        let framed_out = framed.for_client(request.version());
-        forward::response(response, response_out, false, false);
+        let framed_out = framed.recode(request.version());
+        return_head(request, response, response_out)?;
         let until_close = framed_out.framing() == Framing::UntilClose;
         // What is not sent by now the client may go on sending for ever.
         let over = reply.request_read || sending.is_whole();
@@ -753,12 +751,12 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
 }
 
 /// What it takes to carry a response back.
-struct Returning<'a, 'b, S, F> {
+struct Back<'a, 'b, S, F> {
     origin: &'a Pooled<S>,
     sending: &'a mut Sending<'b, F>,
     request: &'a RequestHead,
-    response: &'a crate::http::head::ResponseHead,
-    response_out: &'a mut crate::http::head::ResponseHead,
+    response: &'a ResponseHead,
+    response_out: &'a mut ResponseHead,
     octets: &'a mut Vec<u8>,
 }
 
@@ -792,15 +790,28 @@ fn owed(input: Option<&Buffer>, framed: &Framed, reply: &Reply) -> Owed {
     }
 }
 
-/// RFC 9110 §7.8: the protocol switched to is one that was asked for; names are compared without case.
-fn same_protocol(request: &RequestHead, response: &crate::http::head::ResponseHead) -> bool {
-    let Some(asked) = forward::upgrade_requested(request, UPGRADES) else {
-        return false;
+/// The response head as the client gets it.
+fn return_head(
+    request: &RequestHead,
+    response: &ResponseHead,
+    out: &mut ResponseHead,
+) -> Result<(), Error> {
+    // RFC 9110 §6.6.1: who passes on what has no date says when it came.
+    let date = match response.fields().has(Name::Date) {
+        true => None,
+        false => Some(answer::http_date(clock::wall())),
     };
-    response
-        .fields()
-        .get("upgrade")
-        .is_some_and(|given| given.eq_ignore_ascii_case(asked))
+    let how = Returning {
+        client_version: request.version(),
+        date: date.as_ref().map(String::as_bytes),
+        ..Returning::default()
+    };
+    forward::response(response, out, &how).map_err(|error| misconfigured(&error))
+}
+
+/// What our own configuration adds to a message is not allowed there.
+fn misconfigured(error: &ForwardError) -> Error {
+    Error::gateway(Phase::Head, What::Config(error.to_string()))
 }
 
 /// What the exchange is called in the tree: method and target, cut to what people read.
@@ -897,7 +908,10 @@ pub(super) fn record<C, D: Dial>(session: &Session<C, D>, heads: &Heads, told: &
         _ => (
             heads.request.method(),
             heads.request.target(),
-            heads.request.authority(),
+            heads
+                .request
+                .authority()
+                .map_or(b"", |authority| authority.octets),
         ),
     };
     let first = gateway.scribe.record(&Record {

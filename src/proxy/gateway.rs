@@ -50,7 +50,7 @@ pub struct Identity {
     /// What the origin sees as Host.
     pub host: Host,
     /// Field lines added to every request.
-    pub add: Vec<(Vec<u8>, Vec<u8>)>,
+    pub add: Vec<(String, String)>,
 }
 
 /// What the origin sees as Host.

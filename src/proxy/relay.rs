@@ -77,7 +77,9 @@ pub(super) async fn relay<R: Stream, W: Stream>(
         }
         let octets: usize = content.iter().map(|piece| piece.len()).sum();
         if octets > 0 || decoder.is_done() || !head.is_empty() {
-            let chunk_head = encoder.chunk_head(octets);
+            let chunk_head = encoder
+                .chunk_head(octets)
+                .map_err(|error| sin(from.side, error.sin(), error.status()))?;
             let mut tail = Vec::new();
             if decoder.is_done() {
                 encoder
@@ -86,7 +88,7 @@ pub(super) async fn relay<R: Stream, W: Stream>(
             }
             if octets <= COPIED_MAX {
                 // One small copy costs less than a vectored write.
-                head.extend_from_slice(chunk_head.as_ref());
+                head.extend_from_slice(&chunk_head);
                 for piece in content.iter().take(count) {
                     head.extend_from_slice(piece);
                 }
@@ -96,7 +98,7 @@ pub(super) async fn relay<R: Stream, W: Stream>(
             } else {
                 let mut pieces = [IoSlice::new(&[]); PIECES_MAX + 4];
                 let ends = [encoder.chunk_tail(octets), &tail];
-                let all = [&**head, chunk_head.as_ref()]
+                let all = [&**head, &chunk_head]
                     .into_iter()
                     .chain(content.into_iter().take(count))
                     .chain(ends);
