@@ -22,6 +22,8 @@ use super::limits::Limits;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct HeadScanner {
+    /// Whether it was asked before. Nearly every head is whole at the first look, and then is not looked at here.
+    was_asked: bool,
     /// Octets looked at so far.
     scanned: usize,
     /// Octets of the line being looked at, CR not counted.
@@ -51,7 +53,10 @@ impl HeadScanner {
     /// True at the first call, when the start line is whole, when the head is, and when a limit is reached; in
     /// between parsing could only say [`Parsed::Partial`](super::Parsed::Partial) again. Each octet is looked at once.
     pub fn is_worthwhile(&mut self, octets: &[u8], limits: &Limits) -> bool {
-        let (is_first, lines_before) = (self.scanned == 0, self.lines);
+        if !std::mem::replace(&mut self.was_asked, true) {
+            return true;
+        }
+        let lines_before = self.lines;
         for octet in octets.get(self.scanned..).unwrap_or_default() {
             match octet {
                 b'\n' => self.end_line(),
@@ -65,8 +70,7 @@ impl HeadScanner {
             .method_octets_max
             .saturating_add(limits.target_octets_max)
             .saturating_add(16);
-        is_first
-            || self.is_ended
+        self.is_ended
             || (lines_before == 0 && self.lines > 0)
             || (self.lines == 0 && self.line_octets > start_line_max)
             || self.leading > limits.leading_lines_max

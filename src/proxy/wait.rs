@@ -35,10 +35,14 @@ pub(super) async fn within<F: Future>(
         return ctx.run(work).await.map_err(|_| Error::ended(ctx, phase));
     };
     let reason = Reason::Static(timeout.as_static());
-    let (node, _cancel) = ctx
+    let (node, cancel) = ctx
         .named("task", timeout.waits_for())
         .with_timeout_cause(limit, reason);
-    node.run(work).await.map_err(|_| Error::ended(&node, phase))
+    let output = node.run(work).await.map_err(|_| Error::ended(&node, phase));
+    // In this order nobody else knows the node when its handle goes, so there is nothing to end.
+    drop(node);
+    drop(cancel);
+    output
 }
 
 /// How much the client still owes of the request at hand.
