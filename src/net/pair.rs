@@ -1,7 +1,7 @@
 //! Any futures-io reader and writer as a [`Stream`]: for a proxy on an executor of one's own, and for pipes in memory.
 //!
 //! Such a pair cannot say that its peer hung up without being read, so this one reads ahead, at most
-//! [`AHEAD_MAX`] octets, and hands those out first.
+//! `AHEAD_MAX` octets, and hands those out first.
 
 use std::cell::RefCell;
 use std::fmt;

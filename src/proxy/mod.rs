@@ -1,6 +1,6 @@
 //! ROOM 6: the gateway. It drives rooms 1 to 5 and adds the order in which things happen.
 //!
-//! A [`session`] is one client connection over its life; each request on it is an [`exchange`], which makes one or
+//! A [`session`] is one client connection over its life; each request on it is an `exchange`, which makes one or
 //! more attempts at an origin and then carries the bodies, both at the same time. Each of them is a node of the
 //! context tree, every wait is a node with a deadline below it, and ending a node ends the I/O that runs under it.
 
