@@ -185,15 +185,17 @@ pub fn request(
     write_target(input, out, how)?;
 
     strip_request(input, &mut out.fields, how);
-    set_host(input, &mut out.fields, how)?;
+    // Looked up once: it is parsed anew each time.
+    let authority = input.authority().map(|authority| authority.octets);
+    set_host(authority, &mut out.fields, how)?;
     renew_te(input, &mut out.fields);
     renew_upgrade(input, &mut out.fields, how.upgrade);
     lower_max_forwards(input, &mut out.fields);
     if how.forwarded.has_x() {
-        add_x_forwarded(input, &mut out.fields, how);
+        add_x_forwarded(input, authority, &mut out.fields, how);
     }
     if how.forwarded.has_rfc7239() {
-        add_forwarded(input, &mut out.fields, how);
+        add_forwarded(input, authority, &mut out.fields, how);
     }
     if how.via {
         add_via(input.version, &mut out.fields);
@@ -389,11 +391,15 @@ fn is_nominated(nominated: &[&[u8]], name: &[u8]) -> bool {
 }
 
 /// Puts Host in front (RFC 9110 §7.2 wants it early).
-fn set_host(input: &RequestHead, out: &mut Fields, how: &Forwarding<'_>) -> Result<(), FieldError> {
+fn set_host(
+    authority: Option<&[u8]>,
+    out: &mut Fields,
+    how: &Forwarding<'_>,
+) -> Result<(), FieldError> {
     match how.host {
-        HostPolicy::Preserve => match input.authority() {
+        HostPolicy::Preserve => match authority {
             Some(authority) => out.push_known(Name::Host, b"Host", |octets| {
-                octets.extend_from_slice(authority.octets)
+                octets.extend_from_slice(authority)
             }),
             None => out.push("Host", how.fallback_host)?,
         },
@@ -455,7 +461,12 @@ fn lower_max_forwards(input: &RequestHead, out: &mut Fields) {
 }
 
 /// Adds X-Forwarded-For, -Host and -Proto; behind a trusted client appends to the first and keeps the others.
-fn add_x_forwarded(input: &RequestHead, out: &mut Fields, how: &Forwarding<'_>) {
+fn add_x_forwarded(
+    input: &RequestHead,
+    authority: Option<&[u8]>,
+    out: &mut Fields,
+    how: &Forwarding<'_>,
+) {
     let prior = how
         .trusted
         .then(|| input.fields.items(Name::XForwardedFor))
@@ -473,12 +484,9 @@ fn add_x_forwarded(input: &RequestHead, out: &mut Fields, how: &Forwarding<'_>) 
         });
     }
     if !(how.trusted && out.has(Name::XForwardedHost)) {
-        if let Some(authority) = input
-            .authority()
-            .filter(|authority| !authority.octets.is_empty())
-        {
+        if let Some(authority) = authority.filter(|authority| !authority.is_empty()) {
             out.push_known(Name::XForwardedHost, b"X-Forwarded-Host", |octets| {
-                octets.extend_from_slice(authority.octets)
+                octets.extend_from_slice(authority)
             });
         }
     }
@@ -490,7 +498,12 @@ fn add_x_forwarded(input: &RequestHead, out: &mut Fields, how: &Forwarding<'_>) 
 }
 
 /// Adds an element to Forwarded; behind a trusted client after those it sent (RFC 7239 §4).
-fn add_forwarded(input: &RequestHead, out: &mut Fields, how: &Forwarding<'_>) {
+fn add_forwarded(
+    input: &RequestHead,
+    authority: Option<&[u8]>,
+    out: &mut Fields,
+    how: &Forwarding<'_>,
+) {
     let prior = how
         .trusted
         .then(|| input.fields.items(Name::Forwarded))
@@ -513,13 +526,10 @@ fn add_forwarded(input: &RequestHead, out: &mut Fields, how: &Forwarding<'_>) {
                 octets.extend_from_slice(b"]\"");
             }
         }
-        if let Some(authority) = input
-            .authority()
-            .filter(|authority| !authority.octets.is_empty())
-        {
+        if let Some(authority) = authority.filter(|authority| !authority.is_empty()) {
             // The grammar of an authority has neither `"` nor `\`, so it quotes as it is.
             octets.extend_from_slice(b";host=\"");
-            octets.extend_from_slice(authority.octets);
+            octets.extend_from_slice(authority);
             octets.push(b'"');
         }
         octets.extend_from_slice(b";proto=");
