@@ -75,6 +75,12 @@ impl Timers {
         fired
     }
 
+    /// How many entries the heap has, stale ones included.
+    #[cfg(test)]
+    pub(super) fn entry_count(&self) -> usize {
+        self.heap.borrow().entries.len()
+    }
+
     /// How many timers are armed.
     pub fn armed_count(&self) -> usize {
         self.heap.borrow().slots.len()

@@ -1,1 +1,116 @@
+use std::sync::Arc;
 
+use super::*;
+use crate::context;
+
+fn admin() -> Admin {
+    let (_, cancel) = context::background().named("server", "test").with_cancel();
+    Admin::new(
+        Arc::new(cancel),
+        Arc::default(),
+        vec!["gate.example".to_owned()],
+    )
+}
+
+fn request(method: &str, path: &str, host: &str) -> Request {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    Request {
+        method: method.as_bytes().to_vec(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        host: host.as_bytes().to_vec(),
+        wants_json: false,
+        is_meant: true,
+        body: Vec::new(),
+        persists: true,
+    }
+}
+
+#[test]
+fn only_a_host_that_is_meant_is_believed() {
+    let admin = admin();
+    let local = Some("127.0.0.1:8087".parse().unwrap());
+    for (host, status) in [
+        ("localhost", 200),
+        ("LOCALHOST:8087", 200),
+        ("127.0.0.1:8087", 200),
+        ("gate.example", 200),
+        ("gate.example:80", 200),
+        ("attacker.example", 403),
+        ("127.0.0.2", 403),
+        ("", 403),
+    ] {
+        assert_eq!(
+            admin.answer(&request("GET", "/tree", host), local).status,
+            status,
+            "{host}"
+        );
+    }
+    assert_eq!(
+        admin
+            .answer(&request("GET", "/healthz", "attacker.example"), local)
+            .status,
+        200
+    );
+}
+
+#[test]
+fn a_cancel_has_to_be_meant() {
+    let admin = admin();
+    let id = admin.root.context().id();
+    let path = format!("/cancel/{id}");
+    let unmeant = Request {
+        is_meant: false,
+        ..request("POST", &path, "localhost")
+    };
+    assert_eq!(admin.answer(&unmeant, None).status, 403);
+    assert_eq!(
+        admin
+            .answer(&request("GET", &path, "localhost"), None)
+            .status,
+        405
+    );
+    assert_eq!(
+        admin
+            .answer(&request("POST", "/cancel/x", "localhost"), None)
+            .status,
+        400
+    );
+    assert_eq!(
+        admin
+            .answer(&request("POST", "/cancel/999999999", "localhost"), None)
+            .status,
+        404
+    );
+    let answer = admin.answer(&request("POST", &path, "localhost"), None);
+    assert!(
+        answer.status == 200
+            && answer
+                .content
+                .starts_with("{\"nodes\":1,\"waiters\":0,\"depth\":0,"),
+        "{answer:?}"
+    );
+    let cause = admin.root.context().cause().unwrap();
+    assert_eq!(cause.reason().unwrap().to_string(), "cancelled by id");
+}
+
+#[test]
+fn the_tree_is_cut_where_asked() {
+    let admin = admin();
+    let answer = |path: &str| admin.answer(&request("GET", path, "localhost"), None);
+    assert!(answer("/tree").content.starts_with("server#"));
+    assert!(
+        answer("/tree.json?depth=0&max=5")
+            .content
+            .starts_with("{\"id\":")
+    );
+    assert_eq!(answer("/tree?depth=x").status, 400);
+    assert_eq!(answer("/tree?root=999999999").status, 404);
+    assert_eq!(answer("/nothing").status, 404);
+    assert!(answer("/").content.contains("<pre>server#"));
+    admin.draining.store(true, Ordering::Relaxed);
+    assert_eq!(
+        (answer("/healthz").status, answer("/tree").status),
+        (503, 200)
+    );
+}

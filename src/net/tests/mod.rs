@@ -1,1 +1,3 @@
-
+mod address;
+mod pair;
+mod pool;

@@ -1,1 +1,3 @@
-
+mod answer;
+mod gateway;
+mod wait;

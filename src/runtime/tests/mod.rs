@@ -1,1 +1,3 @@
-
+mod buffer;
+mod timer;
+mod unpark;

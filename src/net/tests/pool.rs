@@ -1,0 +1,127 @@
+use std::cell::Cell;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::clock::{self, TestClock};
+use crate::net::pool::{Keepalive, Pool, Pooled};
+use crate::net::stream::{Hangup, Stream};
+
+/// A connection of which only matters whether something shows up on it.
+#[derive(Debug, Clone, Default)]
+struct Quiet {
+    disturbed: Rc<Cell<bool>>,
+}
+
+impl Stream for Quiet {
+    fn poll_readable(&self, _cx: &mut Context<'_>) -> Poll<()> {
+        if self.disturbed.get() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn poll_read(&self, _cx: &mut Context<'_>, _into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_write(
+        &self,
+        _cx: &mut Context<'_>,
+        _pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(&self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_hangup(&self, _cx: &mut Context<'_>) -> Poll<Hangup> {
+        Poll::Pending
+    }
+}
+
+fn pooled() -> (Rc<Cell<bool>>, Pooled<Quiet>) {
+    let stream = Quiet::default();
+    let disturbed = stream.disturbed.clone();
+    (
+        disturbed,
+        Pooled {
+            stream,
+            since: clock::now(),
+            exchanges: 0,
+        },
+    )
+}
+
+#[test]
+fn the_connection_used_last_is_taken_first_and_a_disturbed_one_never() {
+    let _clock = TestClock::install();
+    let pool = Pool::new(1, Keepalive::default());
+    let (_, first) = pooled();
+    let (disturbed, second) = pooled();
+    pool.put(0, first);
+    pool.put(0, second);
+    disturbed.set(true);
+    assert_eq!(
+        pool.take(0).map(|pooled| pooled.exchanges),
+        Some(1),
+        "the first: the second has ended"
+    );
+    assert!(pool.take(0).is_none() && pool.take(7).is_none());
+}
+
+#[test]
+fn nothing_idles_longer_or_grows_older_than_it_may() {
+    let clock = TestClock::install();
+    let pool = Pool::new(
+        1,
+        Keepalive {
+            max_age: Duration::from_secs(30),
+            ..Keepalive::default()
+        },
+    );
+    pool.put(0, pooled().1);
+    clock.advance(Duration::from_secs(21));
+    assert!(pool.take(0).is_none(), "it idled for more than 20 seconds");
+    let (_, old) = pooled();
+    clock.advance(Duration::from_secs(31));
+    pool.put(0, old);
+    assert_eq!(pool.idle_count(), 0, "it is older than 30 seconds");
+}
+
+#[test]
+fn the_keeper_closes_what_ended_and_what_is_due() {
+    let clock = TestClock::install();
+    let pool = Pool::new(
+        1,
+        Keepalive {
+            max_idle: 2,
+            ..Keepalive::default()
+        },
+    );
+    let mut keeper = pin!(pool.keep());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(keeper.as_mut().poll(&mut cx).is_pending());
+    let (disturbed, one) = pooled();
+    for pooled in [pooled().1, one, pooled().1] {
+        pool.put(0, pooled);
+    }
+    assert_eq!(pool.idle_count(), 2, "the one that idled longest made room");
+    disturbed.set(true);
+    assert!(keeper.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(pool.idle_count(), 1);
+    assert_eq!(
+        clock.armed_count(),
+        1,
+        "the keeper waits for the other one's time"
+    );
+    clock.advance(Duration::from_secs(20));
+    assert!(keeper.as_mut().poll(&mut cx).is_pending());
+    assert_eq!((pool.idle_count(), clock.armed_count()), (0, 0));
+}
