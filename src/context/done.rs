@@ -1,7 +1,7 @@
-//! The future that is ready when a node has ended.
+//! The futures that wait for a node: until it has ended, until it drains, until nothing is below it.
 //!
-//! It owns the node: an event that is dropped forgets whom to wake. It listens when it first has to wait, and while it
-//! waits it keeps one timer armed at the node's effective deadline.
+//! They own the node: an event that is dropped forgets whom to wake. They listen when they first have to wait, and
+//! those that end with the node keep one timer armed, while they wait, at its effective deadline.
 
 use std::fmt;
 use std::future::Future;
@@ -13,7 +13,7 @@ use event_listener::EventListener;
 
 use super::ContextError;
 use super::node::{Node, bit};
-use super::sweep;
+use super::{drain, sweep};
 use crate::clock::{self, Sleep};
 
 /// Ready when the context has ended; says how. Made by [`Context::done`](super::Context::done).
@@ -21,22 +21,35 @@ use crate::clock::{self, Sleep};
 /// Nothing is allocated, registered or armed before the first poll that has to wait. It may be polled again after it
 /// was ready, and is ready again.
 #[must_use = "futures do nothing unless polled"]
-pub struct Done {
-    /// Wakes this future. Before `node`, so that it is dropped first. // while waiting
-    listener: Option<EventListener>,
-    /// Wakes this future at the deadline, if there is one. // while waiting
-    timer: Option<Sleep>,
-    /// What ends.
-    node: Arc<Node>,
-}
+pub struct Done(Wait);
+
+/// Ready when the context is told to drain, or has ended. Made by [`Context::draining`](super::Context::draining).
+///
+/// It costs what [`Done`] costs, and may be polled again as that may.
+#[must_use = "futures do nothing unless polled"]
+pub struct Draining(Wait);
+
+/// Ready when nothing is left below the context. Made by [`Context::emptied`](super::Context::emptied).
+///
+/// It costs what [`Done`] costs, less the timer, and may be polled again: then it tells of that moment.
+#[must_use = "futures do nothing unless polled"]
+pub struct Emptied(Wait);
 
 impl Done {
     pub(super) fn new(node: Arc<Node>) -> Self {
-        Self {
-            listener: None,
-            timer: None,
-            node,
-        }
+        Self(Wait::new(node))
+    }
+}
+
+impl Draining {
+    pub(super) fn new(node: Arc<Node>) -> Self {
+        Self(Wait::new(node))
+    }
+}
+
+impl Emptied {
+    pub(super) fn new(node: Arc<Node>) -> Self {
+        Self(Wait::new(node))
     }
 }
 
@@ -44,25 +57,84 @@ impl Future for Done {
     type Output = ContextError;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<ContextError> {
-        let this = &mut *self;
-        loop {
-            if let Some(error) = sweep::err(&this.node) {
-                this.listener = None;
-                this.timer = None;
-                return Poll::Ready(error);
+        self.0.poll(cx, true, sweep::err)
+    }
+}
+
+impl Future for Draining {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        self.0
+            .poll(cx, true, |node| drain::is_draining(node).then_some(()))
+    }
+}
+
+impl Future for Emptied {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        self.0.poll(cx, false, |node| {
+            // Before the list is read: then whoever takes the last child out of it afterwards sees the bit.
+            if node.load() & bit::EMPTYING == 0 {
+                node.add(bit::EMPTYING);
             }
-            if listen(&this.node, &mut this.listener, cx).is_ready() {
+            (node.child_count() == 0).then_some(())
+        })
+    }
+}
+
+/// Waiting for one of a node's signals.
+struct Wait {
+    /// Wakes the future. Before `node`, so that it is dropped first. // while waiting
+    listener: Option<EventListener>,
+    /// Wakes the future at the deadline, if there is one. // while waiting
+    timer: Option<Sleep>,
+    /// What gives the signal.
+    node: Arc<Node>,
+}
+
+impl Wait {
+    fn new(node: Arc<Node>) -> Self {
+        Self {
+            listener: None,
+            timer: None,
+            node,
+        }
+    }
+
+    /// Waits until `check` finds what it looks for; that may come with the deadline, if `timed`.
+    fn poll<T>(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        timed: bool,
+        check: impl Fn(&Arc<Node>) -> Option<T>,
+    ) -> Poll<T> {
+        loop {
+            if let Some(found) = check(&self.node) {
+                self.listener = None;
+                self.timer = None;
+                return Poll::Ready(found);
+            }
+            if listen(&self.node, &mut self.listener, cx).is_ready() {
                 continue;
             }
-            let Some(deadline) = this.node.deadline.to_instant() else {
+            let Some(deadline) = self.node.deadline.to_instant().filter(|_| timed) else {
                 return Poll::Pending;
             };
-            let timer = this
+            let timer = self
                 .timer
                 .get_or_insert_with(|| clock::sleep_until(deadline));
             ready!(Pin::new(timer).poll(cx));
-            this.timer = None;
+            self.timer = None;
         }
+    }
+
+    fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("node", &self.node)
+            .field("waits", &self.listener.is_some())
+            .finish()
     }
 }
 
@@ -93,9 +165,18 @@ fn listen(
 
 impl fmt::Debug for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Done")
-            .field("node", &self.node)
-            .field("waits", &self.listener.is_some())
-            .finish()
+        self.0.fmt("Done", f)
+    }
+}
+
+impl fmt::Debug for Draining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt("Draining", f)
+    }
+}
+
+impl fmt::Debug for Emptied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt("Emptied", f)
     }
 }

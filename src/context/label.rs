@@ -168,10 +168,9 @@ impl Kind {
     pub(super) const VALUE: Self = Self(5);
     pub(super) const WITHOUT_CANCEL: Self = Self(6);
     pub(super) const ANY: Self = Self(7);
-    pub(super) const ANY_LINK: Self = Self(8);
-    pub(super) const AFTER_FUNC: Self = Self(9);
+    pub(super) const AFTER_FUNC: Self = Self(8);
     /// The kind of nodes whose real kind did not fit into the table.
-    const OTHER: Self = Self(10);
+    const OTHER: Self = Self(9);
 
     /// Finds or enters `name`. A program may have 128 kinds of its own; every further one is called `other`.
     pub(super) fn of(name: &'static str) -> Self {
@@ -204,7 +203,7 @@ impl Kind {
 }
 
 /// The kinds that the constructors give.
-const BUILT_IN: [&str; 11] = [
+const BUILT_IN: [&str; 10] = [
     "background",
     "todo",
     "cancel",
@@ -213,7 +212,6 @@ const BUILT_IN: [&str; 11] = [
     "value",
     "without_cancel",
     "any",
-    "any_link",
     "after_func",
     "other",
 ];

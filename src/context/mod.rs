@@ -20,6 +20,7 @@
 //!   every node below it. Nobody has to look for a child that was not told yet.
 //! - Ending is not joining: `cancel` does not wait for the work to stop.
 //! - A deadline is exact by the clock for whoever asks, with or without a timer. A timer runs only while somebody waits.
+//! - Draining is the softer signal: accept no new work, finish what runs. It goes down the tree as an end does.
 //! - A [`Cancel`] that is dropped cancels. A cancel cannot be lost, only given up on purpose, by
 //!   [`detach`](Cancel::detach).
 //! - Children end, and are woken, in the order of their creation.
@@ -40,8 +41,10 @@
 //! [`Canceled`]: ContextError::Canceled
 //! [`DeadlineExceeded`]: ContextError::DeadlineExceeded
 
+mod after;
 mod cause;
 mod done;
+mod drain;
 mod label;
 mod node;
 mod stamp;
@@ -57,20 +60,21 @@ use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
+pub use after::{AfterFunc, Stop};
 pub use cause::{Cause, ContextError, Dropped, Origin, Reason};
-pub use done::Done;
+pub use done::{Done, Draining, Emptied};
 pub use label::Label;
 pub use value::Key;
-pub use view::{View, ViewNode, ViewOptions};
+pub use view::{StillAlive, Survivor, View, ViewNode, ViewOptions};
 
 use crate::clock;
 use label::Kind;
 use node::{About, Node, Seed, Word};
 use stamp::Stamp;
-use value::Carried;
+use value::{Carried, Hidden};
 
 /// The root of a program: never ends, has no deadline and no values, and remembers nothing of what is derived from it.
 #[must_use]
@@ -146,6 +150,42 @@ impl Context {
         .with_value(key, value)
     }
 
+    /// Derives a node below which nothing is found under `key`, whatever is carried above. It ends when this one does.
+    ///
+    /// ```
+    /// use osier::context::{Key, background};
+    /// static USER: Key<&str> = Key::new("user");
+    ///
+    /// let ctx = background().with_value(&USER, "ada");
+    /// assert_eq!(ctx.without_value(&USER).value(&USER), None);
+    /// ```
+    #[track_caller]
+    #[must_use]
+    pub fn without_value<T: 'static>(&self, key: &'static Key<T>) -> Self {
+        self.carry(Carried {
+            value: Hidden,
+            key: key.assigned(),
+            key_name: key.name(),
+            label: Label::from(key.name()),
+        })
+    }
+
+    #[track_caller]
+    fn carry<T: Send + Sync + 'static>(&self, slot: Carried<T>) -> Self {
+        let seed = Seed {
+            kind: Kind::VALUE,
+            about: About::Value(Box::new(slot)),
+            created: Stamp::now(),
+            deadline: Stamp::NEVER,
+            reason: None,
+            place: Location::caller(),
+            bits: 0,
+        };
+        Self {
+            node: self.node.child(seed),
+        }
+    }
+
     /// Derives a node that keeps the values and nothing else: no end and no deadline comes through from above.
     ///
     /// It never ends; what is derived from it can be cancelled on its own.
@@ -181,6 +221,49 @@ impl Context {
             kind: Kind::of(kind),
             label: label.into(),
         }
+    }
+
+    /// Merges contexts: derives a node from all of them that ends when the first of them does, with the cause of that.
+    ///
+    /// It has the earliest of their deadlines, and drains when any of them does. Its values and its place in the tree
+    /// are those of the first one that is not a root; in a [`View`] it is shown once. Merged from nothing or from roots
+    /// only, it never ends.
+    ///
+    /// ```
+    /// use osier::context::{Context, background};
+    /// let (client, _client) = background().with_cancel();
+    /// let (server, stop) = background().with_cancel();
+    ///
+    /// let both = Context::any([&client, &server]);
+    /// stop.cancel_because("shutting down");
+    /// assert_eq!(both.cause().unwrap().origin().id, server.id());
+    /// assert!(client.err().is_none());
+    /// ```
+    #[track_caller]
+    #[must_use]
+    pub fn any<'a>(contexts: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut sources: Vec<Arc<Node>> = Vec::new();
+        for ctx in contexts {
+            let is_known = sources.iter().any(|source| Arc::ptr_eq(source, &ctx.node));
+            if !ctx.node.is_root() && !is_known {
+                sources.push(ctx.node.clone());
+            }
+        }
+        let mut sources = sources.into_iter();
+        let Some(first) = sources.next() else {
+            let (ctx, cancel) = background().unnamed(Kind::ANY).with_cancel();
+            cancel.detach();
+            return ctx;
+        };
+        let (node, signals) = first.joint_child(sources.collect(), Location::caller());
+        for (source, state) in signals {
+            if state & node::bit::DONE != 0 {
+                sweep::join(&node, &source, state & node::bit::EXPIRED);
+            } else {
+                node.add(node::bit::DRAINING);
+            }
+        }
+        Self { node }
     }
 
     fn unnamed(&self, kind: Kind) -> Named<'_> {
@@ -234,6 +317,78 @@ impl Context {
     /// Blocks the thread until the node has ended. For threads that run no tasks.
     pub fn wait(&self) -> ContextError {
         futures_lite::future::block_on(self.done())
+    }
+
+    /// Whether the node should accept no new work: it was told to drain, or has ended.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        drain::is_draining(&self.node)
+    }
+
+    /// A future that is ready when the node is told to drain, or has ended.
+    pub fn draining(&self) -> Draining {
+        Draining::new(self.node.clone())
+    }
+
+    /// A future that is ready when nothing is left below this node: of each descendant, the last handle was dropped.
+    ///
+    /// This is the join that a cancel is not, for work that holds its context until it is finished. An ended node that
+    /// somebody still holds is counted, and so is what was derived by [`without_cancel`](Self::without_cancel). A root
+    /// remembers nothing of what is derived from it, so it is always empty.
+    pub fn emptied(&self) -> Emptied {
+        Emptied::new(self.node.clone())
+    }
+
+    /// As [`emptied`](Self::emptied), but for `limit` at most.
+    ///
+    /// # Errors
+    /// [`StillAlive`]: the time is over; it names what is still below.
+    pub async fn emptied_within(&self, limit: Duration) -> Result<(), StillAlive> {
+        let mut emptied = self.emptied();
+        let mut timer = clock::sleep(limit);
+        poll_fn(|cx| {
+            if Pin::new(&mut emptied).poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(Pin::new(&mut timer).poll(cx));
+            // If the last one went just now, there is nobody to name.
+            Poll::Ready(StillAlive::below(&self.node).map_or(Ok(()), Err))
+        })
+        .await
+    }
+
+    /// Runs `f` after the node has ended, on a thread of its own that is started then; at once if it has ended already.
+    ///
+    /// A cancel does not wait for `f`. Until it ran or was stopped the registration is a node below this one, which
+    /// [`emptied`](Self::emptied) counts, and holds its context as every descendant does. If there is a deadline, the
+    /// clock of the calling thread sees to it. Below a context that can never end, nothing is registered and `f` is
+    /// dropped. If no thread can be started, `f` runs on the thread that ended the context.
+    #[track_caller]
+    pub fn after_func(&self, f: impl FnOnce() + Send + 'static) -> Stop {
+        after::on_thread(&self.node, Box::new(f), Location::caller())
+    }
+
+    /// As [`after_func`](Self::after_func), in a task that is handed to `spawn` now, and costs no thread.
+    ///
+    /// ```
+    /// # use std::{cell::Cell, rc::Rc};
+    /// let executor = smol::LocalExecutor::new();
+    /// let (ctx, cancel) = osier::context::background().with_cancel();
+    /// let ran = Rc::new(Cell::new(false));
+    /// let seen = ran.clone();
+    ///
+    /// ctx.after_func_on(|task| executor.spawn(task).detach(), move || seen.set(true));
+    /// cancel.cancel();
+    /// while executor.try_tick() {}
+    /// assert!(ran.get());
+    /// ```
+    #[track_caller]
+    pub fn after_func_on<F: FnOnce()>(&self, spawn: impl FnOnce(AfterFunc<F>), f: F) -> Stop {
+        let (stop, task) = after::on_task(&self.node, f, Location::caller());
+        if let Some(task) = task {
+            spawn(task);
+        }
+        stop
     }
 
     /// Runs `work` until it is ready or the node ends, whichever is first. `work` is dropped before this returns.
@@ -437,6 +592,15 @@ impl Cancel {
         (receipt.nodes > 0).then_some(receipt)
     }
 
+    /// Tells the node and everything below it to drain: to accept no new work and finish what runs. Nothing ends.
+    ///
+    /// Like an end, this is complete before anybody is woken, does not come through [`Context::without_cancel`], and
+    /// what is derived below afterwards is born draining. Returns what it did; waiters that wait for something else are
+    /// woken too, and wait on.
+    pub fn drain(&self) -> Receipt {
+        drain::drain(&self.context().node)
+    }
+
     /// Gives up the handle without cancelling. The node then ends when its parent does, or at its deadline.
     pub fn detach(mut self) {
         self.ctx = None;
@@ -470,12 +634,12 @@ impl fmt::Debug for Cancel {
     }
 }
 
-/// What one cancel did.
+/// What one cancel or drain did.
 ///
 /// Where another cancel or a deadline was at work in the same subtree at the same time, each counts what it did itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// How many nodes it ended.
+    /// How many nodes it ended, or told to drain.
     pub nodes: usize,
     /// How many waiting tasks and threads it woke.
     pub waiters: usize,

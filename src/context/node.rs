@@ -8,6 +8,9 @@
 //!
 //! A child owns its parent, a parent knows its children weakly. So a node lives exactly as long as a handle of it or of
 //! something below it, and everything above a live node is alive.
+//!
+//! A merged node (`bit::JOINT`) has several parents and stands in the list of each. The first of them is its parent in
+//! every respect; the others only end it, drain it and limit its time.
 
 use std::fmt;
 use std::panic::Location;
@@ -16,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use event_listener::Event;
 
+use super::after::Hook;
 use super::cause::{Cause, Fate, Origin, Reason};
 use super::label::{Kind, next_id};
 use super::stamp::Stamp;
@@ -32,7 +36,7 @@ pub(super) mod bit {
     pub(crate) const SHIELD: u16 = 1 << 1;
     /// The root that this node was derived from is `todo`, not `background`.
     pub(crate) const TODO: u16 = 1 << 2;
-    /// Ending the node has a consequence outside of the tree.
+    /// The node carries a function that runs when it ends.
     pub(crate) const HOOK: u16 = 1 << 3;
 
     /// The node has ended. All that is known about why was written before.
@@ -52,6 +56,9 @@ pub(super) mod bit {
     pub(crate) const DRAINING: u16 = 1 << 10;
     /// Somebody waits for the node's list of children to become empty.
     pub(crate) const EMPTYING: u16 = 1 << 11;
+
+    /// The node has several parents. Set when it is made; its `DONE` is set under its lock only.
+    pub(crate) const JOINT: u16 = 1 << 12;
 }
 
 /// One branch point of the tree. 144 octets on 64-bit machines, 160 with the counters of its `Arc`.
@@ -89,6 +96,20 @@ pub(super) enum About {
     Named(Label),
     /// It carries a value.
     Value(Box<dyn Slot>),
+    /// It carries a function that runs when it ends.
+    Hook(Box<Hook>),
+    /// It ends with the first of several parents.
+    Joint(Box<Joint>),
+}
+
+/// What a merged node has more than others.
+pub(super) struct Joint {
+    /// The parents but the first. // taken by drop
+    others: Vec<Arc<Node>>,
+    /// The node's places in their lists. // set once, by the maker
+    seqs: OnceLock<Vec<u64>>,
+    /// The parent that ended it. // set before `DONE`, under the lock; read after
+    ender: OnceLock<Arc<Node>>,
 }
 
 /// The part of a node that is guarded by its lock.
@@ -114,7 +135,7 @@ pub(super) struct Seed {
     /// What is said when its own deadline passes.
     pub(super) reason: Option<Reason>,
     pub(super) place: &'static Location<'static>,
-    /// Bits to begin with: `SHIELD`, `HOOK`.
+    /// Bits to begin with: `SHIELD`, `HOOK`, `JOINT`.
     pub(super) bits: u16,
 }
 
@@ -158,17 +179,66 @@ impl Node {
         }
         let parent = self.clone();
         let mut links = self.lock();
-        // Whoever ends this node sets DONE first and takes this lock to read the list afterwards. So either DONE is
-        // seen here, or the child is in the list by then. A node without PARENT is ended without a look at the list:
-        // its first child decides by the order of two changes to the one word.
-        let mut state = self.state.load(Ordering::Acquire);
-        if state & (bit::PARENT | bit::DONE) == 0 {
-            state = self.state.fetch_or(bit::PARENT, Ordering::AcqRel);
-        }
+        let state = self.become_parent();
         let seq = links.next_seq();
         let child = Arc::new(self.grow(seed, Some(parent), seq, id, state));
         links.adopt(seq, Arc::downgrade(&child));
         child
+    }
+
+    /// Says that the node has a child, and returns the word as the child inherits it. Only under the node's lock.
+    ///
+    /// Whoever ends this node sets DONE first and takes this lock to read the list afterwards. So either DONE is seen
+    /// here, or the child is in the list by then. A node without PARENT is ended without a look at the list: its first
+    /// child decides by the order of two changes to the one word.
+    fn become_parent(&self) -> u16 {
+        let state = self.load();
+        if state & (bit::PARENT | bit::DONE) == 0 {
+            self.add(bit::PARENT)
+        } else {
+            state
+        }
+    }
+
+    /// Makes a child that has `others` as parents too. Returns it with each of those that had ended or was draining.
+    pub(super) fn joint_child(
+        self: &Arc<Self>,
+        others: Vec<Arc<Self>>,
+        place: &'static Location<'static>,
+    ) -> (Arc<Self>, Vec<(Arc<Self>, u16)>) {
+        let deadline = others.iter().map(|other| other.deadline).min();
+        let joint = Joint {
+            others: others.clone(),
+            seqs: OnceLock::new(),
+            ender: OnceLock::new(),
+        };
+        let child = self.child(Seed {
+            kind: Kind::ANY,
+            about: About::Joint(Box::new(joint)),
+            created: Stamp::now(),
+            deadline: deadline.unwrap_or(Stamp::NEVER),
+            reason: None,
+            place,
+            bits: bit::JOINT,
+        });
+        let mut seqs = Vec::with_capacity(others.len());
+        let mut signals = Vec::new();
+        for other in others {
+            let mut links = other.lock();
+            let state = other.become_parent();
+            let seq = links.next_seq();
+            links.adopt(seq, Arc::downgrade(&child));
+            drop(links);
+            seqs.push(seq);
+            if state & (bit::DONE | bit::DRAINING) != 0 {
+                signals.push((other, state));
+            }
+        }
+        if let About::Joint(joint) = &child.about {
+            // Nobody else sets it, and it is read when this handle is gone.
+            let _ = joint.seqs.set(seqs);
+        }
+        (child, signals)
     }
 
     /// The child's fields. `state` is the parent's as it is inherited.
@@ -180,7 +250,8 @@ impl Node {
         } else {
             self.deadline
         };
-        let owns = seed.deadline <= above && seed.deadline != Stamp::NEVER;
+        let owns =
+            seed.deadline <= above && seed.deadline != Stamp::NEVER && seed.bits & bit::JOINT == 0;
         let inherited = if shielded {
             state & bit::TODO
         } else {
@@ -188,7 +259,7 @@ impl Node {
         };
         let mask = match &seed.about {
             About::Value(slot) => self.mask | slot.key().bit(),
-            About::Named(_) => self.mask,
+            _ => self.mask,
         };
         // The reason of a deadline that can never be the first to pass is not kept.
         let reason = seed.reason.filter(|_| owns);
@@ -273,6 +344,19 @@ impl Node {
         self.mark(bit::ORIGIN | bit::EXPIRED)
     }
 
+    /// Marks a merged node as ended by `ender`, one of its parents. Returns as [`Node::mark`].
+    pub(super) fn mark_through(&self, ender: &Arc<Self>, bits: u16) -> Option<u16> {
+        let _links = self.lock();
+        if self.load() & bit::DONE != 0 {
+            return None;
+        }
+        if let About::Joint(joint) = &self.about {
+            // Nobody was here before: DONE would be set.
+            let _ = joint.ender.set(ender.clone());
+        }
+        self.mark(bits)
+    }
+
     /// The node whose own deadline is this node's effective one.
     pub(super) fn deadline_owner(self: &Arc<Self>) -> Option<&Arc<Self>> {
         if self.deadline == Stamp::NEVER {
@@ -280,7 +364,14 @@ impl Node {
         }
         let mut node = self;
         while node.load() & bit::OWNS == 0 {
-            node = node.parent()?;
+            let mut above = node.parent()?;
+            if let About::Joint(joint) = &node.about {
+                let same = |other: &&Arc<Self>| other.deadline == node.deadline;
+                above = Some(above)
+                    .filter(same)
+                    .or_else(|| joint.others.iter().find(same))?;
+            }
+            node = above;
         }
         Some(node)
     }
@@ -296,7 +387,11 @@ impl Node {
             if state & bit::ORIGIN != 0 {
                 return Some(node);
             }
-            node = node.parent()?;
+            node = match &node.about {
+                // Without an ender it was born ended, like its first parent.
+                About::Joint(joint) => joint.ender.get().or_else(|| node.parent())?,
+                _ => node.parent()?,
+            };
         }
     }
 
@@ -321,6 +416,32 @@ impl Node {
         match &self.about {
             About::Named(label) => label,
             About::Value(slot) => slot.label(),
+            About::Hook(_) | About::Joint(_) => {
+                static NOTHING: Label = Label::EMPTY;
+                &NOTHING
+            }
+        }
+    }
+
+    /// Whether nothing at all can end the node: all there is between it and a root are values and shields.
+    pub(super) fn never_ends(&self) -> bool {
+        let mut node = self;
+        loop {
+            let is_passive = match node.about {
+                About::Value(_) => true,
+                About::Named(_) => matches!(
+                    node.kind,
+                    Kind::BACKGROUND | Kind::TODO | Kind::WITHOUT_CANCEL | Kind::ANY
+                ),
+                About::Hook(_) | About::Joint(_) => false,
+            };
+            if !is_passive {
+                return false;
+            }
+            match node.parent() {
+                Some(parent) => node = parent,
+                None => return true,
+            }
         }
     }
 
@@ -384,23 +505,37 @@ impl Node {
         }
     }
 
-    /// Takes the node out of its parent's list, and returns the parent.
-    fn unlink(&mut self) -> Option<Arc<Self>> {
+    /// Takes the node out of its parent's list, and returns the parent. Further parents go to `others`.
+    fn unlink(&mut self, others: &mut Vec<Arc<Self>>) -> Option<Arc<Self>> {
+        if let About::Joint(joint) = &mut self.about {
+            // The parents are still held besides, so this drops no node.
+            joint.ender.take();
+            let seqs = joint.seqs.take().unwrap_or_default();
+            for (other, seq) in joint.others.iter().zip(seqs) {
+                other.release(seq);
+            }
+            others.append(&mut joint.others);
+        }
         let parent = self.parent.take()?;
+        parent.release(self.seq);
+        Some(parent)
+    }
+
+    /// Takes the child at `seq` out of the list.
+    fn release(&self, seq: u64) {
         let (entry, emptied) = {
-            let mut links = parent.lock();
-            let entry = links.remove(self.seq);
+            let mut links = self.lock();
+            let entry = links.remove(seq);
             (
                 entry,
-                links.count() == 0 && parent.load() & bit::EMPTYING != 0,
+                links.count() == 0 && self.load() & bit::EMPTYING != 0,
             )
         };
-        // LOCK: the entry may be the last thing that keeps this node's memory; it goes after the lock.
+        // LOCK: the entry may be the last thing that keeps the child's memory; it goes after the lock.
         drop(entry);
         if emptied {
-            parent.event.notify(usize::MAX);
+            self.event.notify(usize::MAX);
         }
-        Some(parent)
     }
 }
 
@@ -424,10 +559,11 @@ pub(super) enum Word {
 impl Drop for Node {
     /// Drops the chain of parents that this node was the last to hold, in a loop: a chain may be a million nodes deep.
     fn drop(&mut self) {
-        let mut parent = self.unlink();
-        while let Some(node) = parent {
-            // Taken out of its Arc and cut off from its own parent, the node is dropped here without going deeper.
-            parent = Arc::into_inner(node).and_then(|mut node| node.unlink());
+        let mut others = Vec::new();
+        let mut next = self.unlink(&mut others);
+        while let Some(node) = next.or_else(|| others.pop()) {
+            // Taken out of its Arc and cut off from its own parents, the node is dropped here without going deeper.
+            next = Arc::into_inner(node).and_then(|mut node| node.unlink(&mut others));
         }
     }
 }

@@ -11,7 +11,7 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::node::{ChildCursor, Node, Word, bit, error_of};
+use super::node::{About, ChildCursor, Node, Word, bit, error_of};
 use super::stamp::Stamp;
 use super::{ContextError, Receipt};
 
@@ -37,6 +37,16 @@ pub(super) fn cancel(node: &Arc<Node>, word: Word, place: &'static Location<'sta
         None => {
             settle(node, node.load());
             Receipt::default()
+        }
+    }
+}
+
+/// Ends `node`, which is merged, because `parent` had ended before it became one of its parents.
+pub(super) fn join(node: &Arc<Node>, parent: &Arc<Node>, kind: u16) {
+    let now = Stamp::now();
+    if let Some(before) = node.mark_through(parent, kind) {
+        if needs_visit(before) {
+            Sweep::from(node, now).run();
         }
     }
 }
@@ -186,12 +196,12 @@ impl Sweep {
                 return self.receipt.nodes > nodes_before;
             }
             for child in batch {
-                self.mark_child(child, state & bit::EXPIRED);
+                self.mark_child(node, child, state & bit::EXPIRED);
             }
         }
     }
 
-    fn mark_child(&mut self, child: Arc<Node>, kind: u16) {
+    fn mark_child(&mut self, parent: &Arc<Node>, child: Arc<Node>, kind: u16) {
         let state = child.load();
         if state & bit::SHIELD != 0 {
             return;
@@ -199,6 +209,8 @@ impl Sweep {
         let due = state & bit::OWNS != 0 && child.deadline <= self.now;
         match if due {
             child.mark_expired()
+        } else if state & bit::JOINT != 0 {
+            child.mark_through(parent, kind)
         } else {
             child.mark(kind)
         } {
@@ -209,7 +221,12 @@ impl Sweep {
                 }
             }
             None if child.load() & (bit::PARENT | bit::SWEPT) == bit::PARENT => {
-                self.others.push(child)
+                // Only a merged node can be met twice, once for each of its parents.
+                let is_known = state & bit::JOINT != 0
+                    && self.others.iter().any(|other| Arc::ptr_eq(other, &child));
+                if !is_known {
+                    self.others.push(child);
+                }
             }
             None => {}
         }
@@ -229,6 +246,9 @@ impl Sweep {
             }
             if state & bit::WAITERS != 0 {
                 self.receipt.waiters += node.event.notify(usize::MAX);
+            }
+            if let About::Hook(hook) = &node.about {
+                hook.fire();
             }
         }
     }

@@ -100,6 +100,9 @@ pub(super) trait Slot: Send + Sync {
     fn label(&self) -> &Label;
 }
 
+/// The value that hides a value: of no key's type, as nobody else can name it.
+pub(super) struct Hidden;
+
 /// The one kind of [`Slot`].
 pub(super) struct Carried<T> {
     /// The value.

@@ -5,8 +5,10 @@
 //! Each node appears at most once, in a state not older than the beginning of the walk. Of values only the keys are
 //! shown.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::error::Error;
 use std::fmt::{self, Write as _};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +85,7 @@ impl View {
         let now = Stamp::now();
         let mut nodes = vec![ViewNode::of(&ctx.node, None, now)];
         let mut waiting = VecDeque::from([(0, ctx.node.clone())]);
+        let mut merged = HashSet::new();
         while let Some((index, node)) = waiting.pop_front() {
             let is_deep = options
                 .depth
@@ -95,6 +98,9 @@ impl View {
             let children = children_of(&node, room);
             nodes[index].more = node.child_count().saturating_sub(children.len());
             for child in children {
+                if is_known(&child, &mut merged) {
+                    continue;
+                }
                 let seen = ViewNode::of(&child, Some((index, &nodes[index])), now);
                 let at = nodes.len();
                 nodes.push(seen);
@@ -287,12 +293,14 @@ impl ViewNode {
         let ended = sweep::err(node);
         let state = node.load();
         let deadline_owner = match parent {
-            Some((_, parent)) if state & (bit::OWNS | bit::SHIELD) == 0 => parent.deadline_owner,
+            Some((_, parent)) if state & (bit::OWNS | bit::SHIELD | bit::JOINT) == 0 => {
+                parent.deadline_owner
+            }
             _ => node.deadline_owner().map(|owner| owner.id),
         };
         let cause = ended.and_then(|_| {
             let shared = parent
-                .filter(|_| state & bit::ORIGIN == 0)
+                .filter(|_| state & (bit::ORIGIN | bit::JOINT) == 0)
                 .and_then(|(_, parent)| parent.cause.clone());
             shared.or_else(|| node.cause().map(Arc::new))
         });
@@ -308,7 +316,7 @@ impl ViewNode {
             waiters: node.waiter_count(),
             key: match &node.about {
                 About::Value(slot) => Some(slot.key_name()),
-                About::Named(_) => None,
+                _ => None,
             },
             depth: parent.map_or(0, |(_, parent)| parent.depth + 1),
             parent: parent.map(|(index, _)| index),
@@ -417,12 +425,29 @@ fn children_of(node: &Arc<Node>, room: usize) -> Vec<Arc<Node>> {
     children
 }
 
+/// Whether `node` has several parents and was met below another one.
+fn is_known(node: &Node, merged: &mut HashSet<u64>) -> bool {
+    node.load() & bit::JOINT != 0 && !merged.insert(node.id)
+}
+
 /// The node with the number `id`, at or below `top`.
 pub(super) fn find(top: &Arc<Node>, id: u64) -> Option<Arc<Node>> {
-    let mut waiting = vec![top.clone()];
-    while let Some(node) = waiting.pop() {
+    descend(top, |node| {
         if node.id == id {
-            return Some(node);
+            ControlFlow::Break(node.clone())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })
+}
+
+/// Shows `visit` the node and everything below it, level by level, until it has enough.
+fn descend<T>(top: &Arc<Node>, mut visit: impl FnMut(&Arc<Node>) -> ControlFlow<T>) -> Option<T> {
+    let mut waiting = VecDeque::from([top.clone()]);
+    let mut merged = HashSet::new();
+    while let Some(node) = waiting.pop_front() {
+        if let ControlFlow::Break(found) = visit(&node) {
+            return Some(found);
         }
         let mut from = ChildCursor::default();
         loop {
@@ -430,11 +455,120 @@ pub(super) fn find(top: &Arc<Node>, id: u64) -> Option<Arc<Node>> {
             if batch.is_empty() {
                 break;
             }
-            waiting.extend(batch);
+            waiting.extend(
+                batch
+                    .into_iter()
+                    .filter(|child| !is_known(child, &mut merged)),
+            );
         }
     }
     None
 }
+
+/// The error of [`Context::emptied_within`]: what was still there.
+#[derive(Clone, Debug)]
+pub struct StillAlive {
+    /// Level by level, children in the order of their creation.
+    nodes: Vec<Survivor>,
+    /// How many more there were.
+    more: usize,
+}
+
+/// One node that is still there although it should be gone: somebody holds a handle of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Survivor {
+    /// The way to it from the root, as a [`Context`] prints it.
+    pub path: String,
+    /// Its number.
+    pub id: u64,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its label.
+    pub label: String,
+    /// `live`, `draining`, `canceled` or `expired`.
+    pub state: &'static str,
+    /// How long ago it was made.
+    pub age: Duration,
+    /// How many tasks and threads wait for it.
+    pub waiters: usize,
+}
+
+impl StillAlive {
+    /// So many nodes are described; the rest is counted.
+    const NODES_MAX: usize = 256;
+
+    /// What is below `top` now; none if nothing is.
+    pub(super) fn below(top: &Arc<Node>) -> Option<Self> {
+        let now = Stamp::now();
+        let (mut nodes, mut more) = (Vec::new(), 0);
+        descend(top, |node| {
+            if Arc::ptr_eq(node, top) {
+            } else if nodes.len() < Self::NODES_MAX {
+                nodes.push(Survivor::of(node, now));
+            } else {
+                more += 1;
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        (!nodes.is_empty()).then_some(Self { nodes, more })
+    }
+
+    /// The nodes, parents before children. Of more than 256 only those nearest to the top.
+    #[must_use]
+    pub fn nodes(&self) -> &[Survivor] {
+        &self.nodes
+    }
+
+    /// How many nodes were there altogether.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.nodes.len() + self.more
+    }
+}
+
+impl Survivor {
+    fn of(node: &Arc<Node>, now: Stamp) -> Self {
+        sweep::err(node);
+        Self {
+            path: Context { node: node.clone() }.to_string(),
+            id: node.id,
+            kind: node.kind.name(),
+            label: node.label().as_str().to_owned(),
+            state: state_name(node.load()),
+            age: now.since(node.created),
+            waiters: node.waiter_count(),
+        }
+    }
+}
+
+impl fmt::Display for Survivor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", OneLine(self.kind), self.id)?;
+        if !self.label.is_empty() {
+            write!(f, " {}", OneLine(&self.label))?;
+        }
+        write!(f, " ({}, {} old)", self.state, Span(self.age))
+    }
+}
+
+/// One line: how many, and the first few.
+impl fmt::Display for StillAlive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 8;
+        write!(f, "{} still alive", self.count())?;
+        for (index, node) in self.nodes.iter().take(SHOWN).enumerate() {
+            f.write_str(if index == 0 { ": " } else { ", " })?;
+            write!(f, "{node}")?;
+        }
+        if self.count() > SHOWN {
+            write!(f, ", and {} more", self.count() - SHOWN)?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for StillAlive {}
 
 /// See the `Display` of [`Context`].
 pub(super) fn write_path(node: &Arc<Node>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -471,7 +605,7 @@ fn write_step(node: &Node, now: Stamp, f: &mut fmt::Formatter<'_>) -> fmt::Resul
         Kind::DEADLINE | Kind::TIMEOUT => write!(f, ".WithDeadline({left})"),
         Kind::VALUE => write!(f, ".WithValue({})", OneLine(node.label())),
         Kind::WITHOUT_CANCEL => f.write_str(".WithoutCancel"),
-        Kind::ANY | Kind::ANY_LINK => f.write_str(".Any"),
+        Kind::ANY => f.write_str(".Any"),
         Kind::AFTER_FUNC => f.write_str(".AfterFunc"),
         _ => f.write_str(".WithCancel"),
     }

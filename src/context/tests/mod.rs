@@ -1,7 +1,10 @@
 //! The laws of the tree, one test each, and what its parts promise each other.
 
+mod after;
+mod any;
 mod cause;
 mod done;
+mod drain;
 mod label;
 mod node;
 mod sweep;

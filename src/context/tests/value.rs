@@ -69,3 +69,15 @@ fn a_deep_lookup_takes_no_stack() {
         assert_eq!(ctx.value(&TRACE), Some(&9));
     });
 }
+
+#[test]
+fn a_hidden_value_is_hidden_below_only() {
+    static A: Key<u8> = Key::new("a");
+    static B: Key<u8> = Key::new("b");
+    let top = background().with_value(&A, 1).with_value(&B, 2);
+    let hidden = top.without_value(&A);
+    let again = hidden.with_value(&A, 3);
+    assert_eq!((top.value(&A), top.value(&B)), (Some(&1), Some(&2)));
+    assert_eq!((hidden.value(&A), hidden.value(&B)), (None, Some(&2)));
+    assert_eq!(again.value(&A), Some(&3));
+}
