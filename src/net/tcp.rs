@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{self, Poll};
+use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::net::{self, SendFlags, Shutdown};
@@ -95,6 +96,11 @@ impl Stream for Socket {
             Ok(()) | Err(rustix::io::Errno::NOTCONN) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(error.into())),
         }
+    }
+
+    fn abort(&self) {
+        // A unix socket takes it, and closes as always: it has no reset.
+        let _ = net::sockopt::set_socket_linger(self.source.get_ref(), Some(Duration::ZERO));
     }
 
     fn poll_hangup(&self, cx: &mut task::Context<'_>) -> Poll<Hangup> {

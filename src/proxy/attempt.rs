@@ -175,8 +175,8 @@ pub(super) struct HeadReading<'a, S> {
     pub(super) head: &'a mut ResponseHead,
     pub(super) limits: &'a Limits,
     pub(super) buffers: &'a Buffers,
-    /// The connection has carried exchanges before: its end now may be no more than its old age.
-    pub(super) is_reused: bool,
+    /// An interim response came already: the origin is at work.
+    pub(super) is_under_way: bool,
 }
 
 impl<S: Stream> HeadReading<'_, S> {
@@ -187,14 +187,15 @@ impl<S: Stream> HeadReading<'_, S> {
             head,
             limits,
             buffers,
-            is_reused,
+            is_under_way,
         } = self;
         let mut progress = HeadScanner::default();
-        // Before the first octet of a response, a connection that was reused may have been closed for its age.
-        let retry = if is_reused {
-            Retry::IfIdempotent
-        } else {
+        // A connection that ends before the first octet of a response was closed for its age, or by an origin that
+        // never came to the request, as far as anyone can tell.
+        let retry = if is_under_way {
             Retry::Never
+        } else {
+            Retry::IfIdempotent
         };
         loop {
             if let Some(buffer) = input

@@ -105,9 +105,12 @@ impl Error {
     /// The client's message broke a rule.
     #[must_use]
     pub fn client_sin(phase: Phase, name: impl Into<Cow<'static, str>>, status: u16) -> Self {
-        let what = What::Sin {
-            name: name.into(),
-            status,
+        let what = match status {
+            413 => What::BodyLimit,
+            _ => What::Sin {
+                name: name.into(),
+                status,
+            },
         };
         Self {
             side: Side::Client,

@@ -1,5 +1,6 @@
 //! An exchange: one request and its responses, from the request head to the verdict on both connections.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -88,6 +89,8 @@ struct Exchange<'a, C, D: Dial> {
 struct Reply {
     /// A final response head was written, or begun to be.
     begun: bool,
+    /// A 100 was forwarded.
+    continued: bool,
     /// The request has been read to its end: what follows on the connection is another.
     request_read: bool,
     /// The client wants, and we allow, another exchange on this connection.
@@ -141,6 +144,7 @@ pub(super) async fn run<C: Stream, D: Dial>(
     };
     let mut reply = Reply {
         begun: false,
+        continued: false,
         request_read: false,
         persists: false,
     };
@@ -398,6 +402,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             ctx: &self.ctx,
             buffers: &gateway.buffers,
             stall: (Timeout::ClientBody, gateway.rules.timeouts.body),
+            begun: Cell::new(false),
         };
         let mut origin_input = None;
         let client = &self.session.client;
@@ -426,6 +431,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
                     response,
                     request,
                     request_out,
+                    &mut reply.continued,
                 )
                 .await?;
                 told.first = Some(self.elapsed());
@@ -547,16 +553,17 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         response: &mut ResponseHead,
         request: &RequestHead,
         sent: &RequestHead,
+        continued: &mut bool,
     ) -> Result<(), Error> {
         let rules = &self.gateway.rules;
-        for _ in 0..=rules.limits.interim_max {
+        for interim_count in 0..=rules.limits.interim_max {
             let reading = HeadReading {
                 origin: &origin.stream,
                 input,
                 head: response,
                 limits: &rules.limits,
                 buffers: &self.gateway.buffers,
-                is_reused: origin.exchanges > 0,
+                is_under_way: interim_count > 0,
             };
             attempt::await_head(ctx, sending, reading, self.response_limit()).await?;
             match response.status() {
@@ -574,6 +581,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
                         let mut octets = Vec::new();
                         write_interim(response, &mut octets);
                         self.write(&octets, &self.session.client).await?;
+                        *continued = *continued || response.status() == 100;
                     }
                 }
                 _ => return Ok(()),
@@ -621,8 +629,11 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         let until_close = framed_out.framing() == Framing::UntilClose;
         // What is not sent by now the client may go on sending for ever.
         let over = reply.request_read || sending.is_whole();
+        // RFC 9110 §10.1.1: a client that was not told to continue may send its content all the same, or not.
+        let in_doubt = !over && !reply.continued && request.expectation() == Expectation::Continue;
         reply.persists = reply.persists
             && !until_close
+            && !in_doubt
             && !gateway.is_draining()
             && (over || !sending.is_over());
         let option = match (reply.persists, request.version()) {
@@ -633,12 +644,12 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         octets.clear();
         write_response(response_out, &framed_out, option, octets);
         told.status = response.status();
-        reply.begun = true;
 
         let means = Means {
             ctx: &self.ctx,
             buffers: &gateway.buffers,
             stall: (Timeout::OriginBody, gateway.rules.timeouts.body),
+            begun: Cell::new(false),
         };
         let mut decoder = Decoder::new(&framed, &gateway.rules.limits);
         let mut encoder = Encoder::new(&framed_out);
@@ -658,13 +669,16 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             &mut told.sent
         ));
         let mut carried = carried;
-        poll_fn(|cx| {
+        let whole = poll_fn(|cx| {
             if let Poll::Ready(Err(error)) = sending.poll(cx) {
                 return Poll::Ready(Err(error));
             }
             carried.as_mut().poll(cx)
         })
-        .await?;
+        .await;
+        // What failed before its first octet was on its way can still be answered.
+        reply.begun = means.begun.get();
+        whole?;
         Ok(response_persistence(response, &framed).is_reuse())
     }
 
@@ -864,8 +878,11 @@ async fn answer_error<C: Stream, D: Dial>(
     };
     let gateway = &*session.gateway;
     // What a client's broken message leaves on the connection is no next request.
-    let broken =
-        error.side == Side::Client && matches!(error.what, What::Sin { .. } | What::Timeout(_));
+    let broken = error.side == Side::Client
+        && matches!(
+            error.what,
+            What::Sin { .. } | What::BodyLimit | What::Timeout(_)
+        );
     let persists = persists.unwrap_or(false) && !broken && !gateway.is_draining();
     let is_head = told.exchange != 0 && heads.request.is_head();
     let connection = if told.exchange == 0 {

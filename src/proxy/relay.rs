@@ -2,6 +2,7 @@
 //!
 //! Content is forwarded as it arrives. The relay knows nothing of routing, retries or the other direction.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 
@@ -33,6 +34,8 @@ pub(super) struct Means<'a> {
     pub(super) buffers: &'a Buffers,
     /// The timeout that ends a body without progress.
     pub(super) stall: (Timeout, Option<std::time::Duration>),
+    /// Set when the receiver has taken the first octet.
+    pub(super) begun: Cell<bool>,
 }
 
 /// Carries a body from its first octet to its last. `head` goes in front, in one write with the first content that is
@@ -199,7 +202,10 @@ async fn write<S: Stream>(
         .await?;
         match taken {
             Ok(0) => return Err(failed(receiver, io::ErrorKind::WriteZero.into())),
-            Ok(count) => IoSlice::advance_slices(&mut pieces, count),
+            Ok(count) => {
+                means.begun.set(true);
+                IoSlice::advance_slices(&mut pieces, count);
+            }
             Err(error) => return Err(failed(receiver, error)),
         }
     }

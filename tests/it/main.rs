@@ -1,0 +1,21 @@
+//! The integration tests: the whole house on real loopback sockets, and its command.
+//!
+//! Each test is a dialogue between a client, an origin and the house. Nothing is installed for them; what needs a
+//! program that a machine may lack is `#[ignore = "needs …"]`.
+
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that meets the unexpected has failed"
+)]
+
+#[allow(dead_code)]
+mod support;
+
+/// Messages in, messages out: methods, framing, versions, pipelining, reuse, and what forwarding adds and takes away.
+mod basics;
+/// Time within a message: nothing waits for what is not needed yet, in either direction; interim responses.
+mod streaming;
+
+/// Every way an exchange can fail, and what each side is told of it.
+mod failures;
