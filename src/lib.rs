@@ -95,6 +95,9 @@ pub mod runtime;
 #[cfg(target_os = "linux")]
 pub mod server;
 
+#[cfg(target_os = "linux")]
+pub use server::ReverseProxy;
+
 /// The README's examples are tests too.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -80,6 +80,8 @@ pub enum What {
         /// What a client that sinned is answered.
         status: u16,
     },
+    /// A hook rejected the response, and said why.
+    Rejected(String),
     /// What our configuration adds to a message is not allowed in one.
     Config(String),
     /// The request's body is larger than it may be.
@@ -226,6 +228,7 @@ impl Error {
             (What::Canceled(reason), _) => format!("admin:{reason}").into(),
             (What::Sin { name, .. }, Side::Origin) => format!("origin_protocol:{name}").into(),
             (What::Sin { name, .. }, _) => name.clone(),
+            (What::Rejected(why), _) => format!("rejected:{why}").into(),
             (What::Config(why), _) => format!("config:{why}").into(),
             (What::BodyLimit, _) => "body_limit".into(),
             (What::NoEndpoint, _) => "no_endpoint".into(),

@@ -461,7 +461,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         match outcome? {
             None => {
                 // Nothing of the tunnel was read before this; what came with the 101 goes along.
-                return_head(request, response, response_out)?;
+                self.return_head(request, response, response_out)?;
                 let mut octets = Vec::new();
                 let framed = response_framing(response, request.method())
                     .map_err(|error| Error::origin_sin(Phase::Await, error.sin()))?;
@@ -534,6 +534,14 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             path: None,
         };
         forward::request(request, out, &how).map_err(|error| misconfigured(&error))?;
+        if let Some(rewrite) = &self.gateway.rules.hooks.rewrite {
+            rewrite(request, out);
+            if out.is_head() != request.is_head() || out.is_connect() {
+                // Whether the response has content would be another for the origin than for the client.
+                let why = "a hook may not make or unmake HEAD, nor make CONNECT".to_owned();
+                return Err(Error::gateway(Phase::Head, What::Config(why)));
+            }
+        }
         octets.clear();
         write_request(out, framed, octets);
         Ok(())
@@ -625,7 +633,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         let framed = response_framing(response, request.method())
             .map_err(|error| Error::origin_sin(Phase::Await, error.sin()))?;
         let framed_out = framed.recode(request.version());
-        return_head(request, response, response_out)?;
+        self.return_head(request, response, response_out)?;
         let until_close = framed_out.framing() == Framing::UntilClose;
         // What is not sent by now the client may go on sending for ever.
         let over = reply.request_read || sending.is_whole();
@@ -643,7 +651,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         };
         octets.clear();
         write_response(response_out, &framed_out, option, octets);
-        told.status = response.status();
+        told.status = response_out.status();
 
         let means = Means {
             ctx: &self.ctx,
@@ -680,6 +688,39 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         reply.begun = means.begun.get();
         whole?;
         Ok(response_persistence(response, &framed).is_reuse())
+    }
+
+    /// The response head as the client gets it.
+    fn return_head(
+        &self,
+        request: &RequestHead,
+        response: &ResponseHead,
+        out: &mut ResponseHead,
+    ) -> Result<(), Error> {
+        // RFC 9110 §6.6.1: who passes on what has no date says when it came.
+        let date = match response.fields().has(Name::Date) {
+            true => None,
+            false => Some(answer::http_date(clock::wall())),
+        };
+        let how = Returning {
+            client_version: request.version(),
+            date: date.as_ref().map(String::as_bytes),
+            ..Returning::default()
+        };
+        forward::response(response, out, &how).map_err(|error| misconfigured(&error))?;
+        let Some(modify) = &self.gateway.rules.hooks.modify_response else {
+            return Ok(());
+        };
+        modify(out).map_err(|why| Error::gateway(Phase::Await, What::Rejected(why.to_string())))?;
+        // How the content ends is settled by the status that the origin sent.
+        let has_none = |status| matches!(status, 100..=199 | 204 | 304);
+        if out.status() != response.status()
+            && (has_none(out.status()) || has_none(response.status()))
+        {
+            let why = format!("a hook made a {} of a {}", out.status(), response.status());
+            return Err(Error::gateway(Phase::Await, What::Config(why)));
+        }
+        Ok(())
     }
 
     /// Answers from here.
@@ -804,25 +845,6 @@ fn owed(input: Option<&Buffer>, framed: &Framed, reply: &Reply) -> Owed {
     }
 }
 
-/// The response head as the client gets it.
-fn return_head(
-    request: &RequestHead,
-    response: &ResponseHead,
-    out: &mut ResponseHead,
-) -> Result<(), Error> {
-    // RFC 9110 §6.6.1: who passes on what has no date says when it came.
-    let date = match response.fields().has(Name::Date) {
-        true => None,
-        false => Some(answer::http_date(clock::wall())),
-    };
-    let how = Returning {
-        client_version: request.version(),
-        date: date.as_ref().map(String::as_bytes),
-        ..Returning::default()
-    };
-    forward::response(response, out, &how).map_err(|error| misconfigured(&error))
-}
-
 /// What our own configuration adds to a message is not allowed there.
 fn misconfigured(error: &ForwardError) -> Error {
     Error::gateway(Phase::Head, What::Config(error.to_string()))
@@ -873,7 +895,10 @@ async fn answer_error<C: Stream, D: Dial>(
 ) -> Next<D::Stream> {
     told.cause = Some(error.cause().into_owned());
     told.status = answer::recorded_status(error);
-    let Some(answer) = answer::for_error(error) else {
+    let hook = session.gateway.rules.hooks.error_response.as_ref();
+    let chosen = answer::for_error(error)
+        .map(|usual| hook.and_then(|choose| choose(error)).unwrap_or(usual));
+    let Some(answer) = chosen else {
         return Next::Close;
     };
     let gateway = &*session.gateway;
@@ -891,6 +916,7 @@ async fn answer_error<C: Stream, D: Dial>(
         connection(persists, &heads.request)
     };
     heads.octets.clear();
+    told.status = answer.status;
     told.sent = answer.write(is_head, connection, &mut heads.octets) as u64;
     let mut pieces = [std::io::IoSlice::new(&heads.octets)];
     let limit = (Timeout::ClientBody, gateway.rules.timeouts.body);

@@ -11,6 +11,7 @@ use std::time::Instant;
 use slab::Slab;
 
 use super::answer::Answer;
+use super::hooks::Hooks;
 use super::timeout::Timeouts;
 use crate::balance::policy::RoundRobin;
 use crate::clock;
@@ -38,6 +39,8 @@ pub struct Rules {
     pub attempts_max: u32,
     /// How long idle connections to origins are kept, and how many.
     pub keepalive: Keepalive,
+    /// A library user's own code.
+    pub hooks: Hooks,
     /// What the answers go to.
     pub target: Target,
 }

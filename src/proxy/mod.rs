@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod error;
 pub mod gateway;
+pub mod hooks;
 pub mod session;
 pub mod timeout;
 

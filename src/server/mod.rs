@@ -7,6 +7,7 @@
 mod accept;
 mod capacity;
 mod control;
+mod reverse_proxy;
 mod worker;
 
 use std::fmt;
@@ -27,6 +28,7 @@ use crate::proxy::gateway::Rules;
 use crate::runtime::buffer::Budget;
 
 pub use capacity::Capacity;
+pub use reverse_proxy::{Builder, ReverseProxy};
 
 /// What a server is made of.
 #[derive(Debug, Clone)]
