@@ -1,0 +1,3 @@
+//! Through the public interface.
+
+mod context_go;
