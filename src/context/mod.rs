@@ -24,6 +24,7 @@
 //! - A [`Cancel`] that is dropped cancels. A cancel cannot be lost, only given up on purpose, by
 //!   [`detach`](Cancel::detach).
 //! - Children end, and are woken, in the order of their creation.
+//! - What Go promises of its contexts holds here too: [`laws`] has the list, with the test of each.
 //! - Everything may be called from any thread at any time, and no lock of this module is held while somebody is woken.
 //!
 //! ```
@@ -40,6 +41,9 @@
 //!
 //! [`Canceled`]: ContextError::Canceled
 //! [`DeadlineExceeded`]: ContextError::DeadlineExceeded
+
+#[doc = include_str!("laws.md")]
+pub mod laws {}
 
 mod after;
 mod cause;

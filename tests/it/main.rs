@@ -19,3 +19,6 @@ mod streaming;
 
 /// Every way an exchange can fail, and what each side is told of it.
 mod failures;
+
+/// The 115 sentences that Go's context promises or tests, each a test of ours; the table is in the docs of `context`.
+mod context_go;

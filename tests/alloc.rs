@@ -1,0 +1,316 @@
+//! What the tree costs: allocations, octets, stack. A test target of its own, because it needs an allocator of its own.
+//!
+//! Each thread counts for itself, so tests that run beside each other do not disturb each other.
+
+#![allow(
+    unsafe_code,
+    reason = "GlobalAlloc is an unsafe trait; every call is passed on to the system's as it came"
+)]
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::future::Future;
+use std::hint::black_box;
+use std::pin::{Pin, pin};
+use std::task::{self, Waker};
+use std::thread;
+use std::time::Duration;
+
+use osier::clock::TestClock;
+use osier::context::{Context, ContextError, Done, Key, Label, Reason, background, todo};
+
+struct Counting;
+
+thread_local! {
+    static CALLS: Cell<usize> = const { Cell::new(0) };
+    static OCTETS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count(octets: usize) {
+    // A thread that is ending has no cells any more; nobody asks it.
+    let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
+    let _ = OCTETS.try_with(|sum| sum.set(sum.get() + octets));
+}
+
+// SAFETY: the system's allocator does all the work, with the arguments it was given.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same here.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size);
+        // SAFETY: as above.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+static NUMBER: Key<u64> = Key::new("number");
+
+/// How many allocations `work` makes, and of how many octets together.
+fn cost<T>(work: impl FnOnce() -> T) -> (usize, usize) {
+    let before = (CALLS.get(), OCTETS.get());
+    let kept = work();
+    let cost = (CALLS.get() - before.0, OCTETS.get() - before.1);
+    drop(black_box(kept));
+    cost
+}
+
+fn calls<T>(work: impl FnOnce() -> T) -> usize {
+    cost(work).0
+}
+
+fn poll<F: Future + Unpin>(future: &mut F) -> task::Poll<F::Output> {
+    Pin::new(future).poll(&mut task::Context::from_waker(Waker::noop()))
+}
+
+/// Makes what is made once per program.
+fn warm_up() {
+    for root in [background(), todo()] {
+        let (ctx, cancel) = root.with_value(&NUMBER, 1).named("warm", "").with_cancel();
+        cancel.cancel();
+        assert!(poll(&mut ctx.done()).is_ready());
+    }
+}
+
+#[test]
+fn law_009_background_allocates_nothing() {
+    warm_up();
+    assert_eq!(calls(|| [background(), todo()]), 0);
+    assert_eq!(background().id(), background().id());
+}
+
+/// Go's own limits are 3, 5, 8 and 12.
+#[test]
+fn law_114_few_allocations() {
+    warm_up();
+    let clock = TestClock::install();
+    let value = || {
+        let ctx = background().with_value(&NUMBER, 1);
+        assert_eq!(ctx.value(&NUMBER), Some(&1));
+    };
+    let cancel = || {
+        let (ctx, cancel) = background().with_cancel();
+        cancel.cancel();
+        assert!(poll(&mut ctx.done()).is_ready());
+    };
+    let timeout = || {
+        let (ctx, cancel) = background().with_timeout(Duration::from_millis(5));
+        cancel.cancel();
+        assert!(poll(&mut ctx.done()).is_ready());
+    };
+    let wait = || {
+        let (ctx, _cancel) = background().with_timeout(Duration::from_nanos(1));
+        let mut done = ctx.done();
+        assert!(poll(&mut done).is_pending());
+        clock.advance(Duration::from_nanos(1));
+        assert!(poll(&mut done).is_ready());
+    };
+    let counted = [calls(value), calls(cancel), calls(timeout), calls(wait)];
+    println!("value, cancel, timeout, waited for: {counted:?}");
+    assert_eq!(counted[..3], [2, 1, 1]);
+    // The node, the list of listeners, the listener, and the test clock's own entry.
+    assert!(counted[3] <= 4);
+}
+
+#[test]
+fn a_plain_node_is_one_allocation_of_at_most_160_octets() {
+    warm_up();
+    let (parent, _parent) = background().with_cancel();
+    let plain = cost(|| parent.with_cancel());
+    let named = cost(|| {
+        parent
+            .named("exchange", Label::new("GET /index.html"))
+            .with_cancel()
+    });
+    let timed = cost(|| parent.with_timeout(Duration::from_secs(1)));
+    println!("a node: {} octets", plain.1);
+    assert_eq!((plain.0, timed.0), (1, 1));
+    assert!(plain.1 <= 160);
+    assert_eq!((named.0, named.1), plain);
+    assert_eq!(calls(|| parent.without_cancel()), 1);
+    assert_eq!(calls(|| parent.with_value(&NUMBER, 1)), 2);
+}
+
+#[test]
+fn a_chain_is_one_allocation_a_node() {
+    warm_up();
+    let mut chain = Vec::with_capacity(1001);
+    chain.push(background().with_cancel());
+    let made = calls(|| {
+        for depth in 0..1000 {
+            let below = chain[depth].0.with_cancel();
+            chain.push(below);
+        }
+    });
+    assert_eq!(made, 1000);
+}
+
+#[test]
+fn a_cancel_allocates_nothing() {
+    warm_up();
+    let (top, cancel) = background().with_cancel();
+    let mut nodes = vec![top.with_cancel()];
+    for index in 0..1000 {
+        let below = nodes[index / 3].0.with_cancel();
+        nodes.push(below);
+    }
+    let mut waiting: Vec<Done> = nodes.iter().step_by(7).map(|(ctx, _)| ctx.done()).collect();
+    for done in &mut waiting {
+        assert!(poll(done).is_pending());
+    }
+    let mut receipt = None;
+    assert_eq!(calls(|| receipt = Some(cancel.cancel_because("enough"))), 0);
+    let receipt = receipt.unwrap();
+    assert_eq!((receipt.nodes, receipt.waiters), (1002, waiting.len()));
+    assert_eq!(
+        calls(|| nodes.iter().all(|(ctx, _)| ctx.err().is_some())),
+        0
+    );
+}
+
+#[test]
+fn a_cause_costs_what_the_caller_makes_of_it() {
+    warm_up();
+    let (ctx, cancel) = background().with_cancel();
+    assert_eq!(
+        calls(|| cancel.cancel_because(Reason::new(ContextError::Canceled))),
+        1
+    );
+    assert_eq!(calls(|| ctx.cause()), 0);
+}
+
+#[test]
+fn an_expiry_allocates_nothing() {
+    warm_up();
+    let clock = TestClock::install();
+    let (top, _top) = background().with_timeout_cause(Duration::from_secs(1), "late");
+    let below: Vec<_> = (0..100).map(|_| top.with_cancel()).collect();
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(calls(|| below[50].0.err()), 0);
+    assert!(top.err().is_some());
+}
+
+#[test]
+fn asking_allocates_nothing() {
+    warm_up();
+    let (ctx, _cancel) = background()
+        .with_value(&NUMBER, 1)
+        .with_timeout(Duration::from_secs(1));
+    assert_eq!(
+        calls(|| {
+            let _ = black_box((
+                ctx.err(),
+                ctx.deadline(),
+                ctx.value(&NUMBER),
+                ctx.is_draining(),
+            ));
+            let _ = black_box((
+                ctx.done(),
+                ctx.draining(),
+                ctx.emptied(),
+                ctx.deadline_owner(),
+            ));
+            ctx.clone()
+        }),
+        0
+    );
+}
+
+#[test]
+fn running_what_is_ready_allocates_nothing() {
+    warm_up();
+    let (ctx, _cancel) = background().with_timeout(Duration::from_secs(1));
+    let ran = calls(|| {
+        let mut run = pin!(ctx.run(std::future::ready(7)));
+        let mut cx = task::Context::from_waker(Waker::noop());
+        assert_eq!(run.as_mut().poll(&mut cx), task::Poll::Ready(Ok(7)));
+    });
+    assert_eq!(ran, 0);
+}
+
+#[test]
+fn dropping_a_handle_allocates_nothing() {
+    warm_up();
+    let (top, _top) = background().with_cancel();
+    let handles: Vec<_> = (0..100).map(|_| top.with_cancel()).collect();
+    assert_eq!(calls(|| drop(handles)), 0);
+    let (alone, cancel) = top.with_cancel();
+    assert_eq!(calls(|| drop((cancel, alone))), 0);
+}
+
+const MILLION: usize = 1_000_000;
+
+fn on_small_stack(test: impl FnOnce() + Send + 'static) {
+    let thread = thread::Builder::new().stack_size(64 << 10).spawn(test);
+    thread.unwrap().join().unwrap();
+}
+
+#[test]
+fn a_chain_of_a_million_ends_and_goes_on_a_small_stack() {
+    on_small_stack(|| {
+        let (top, cancel) = background().with_cancel();
+        let mut last = top.clone();
+        let mut keep = Vec::with_capacity(MILLION);
+        for _ in 1..MILLION {
+            let (below, cancel) = last.with_cancel();
+            keep.push(cancel);
+            last = below;
+        }
+        let mut receipt = None;
+        assert_eq!(calls(|| receipt = Some(cancel.cancel())), 0);
+        let receipt = receipt.unwrap();
+        assert_eq!((receipt.nodes, receipt.depth), (MILLION, MILLION - 1));
+        println!("chain: ended in {:?}", receipt.took);
+        // All handles but the last go first, so that the last one drops the whole chain at once.
+        drop((top, cancel, keep));
+        assert_eq!(last.err(), Some(ContextError::Canceled));
+        drop(last);
+    });
+}
+
+#[test]
+fn a_fan_of_a_million_ends_and_goes_on_a_small_stack() {
+    on_small_stack(|| {
+        let (top, cancel) = background().with_cancel();
+        let fan: Vec<Context> = (1..MILLION)
+            .map(|_| {
+                let (child, cancel) = top.with_cancel();
+                cancel.detach();
+                child
+            })
+            .collect();
+        let mut receipt = None;
+        assert_eq!(calls(|| receipt = Some(cancel.cancel())), 0);
+        let receipt = receipt.unwrap();
+        assert_eq!((receipt.nodes, receipt.depth), (MILLION, 1));
+        println!("fan: ended in {:?}", receipt.took);
+        drop(fan);
+        assert!(smol::future::block_on(smol::future::poll_once(top.emptied())).is_some());
+    });
+}
+
+#[test]
+fn a_million_are_dropped_alive_on_a_small_stack() {
+    on_small_stack(|| {
+        let (mut last, cancel) = background().with_cancel();
+        cancel.detach();
+        for _ in 1..MILLION {
+            let (below, cancel) = last.with_cancel();
+            cancel.detach();
+            last = below;
+        }
+        drop(last);
+    });
+}
