@@ -192,12 +192,10 @@ impl Drop for Sleep {
     }
 }
 
-fn with_driver<R>(f: impl FnOnce(Option<&Installed>) -> R) -> R {
+fn with_driver<R>(mut f: impl FnMut(Option<&Installed>) -> R) -> R {
+    let asked = DRIVER.try_with(|slot| f(slot.borrow().as_ref()));
     // A driver may be asked while its own thread ends (a timer dropped by another thread-local): then there is none.
-    let installed = DRIVER
-        .try_with(|slot| slot.borrow().clone())
-        .unwrap_or(None);
-    f(installed.as_ref())
+    asked.unwrap_or_else(|_| f(None))
 }
 
 /// Time that moves only when told to: for tests, and for examples that should not wait.

@@ -4,6 +4,7 @@
 //! before the process started, so that deadlines in the past keep their exact value too. This file only converts: the
 //! time itself comes from [`clock::now`].
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,21 @@ impl Stamp {
     /// The present, by this thread's clock.
     #[inline]
     pub(super) fn now() -> Self {
-        Self::from(clock::now())
+        thread_local! {
+            /// The moment asked for last: a worker's clock stands still for a whole turn.
+            static LAST: Cell<Option<(Instant, Stamp)>> = const { Cell::new(None) };
+        }
+        let now = clock::now();
+        let convert = |last: &Cell<Option<(Instant, Self)>>| match last.get() {
+            Some((at, stamp)) if at == now => stamp,
+            _ => {
+                let stamp = Self::from(now);
+                last.set(Some((now, stamp)));
+                stamp
+            }
+        };
+        // While a thread ends, its cell is gone.
+        LAST.try_with(convert).unwrap_or_else(|_| now.into())
     }
 
     /// This stamp plus some microseconds.

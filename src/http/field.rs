@@ -451,41 +451,46 @@ impl Name {
     #[inline]
     pub fn of(name: &[u8]) -> Self {
         let candidates: &[(&[u8], Self)] = match name.len() {
-            2 => &[(b"te", Self::Te)],
-            3 => &[(b"via", Self::Via)],
-            4 => &[(b"host", Self::Host), (b"date", Self::Date)],
-            6 => &[(b"expect", Self::Expect), (b"server", Self::Server)],
-            7 => &[(b"upgrade", Self::Upgrade), (b"trailer", Self::Trailer)],
-            9 => &[(b"forwarded", Self::Forwarded)],
+            2 => &[(b"TE", Self::Te)],
+            3 => &[(b"Via", Self::Via)],
+            4 => &[(b"Host", Self::Host), (b"Date", Self::Date)],
+            6 => &[(b"Expect", Self::Expect), (b"Server", Self::Server)],
+            7 => &[(b"Upgrade", Self::Upgrade), (b"Trailer", Self::Trailer)],
+            9 => &[(b"Forwarded", Self::Forwarded)],
             10 => &[
-                (b"connection", Self::Connection),
-                (b"keep-alive", Self::KeepAlive),
+                (b"Connection", Self::Connection),
+                (b"Keep-Alive", Self::KeepAlive),
             ],
             12 => &[
-                (b"x-request-id", Self::XRequestId),
-                (b"max-forwards", Self::MaxForwards),
+                (b"X-Request-Id", Self::XRequestId),
+                (b"Max-Forwards", Self::MaxForwards),
             ],
-            14 => &[(b"content-length", Self::ContentLength)],
-            15 => &[(b"x-forwarded-for", Self::XForwardedFor)],
+            14 => &[(b"Content-Length", Self::ContentLength)],
+            15 => &[(b"X-Forwarded-For", Self::XForwardedFor)],
             16 => &[
-                (b"proxy-connection", Self::ProxyConnection),
-                (b"x-forwarded-host", Self::XForwardedHost),
+                (b"Proxy-Connection", Self::ProxyConnection),
+                (b"X-Forwarded-Host", Self::XForwardedHost),
             ],
             17 => &[
-                (b"transfer-encoding", Self::TransferEncoding),
-                (b"x-forwarded-proto", Self::XForwardedProto),
+                (b"Transfer-Encoding", Self::TransferEncoding),
+                (b"X-Forwarded-Proto", Self::XForwardedProto),
             ],
-            18 => &[(b"proxy-authenticate", Self::ProxyAuthenticate)],
-            19 => &[(b"proxy-authorization", Self::ProxyAuthorization)],
+            18 => &[(b"Proxy-Authenticate", Self::ProxyAuthenticate)],
+            19 => &[(b"Proxy-Authorization", Self::ProxyAuthorization)],
             _ => &[],
         };
         for (known, kind) in candidates {
-            if name.eq_ignore_ascii_case(known) {
+            // Nearly every sender writes names as the RFCs do; only the others need the slower look.
+            if name == *known || (same_initial(name, known) && name.eq_ignore_ascii_case(known)) {
                 return *kind;
             }
         }
         match name.first_chunk::<12>() {
-            Some(prefix) if prefix.eq_ignore_ascii_case(b"x-forwarded-") => Self::XForwardedOther,
+            Some(prefix)
+                if same_initial(prefix, b"X") && prefix.eq_ignore_ascii_case(b"x-forwarded-") =>
+            {
+                Self::XForwardedOther
+            }
             _ => Self::Other,
         }
     }
@@ -619,4 +624,10 @@ fn range(octets: &[u8], start: usize, length: usize) -> &[u8] {
 fn bit(name: Name) -> u64 {
     // There are fewer than 64 names.
     1_u64.wrapping_shl(name as u32)
+}
+
+/// Both begin with the same letter, in either case.
+#[inline]
+fn same_initial(one: &[u8], other: &[u8]) -> bool {
+    one.first().map(|octet| octet | 0x20) == other.first().map(|octet| octet | 0x20)
 }
