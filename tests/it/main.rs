@@ -19,3 +19,9 @@ mod streaming;
 
 /// Every way an exchange can fail, and what each side is told of it.
 mod failures;
+
+/// Branches that end before their time: a client that leaves, a cancel by id; and the admin interface that does it.
+mod cancel;
+
+/// The end of a server: what may finish, what must not begin.
+mod drain;
