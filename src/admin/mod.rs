@@ -70,6 +70,8 @@ struct Request {
 #[derive(Debug, PartialEq, Eq)]
 struct Response {
     status: u16,
+    /// The methods that would do, where this one does not.
+    allow: Option<&'static str>,
     content_type: &'static str,
     content: String,
 }
@@ -78,14 +80,23 @@ impl Response {
     fn text(status: u16, content: impl Into<String>) -> Self {
         Self {
             status,
+            allow: None,
             content_type: "text/plain; charset=utf-8",
             content: content.into(),
+        }
+    }
+
+    fn not_allowed(allow: &'static str) -> Self {
+        Self {
+            allow: Some(allow),
+            ..Self::text(405, format!("{allow} would do\n"))
         }
     }
 
     fn json(status: u16, content: String) -> Self {
         Self {
             status,
+            allow: None,
             content_type: "application/json",
             content,
         }
@@ -112,14 +123,18 @@ impl Admin {
                 Timer::after(PATIENCE).await;
                 Err(Refusal::Gone)
             });
-            let (response, persists) = match request.await {
-                Ok(request) => (self.answer(&request, local), request.persists),
+            let (response, is_head, persists) = match request.await {
+                Ok(request) => (
+                    self.answer(&request, local),
+                    request.method == b"HEAD",
+                    request.persists,
+                ),
                 Err(Refusal::Gone) => return,
                 Err(Refusal::Sin(status, sin)) => {
-                    (Response::text(status, format!("{sin}\n")), false)
+                    (Response::text(status, format!("{sin}\n")), false, false)
                 }
             };
-            let octets = write(&response, persists);
+            let octets = write(&response, is_head, persists);
             if stream.write_all(&octets).await.is_err()
                 || stream.flush().await.is_err()
                 || !persists
@@ -203,15 +218,16 @@ impl Admin {
             return if is_post {
                 self.cancel(request, id)
             } else {
-                Response::text(405, "POST cancels\n")
+                Response::not_allowed("POST")
             };
         }
         if !matches!(request.method.as_slice(), b"GET" | b"HEAD") {
-            return Response::text(405, "GET or HEAD\n");
+            return Response::not_allowed("GET, HEAD");
         }
         match request.path.as_str() {
             "/" => Response {
                 status: 200,
+                allow: None,
                 content_type: "text/html; charset=utf-8",
                 content: page::render(&View::of(root, &ViewOptions::default()).to_text()),
             },
@@ -344,9 +360,10 @@ async fn receive(stream: &mut Box<dyn AsyncStream>, input: &mut Vec<u8>) -> Resu
     }
 }
 
-fn write(response: &Response, persists: bool) -> Vec<u8> {
+fn write(response: &Response, is_head: bool, persists: bool) -> Vec<u8> {
     let Response {
         status,
+        allow,
         content_type,
         content,
     } = response;
@@ -355,17 +372,20 @@ fn write(response: &Response, persists: bool) -> Vec<u8> {
     } else {
         "Connection: close\r\n"
     };
+    let allow = allow.map_or_else(String::new, |methods| format!("Allow: {methods}\r\n"));
     let mut octets = format!(
         "HTTP/1.1 {status} {}\r\nDate: {}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
          Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
          Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'\r\n\
-         {connection}\r\n",
+         {allow}{connection}\r\n",
         reason_of(*status),
         http_date(clock::wall()),
         content.len(),
     )
     .into_bytes();
-    octets.extend_from_slice(content.as_bytes());
+    if !is_head {
+        octets.extend_from_slice(content.as_bytes());
+    }
     octets
 }
 

@@ -345,7 +345,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         let owed = owed(input.as_ref(), framed, reply);
         let connecting = attempt::connect(self.gateway, &ctx, index, &endpoint.addresses);
         let origin =
-            while_client_stays(&self.session.client, &self.cancel, owed, connecting).await?;
+            while_client_stays(&self.session.client, &self.cancel, &owed, connecting).await?;
         told.connect = Some(self.elapsed());
         let is_reused = origin.exchanges > 0;
         let tried = self
@@ -403,6 +403,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             buffers: &gateway.buffers,
             stall: (Timeout::ClientBody, gateway.rules.timeouts.body),
             begun: Cell::new(false),
+            owed: Some(&owed),
         };
         let mut origin_input = None;
         let client = &self.session.client;
@@ -453,7 +454,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
                     .await
                     .map(Some)
             };
-            let outcome = while_client_stays(client, &self.cancel, owed, work).await;
+            let outcome = while_client_stays(client, &self.cancel, &owed, work).await;
             reply.request_read = reply.request_read || sending.is_whole();
             outcome
         };
@@ -658,6 +659,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             buffers: &gateway.buffers,
             stall: (Timeout::OriginBody, gateway.rules.timeouts.body),
             begun: Cell::new(false),
+            owed: None,
         };
         let mut decoder = Decoder::new(&framed, &gateway.rules.limits);
         let mut encoder = Encoder::new(&framed_out);
@@ -833,16 +835,14 @@ impl std::convert::From<Error> for Failed {
 
 /// What the client still owes, and what of ours waits in the buffer.
 fn owed(input: Option<&Buffer>, framed: &Framed, reply: &Reply) -> Owed {
-    let buffered = input.map_or(0, |buffer| buffer.filled().len() as u64);
+    let owed = Owed::default();
     let remaining = match framed.framing() {
-        _ if reply.request_read => 0,
-        Framing::Length(length) => length,
-        _ => 0,
+        _ if reply.request_read => Some(0),
+        Framing::Length(length) => Some(length),
+        _ => None,
     };
-    Owed {
-        buffered,
-        remaining,
-    }
+    owed.set(input.map_or(0, |buffer| buffer.filled().len()), remaining);
+    owed
 }
 
 /// What our own configuration adds to a message is not allowed there.

@@ -8,7 +8,7 @@ use std::io::{self, IoSlice};
 
 use super::error::{Error, Phase, Retry, Side, What};
 use super::timeout::Timeout;
-use super::wait::within;
+use super::wait::{Owed, within};
 use crate::context::Context;
 use crate::http::body::{Decoder, Encoder};
 use crate::net::stream::{self, Stream};
@@ -36,6 +36,17 @@ pub(super) struct Means<'a> {
     pub(super) stall: (Timeout, Option<std::time::Duration>),
     /// Set when the receiver has taken the first octet.
     pub(super) begun: Cell<bool>,
+    /// What the sender still owes, where somebody waits for it to leave.
+    pub(super) owed: Option<&'a Owed>,
+}
+
+impl Means<'_> {
+    fn note<S>(&self, from: &From<'_, S>, decoder: &Decoder) {
+        if let Some(owed) = self.owed {
+            let buffered = from.input.as_ref().map_or(0, |input| input.filled().len());
+            owed.set(buffered, decoder.remaining());
+        }
+    }
 }
 
 /// Carries a body from its first octet to its last. `head` goes in front, in one write with the first content that is
@@ -122,6 +133,7 @@ pub(super) async fn relay<R: Stream, W: Stream>(
             head.clear();
         }
         consume(from.input, used);
+        means.note(&from, decoder);
         if decoder.is_done() {
             return Ok(());
         }
@@ -129,7 +141,9 @@ pub(super) async fn relay<R: Stream, W: Stream>(
             // There may be more in the buffer already.
             continue;
         }
-        if receive(means, &mut from, decoder.remaining()).await? == 0 {
+        let received = receive(means, &mut from, decoder.remaining()).await?;
+        means.note(&from, decoder);
+        if received == 0 {
             decoder.finish_eof().map_err(|error| match from.side {
                 Side::Client => Error::client_gone(Phase::Body),
                 _ => Error::origin(Phase::Body, Retry::Never, truncated(&error)),

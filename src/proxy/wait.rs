@@ -1,7 +1,9 @@
 //! Waiting, as branches of the tree: every wait that has a timeout is a node with a deadline, and ends with it.
 
-use std::future::{Future, pending, poll_fn};
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::future;
@@ -45,13 +47,28 @@ pub(super) async fn within<F: Future>(
     output
 }
 
-/// How much the client still owes of the request at hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much the client still owes of the request at hand, as far as it has been read.
+#[derive(Debug, Default)]
 pub(super) struct Owed {
     /// Octets of ours that wait in a buffer: the rest of the body, or requests sent ahead.
-    pub(super) buffered: u64,
-    /// How many octets of the request are still to be read, as far as that is known.
-    pub(super) remaining: u64,
+    buffered: Cell<u64>,
+    /// How many octets of the request were not taken from there yet; `None` where only its end will tell.
+    remaining: Cell<Option<u64>>,
+}
+
+impl Owed {
+    /// So it stands now.
+    pub(super) fn set(&self, buffered: usize, remaining: Option<u64>) {
+        self.buffered.set(buffered as u64);
+        self.remaining.set(remaining);
+    }
+
+    /// A client that has ended its side, with so many octets unread, has sent nothing beyond this request: it is not
+    /// there for the answer. Requests that it sent ahead would be answered first.
+    fn was_all(&self, unread: u64) -> bool {
+        let sent = self.buffered.get().saturating_add(unread);
+        self.remaining.get().is_some_and(|left| sent <= left)
+    }
 }
 
 /// Runs `work`, and cancels the client's branch when the client goes meanwhile: its end (unless requests that it sent
@@ -59,20 +76,25 @@ pub(super) struct Owed {
 pub(super) async fn while_client_stays<S: Stream, F: Future>(
     client: &S,
     cancel: &Cancel,
-    owed: Owed,
+    owed: &Owed,
     work: F,
 ) -> F::Output {
-    let gone = async {
-        let left = match poll_fn(|cx| client.poll_hangup(cx)).await {
-            Hangup::Reset => true,
-            Hangup::Ended => owed.buffered == 0 || owed.buffered < owed.remaining,
-            // What it sent ahead shall be answered first, unless it cannot even be the rest of this request.
-            Hangup::EndedBehind(unread) => unread.saturating_add(owed.buffered) < owed.remaining,
+    let mut has_left = false;
+    let gone = poll_fn(|cx| {
+        if has_left {
+            return Poll::Pending;
+        }
+        // What an end means may change with every octet that `work` reads, so it is judged anew each time.
+        has_left = match client.poll_hangup(cx) {
+            Poll::Pending => false,
+            Poll::Ready(Hangup::Reset) => true,
+            Poll::Ready(Hangup::Ended) => owed.was_all(0),
+            Poll::Ready(Hangup::EndedBehind(unread)) => owed.was_all(unread),
         };
-        if left {
+        if has_left {
             cancel.cancel_because(Reason::Static(ClientGone::REASON));
         }
-        pending().await
-    };
+        Poll::Pending
+    });
     future::or(work, gone).await
 }

@@ -22,14 +22,17 @@ const AFTER_CANCEL: Duration = Duration::from_secs(5);
 enum Event {
     /// A signal to drain.
     Stop(Signal),
+    /// A [`Stopper`](super::Stopper) to drain.
+    Asked,
     /// A worker has ended.
     Ended,
     /// The time is over.
     TimeOver,
 }
 
-/// Serves the admin interface and follows signals until every worker has ended.
-pub(super) async fn run(server: &Server, admin: &Admin) -> io::Result<()> {
+/// Serves the admin interface and follows signals until every worker has ended. False: some have not, and are not
+/// waited for any longer.
+pub(super) async fn run(server: &Server, admin: &Admin) -> io::Result<bool> {
     let executor = LocalExecutor::new();
     let mut signals = Signals::new([Signal::Term, Signal::Int, Signal::Hup, Signal::Usr1])?;
     if let Some(bound) = &server.admin {
@@ -50,7 +53,7 @@ pub(super) async fn run(server: &Server, admin: &Admin) -> io::Result<()> {
     executor.run(follow(server, &mut signals)).await
 }
 
-async fn follow(server: &Server, signals: &mut Signals) -> io::Result<()> {
+async fn follow(server: &Server, signals: &mut Signals) -> io::Result<bool> {
     let mut left = server.workers.len();
     // Until told to stop.
     loop {
@@ -62,12 +65,19 @@ async fn follow(server: &Server, signals: &mut Signals) -> io::Result<()> {
                 ));
                 break;
             }
+            Event::Asked => {
+                server.log.say(format_args!(
+                    "asked to stop: draining, for {:?} at most",
+                    server.grace
+                ));
+                break;
+            }
             Event::Ended => {
                 left -= 1;
                 if left == 0 {
-                    return Ok(());
+                    return Ok(true);
                 }
-                // It was told by someone else, or failed; the others are not left alone.
+                // It failed; the others are not left alone.
                 break;
             }
             Event::TimeOver => {}
@@ -82,10 +92,10 @@ async fn follow(server: &Server, signals: &mut Signals) -> io::Result<()> {
     while left > 0 {
         match next(server, signals, Some(&mut grace)).await {
             Event::Ended => left -= 1,
+            Event::Asked => {}
             Event::Stop(_) | Event::TimeOver if canceled => {
                 server.log.say("ending with sessions that do not end");
-                server.log.flush();
-                std::process::exit(0);
+                return Ok(false);
             }
             Event::Stop(_) | Event::TimeOver => {
                 canceled = true;
@@ -100,7 +110,7 @@ async fn follow(server: &Server, signals: &mut Signals) -> io::Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn next(server: &Server, signals: &mut Signals, timer: Option<&mut Timer>) -> Event {
@@ -123,6 +133,12 @@ async fn next(server: &Server, signals: &mut Signals, timer: Option<&mut Timer>)
             Err(_) => pending().await,
         }
     };
+    let asked = async {
+        match server.stop.1.recv().await {
+            Ok(()) => Event::Asked,
+            Err(_) => pending().await,
+        }
+    };
     let over = async {
         match timer {
             Some(timer) => drop(timer.await),
@@ -130,5 +146,5 @@ async fn next(server: &Server, signals: &mut Signals, timer: Option<&mut Timer>)
         }
         Event::TimeOver
     };
-    future::or(future::or(signaled, ended), over).await
+    future::or(future::or(signaled, asked), future::or(ended, over)).await
 }

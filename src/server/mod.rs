@@ -82,6 +82,8 @@ pub struct Server {
     admin: Option<Bound>,
     admin_hosts: Vec<String>,
     workers: Vec<Hand>,
+    /// Asked to drain, by a [`Stopper`].
+    stop: (Sender<()>, Receiver<()>),
     /// Each worker's last word, when it has ended.
     ended: Receiver<usize>,
     /// Set when the drain begins: `/healthz` tells.
@@ -165,6 +167,7 @@ impl Server {
             admin,
             admin_hosts: options.admin_hosts,
             workers,
+            stop: async_channel::bounded(1),
             ended,
             draining: Arc::default(),
             log,
@@ -207,11 +210,7 @@ impl Server {
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         Stopper {
-            orders: self
-                .workers
-                .iter()
-                .map(|hand| hand.orders.clone())
-                .collect(),
+            stop: self.stop.0.clone(),
         }
     }
 
@@ -227,6 +226,10 @@ impl Server {
         );
         let ran = smol::block_on(control::run(&self, &admin));
         for hand in &mut self.workers {
+            if !matches!(ran, Ok(true)) {
+                // It may never end; the thread goes with the process.
+                break;
+            }
             if let Some(thread) = hand.thread.take() {
                 // A worker that panicked has said so on standard error.
                 let _ = thread.join();
@@ -242,22 +245,22 @@ impl Server {
                 let _ = std::fs::remove_file(path);
             }
         }
-        ran
+        ran.map(drop)
     }
 }
 
 /// Drains a server from elsewhere.
 #[derive(Debug, Clone)]
 pub struct Stopper {
-    orders: Vec<Sender<Order>>,
+    stop: Sender<()>,
 }
 
 impl Stopper {
-    /// Begins the drain: nothing new is accepted, what runs may end.
+    /// Begins the drain: nothing new is accepted, what runs may end until the grace is over. [`Server::run`] does it,
+    /// now or when it is called. Once more changes nothing.
     pub fn drain(&self) {
-        for orders in &self.orders {
-            let _ = orders.try_send(Order::Drain);
-        }
+        // A full channel: it was asked for already.
+        let _ = self.stop.try_send(());
     }
 }
 

@@ -72,13 +72,16 @@ impl Post {
             listeners.push((bound.listener(self.index, worker.reactor())?, ctx));
         }
         let keeper = gateway.clone();
-        let (node, _stop) = self.ctx.named("task", "origin connections").with_cancel();
+        let (node, stop) = self.ctx.named("task", "origin connections").with_cancel();
+        let keeping = node.clone();
         worker.spawn(async move {
-            let _ = node.run(keeper.pool().keep()).await;
+            let _ = keeping.run(keeper.pool().keep()).await;
         });
         if gateway.logs() {
             let flusher = gateway.clone();
-            worker.spawn(async move { flusher.keep_log().await });
+            worker.spawn(async move {
+                let _ = node.run(flusher.keep_log()).await;
+            });
         }
         let inbox = self.inbox;
         worker.run(async {
@@ -115,6 +118,10 @@ impl Post {
                 Poll::Pending => Poll::Pending,
             })
             .await;
+            // The tasks that are left hold the gateway, which holds the worker, which holds them: they end here, so
+            // that everything goes, and what was recorded last is written.
+            stop.cancel();
+            crate::runtime::worker::breathe().await;
         })
     }
 }

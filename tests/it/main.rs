@@ -20,5 +20,10 @@ mod streaming;
 /// Every way an exchange can fail, and what each side is told of it.
 mod failures;
 
+/// Branches that end before their time: a client that leaves, a cancel by id; and the admin interface that does it.
+mod cancel;
 /// The 115 sentences that Go's context promises or tests, each a test of ours; the table is in the docs of `context`.
 mod context_go;
+
+/// The end of a server: what may finish, what must not begin.
+mod drain;

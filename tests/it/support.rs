@@ -70,7 +70,9 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        if !thread::panicking() {
+            let _ = std::fs::remove_file(&self.0);
+        }
     }
 }
 
@@ -740,7 +742,8 @@ impl House {
 
     /// Waits until an access record has all the words, and returns it.
     pub(crate) fn wait_for_record(&self, words: &[&str]) -> String {
-        wait_for(&format!("a record with {words:?}"), || {
+        let wanted = format!("a record with {words:?} in {}", self.log.path().display());
+        wait_for(&wanted, || {
             let log = std::fs::read_to_string(self.log.path()).ok()?;
             let mut lines = log.lines();
             let line = lines.find(|line| words.iter().all(|word| line.contains(word)))?;
@@ -804,4 +807,152 @@ pub(crate) fn full_listener() -> (Endpoint, (OwnedFd, Vec<OwnedFd>)) {
         })
         .collect();
     (endpoint(Address::Inet(address)), (listener, waiting))
+}
+
+/// A JSON value (RFC 8259), as far as the admin interface needs it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Json {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(String),
+    List(Vec<Self>),
+    Object(Vec<(String, Self)>),
+}
+
+/// Reads a JSON text, all of it.
+pub(crate) fn json(text: &str) -> Json {
+    let mut rest = text.trim();
+    let value = Json::read(&mut rest).unwrap_or_else(|| panic!("no JSON at {rest:?} of {text}"));
+    assert_eq!(rest.trim(), "", "{text}");
+    value
+}
+
+impl Json {
+    pub(crate) fn number(&self) -> f64 {
+        match self {
+            Self::Number(number) => *number,
+            other => panic!("{other:?} is no number"),
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            other => panic!("{other:?} is no text"),
+        }
+    }
+
+    pub(crate) fn items(&self) -> &[Self] {
+        match self {
+            Self::List(items) => items,
+            other => panic!("{other:?} is no list"),
+        }
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        *self == Self::Null
+    }
+
+    fn read(rest: &mut &str) -> Option<Self> {
+        *rest = rest.trim_start();
+        for (word, value) in [
+            ("null", Self::Null),
+            ("true", Self::Bool(true)),
+            ("false", Self::Bool(false)),
+        ] {
+            if let Some(behind) = rest.strip_prefix(word) {
+                *rest = behind;
+                return Some(value);
+            }
+        }
+        match rest.chars().next()? {
+            '"' => Self::read_text(rest).map(Self::Text),
+            '[' => {
+                let mut items = Vec::new();
+                Self::read_items(rest, ']', |rest| {
+                    items.push(Self::read(rest)?);
+                    Some(())
+                })?;
+                Some(Self::List(items))
+            }
+            '{' => {
+                let mut members = Vec::new();
+                Self::read_items(rest, '}', |rest| {
+                    let name = Self::read_text(rest)?;
+                    *rest = rest.trim_start().strip_prefix(':')?;
+                    members.push((name, Self::read(rest)?));
+                    Some(())
+                })?;
+                Some(Self::Object(members))
+            }
+            _ => {
+                let end = rest
+                    .find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E'))
+                    .unwrap_or(rest.len());
+                let (number, behind) = rest.split_at(end);
+                *rest = behind;
+                number.parse().ok().map(Self::Number)
+            }
+        }
+    }
+
+    fn read_items(
+        rest: &mut &str,
+        end: char,
+        mut item: impl FnMut(&mut &str) -> Option<()>,
+    ) -> Option<()> {
+        *rest = rest[1..].trim_start();
+        if let Some(behind) = rest.strip_prefix(end) {
+            *rest = behind;
+            return Some(());
+        }
+        loop {
+            *rest = rest.trim_start();
+            item(rest)?;
+            *rest = rest.trim_start();
+            if let Some(behind) = rest.strip_prefix(end) {
+                *rest = behind;
+                return Some(());
+            }
+            *rest = rest.strip_prefix(',')?;
+        }
+    }
+
+    fn read_text(rest: &mut &str) -> Option<String> {
+        let mut text = String::new();
+        let mut characters = rest.strip_prefix('"')?.chars();
+        loop {
+            match characters.next()? {
+                '"' => break,
+                '\\' => match characters.next()? {
+                    'n' => text.push('\n'),
+                    't' => text.push('\t'),
+                    'r' => text.push('\r'),
+                    'u' => {
+                        let digits: String = characters.by_ref().take(4).collect();
+                        text.push(char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?);
+                    }
+                    other => text.push(other),
+                },
+                c if c < ' ' => return None,
+                other => text.push(other),
+            }
+        }
+        *rest = characters.as_str();
+        Some(text)
+    }
+}
+
+impl std::ops::Index<&str> for Json {
+    type Output = Self;
+
+    #[track_caller]
+    fn index(&self, name: &str) -> &Self {
+        let Self::Object(members) = self else {
+            panic!("{self:?} is no object");
+        };
+        let member = members.iter().find(|(key, _)| key == name);
+        &member.unwrap_or_else(|| panic!("no {name} in {self:?}")).1
+    }
 }
