@@ -23,6 +23,8 @@ use crate::net::dialer::Dial;
 use crate::net::stream::{self, Stream};
 use crate::runtime::buffer::Buffer;
 
+/// How closely a request follows the one before, for the memory of one to serve the next.
+const SOON: Duration = Duration::from_secs(1);
 /// For how long, and how many octets, a connection that is being closed is still read, so that the client gets to read
 /// the last answer before a reset (RFC 9112 §9.6).
 const LINGER: Duration = Duration::from_secs(2);
@@ -56,13 +58,18 @@ pub async fn serve<C: Stream, D: Dial>(
     };
     // What the client has sent beyond the request at hand.
     let mut input: Option<Buffer> = None;
-    let mut served = 0_u64;
+    // A client that has never sent anything has its time for the head; one that has, its time to come back.
+    let timeouts = &session.gateway.rules.timeouts;
+    let mut limit = (Timeout::Header, timeouts.header);
     loop {
-        if input.is_none() && !await_request(&session, &entered, served).await {
+        if input.is_none() && !await_request(&session, &entered, limit).await {
             return;
         }
-        let next = Box::pin(exchange::run(&session, &mut input)).await;
-        served += 1;
+        let next = Box::pin(burst(&session, &entered, &mut input)).await;
+        limit = (
+            Timeout::Idle,
+            timeouts.idle.map(|idle| idle.saturating_sub(SOON)),
+        );
         match next {
             Next::Request => {}
             Next::Close => return,
@@ -74,19 +81,33 @@ pub async fn serve<C: Stream, D: Dial>(
     }
 }
 
-/// Waits until something is there to be read. False: the session is over.
+/// Serves requests for as long as they follow each other closely. What an exchange needs in memory is large, and is
+/// kept for the next one only while that may come at any moment.
+async fn burst<C: Stream, D: Dial>(
+    session: &Session<C, D>,
+    entered: &Entered<D>,
+    input: &mut Option<Buffer>,
+) -> Next<D::Stream> {
+    let idle = session.gateway.rules.timeouts.idle;
+    let soon = (
+        Timeout::Soon,
+        Some(idle.map_or(SOON, |idle| idle.min(SOON))),
+    );
+    loop {
+        match exchange::run(session, input).await {
+            Next::Request if input.is_some() => {}
+            Next::Request if await_request(session, entered, soon).await => {}
+            next => return next,
+        }
+    }
+}
+
+/// Waits until something is there to be read. False: it is not, in time, or the session is over.
 async fn await_request<C: Stream, D: Dial>(
     session: &Session<C, D>,
     entered: &Entered<D>,
-    served: u64,
+    limit: (Timeout, Option<Duration>),
 ) -> bool {
-    let timeouts = &session.gateway.rules.timeouts;
-    // A client that has never sent anything has its time for the head; one that has, its time to come back.
-    let limit = if served == 0 {
-        (Timeout::Header, timeouts.header)
-    } else {
-        (Timeout::Idle, timeouts.idle)
-    };
     entered.set_idle(Some(clock::now()));
     let readable = async {
         stream::readable(&session.client).await;
