@@ -13,13 +13,14 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{self, Poll, Wake, Waker, ready};
 use std::thread;
 
 use super::label::{Kind, Label};
 use super::node::{About, Node, Seed, Word, bit};
 use super::stamp::Stamp;
+use super::sync::{Mutex, MutexGuard};
 use super::{Done, sweep};
 use crate::clock::{self, Sleep};
 

@@ -53,6 +53,7 @@ mod label;
 mod node;
 mod stamp;
 mod sweep;
+mod sync;
 mod value;
 mod view;
 

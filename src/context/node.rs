@@ -14,15 +14,14 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-
-use event_listener::Event;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
 use super::after::Hook;
 use super::cause::{Cause, Fate, Origin, Reason};
 use super::label::{Kind, next_id};
 use super::stamp::Stamp;
+use super::sync::{AtomicU16, Event, LazyLock, Mutex, MutexGuard};
 use super::value::{KeyNumber, Slot};
 use super::{ContextError, Label};
 
@@ -158,13 +157,13 @@ impl Node {
     }
 
     pub(super) fn background() -> &'static Arc<Self> {
-        static ROOT: OnceLock<Arc<Node>> = OnceLock::new();
-        ROOT.get_or_init(|| Self::root(Kind::BACKGROUND, 0))
+        static ROOT: LazyLock<Arc<Node>> = LazyLock::new(|| Node::root(Kind::BACKGROUND, 0));
+        LazyLock::force(&ROOT)
     }
 
     pub(super) fn todo() -> &'static Arc<Self> {
-        static ROOT: OnceLock<Arc<Node>> = OnceLock::new();
-        ROOT.get_or_init(|| Self::root(Kind::TODO, bit::TODO))
+        static ROOT: LazyLock<Arc<Node>> = LazyLock::new(|| Node::root(Kind::TODO, bit::TODO));
+        LazyLock::force(&ROOT)
     }
 
     pub(super) fn is_root(&self) -> bool {

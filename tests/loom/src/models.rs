@@ -1,0 +1,424 @@
+//! The models, each a few threads at work on a small tree.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{self, Poll, Wake, Waker};
+use std::time::Duration;
+
+use loom::thread;
+
+use crate::clock;
+use crate::context::{Cancel, Context, ContextError, background};
+
+/// Name, preemptions, model.
+pub(crate) const ALL: &[(&str, usize, fn())] = &[
+    ("cancel_parent_and_child", 3, cancel_parent_and_child),
+    ("cancel_seen_from_beside", 2, cancel_seen_from_beside),
+    ("cancel_watched", 4, cancel_watched),
+    ("cancel_tells_its_cause", 3, cancel_tells_its_cause),
+    ("cancel_one_node_twice", 5, cancel_one_node_twice),
+    ("create_during_cancel", 3, create_during_cancel),
+    ("create_below_during_cancel", 3, create_below_during_cancel),
+    (
+        "create_first_child_during_cancel",
+        5,
+        create_first_child_during_cancel,
+    ),
+    ("drop_between_the_passes", 3, drop_between_the_passes),
+    ("expiry_against_cancel", 3, expiry_against_cancel),
+    (
+        "expiry_against_cancel_above",
+        3,
+        expiry_against_cancel_above,
+    ),
+    ("listen_against_cancel", 4, listen_against_cancel),
+    (
+        "listen_twice_against_cancel",
+        2,
+        listen_twice_against_cancel,
+    ),
+    (
+        "drain_against_create_and_listen",
+        3,
+        drain_against_create_and_listen,
+    ),
+    ("drain_against_cancel", 5, drain_against_cancel),
+    ("emptied_against_drop", 5, emptied_against_drop),
+    (
+        "merge_ended_from_both_sides",
+        3,
+        merge_ended_from_both_sides,
+    ),
+    ("merge_made_during_cancel", 3, merge_made_during_cancel),
+];
+
+/// Counts executions. Of the standard library: loom's own begin anew each time.
+#[derive(Clone, Default)]
+pub(crate) struct Counter(Arc<AtomicUsize>);
+
+impl Counter {
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A future and whether it was woken since it was polled last.
+struct Waiting<F> {
+    future: F,
+    woken: Arc<Flag>,
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl<F: Future + Unpin> Waiting<F> {
+    fn new(future: F) -> Self {
+        Self {
+            future,
+            woken: Arc::new(Flag(AtomicBool::new(false))),
+        }
+    }
+
+    fn poll(&mut self) -> Poll<F::Output> {
+        self.woken.0.store(false, Ordering::SeqCst);
+        let waker = Waker::from(self.woken.clone());
+        Pin::new(&mut self.future).poll(&mut task::Context::from_waker(&waker))
+    }
+
+    /// After everything has happened: whoever had to wait was woken, and is ready now.
+    fn finish(mut self, pending: bool) -> F::Output {
+        assert!(
+            !pending || self.woken.0.load(Ordering::SeqCst),
+            "slept through it"
+        );
+        match self.poll() {
+            Poll::Ready(output) => output,
+            Poll::Pending => panic!("woken for nothing"),
+        }
+    }
+}
+
+/// A future that waits already.
+fn waiting<F: Future + Unpin>(future: F) -> Waiting<F> {
+    let mut waiting = Waiting::new(future);
+    assert!(waiting.poll().is_pending());
+    waiting
+}
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn three() -> [(Context, Cancel); 3] {
+    let a = background().with_cancel();
+    let b = a.0.with_cancel();
+    let c = b.0.with_cancel();
+    [a, b, c]
+}
+
+fn origin(ctx: &Context) -> u64 {
+    ctx.cause().unwrap().origin().id
+}
+
+fn cancel_parent_and_child() {
+    let [(a, a_cancel), (b, b_cancel), (c, _c)] = three();
+    let waiter = waiting(c.done());
+    let seen = c.clone();
+    let child = thread::spawn(move || {
+        b_cancel.cancel();
+        // Whoever of the two ended b: what is below has ended when either returns.
+        assert!(seen.err().is_some());
+        b_cancel
+    });
+    a_cancel.cancel();
+    assert!(b.err().is_some() && c.err().is_some());
+    let _b_cancel = child.join().unwrap();
+    assert_eq!(waiter.finish(true), ContextError::Canceled);
+    assert_eq!(origin(&a), a.id());
+    assert!(origin(&b) == a.id() || origin(&b) == b.id());
+    assert_eq!(origin(&c), origin(&b));
+}
+
+fn cancel_seen_from_beside() {
+    let [(a, a_cancel), (b, b_cancel), (c, _c)] = three();
+    let top = thread::spawn(move || {
+        a_cancel.cancel();
+        a_cancel
+    });
+    let middle = thread::spawn(move || {
+        b_cancel.cancel();
+        b_cancel
+    });
+    // Nobody sees an ended node above a live one.
+    if a.err().is_some() {
+        assert!(b.err().is_some() && c.err().is_some());
+    }
+    if b.err().is_some() {
+        assert!(c.err().is_some());
+    }
+    let _handles = (top.join().unwrap(), middle.join().unwrap());
+}
+
+fn cancel_watched() {
+    let [(a, cancel), (b, _b), (c, _c)] = three();
+    let ending = thread::spawn(move || {
+        cancel.cancel();
+        cancel
+    });
+    if a.err().is_some() {
+        assert!(b.err().is_some());
+    }
+    if b.err().is_some() {
+        assert!(c.err().is_some());
+    }
+    let _cancel = ending.join().unwrap();
+}
+
+fn cancel_tells_its_cause() {
+    let (top, cancel) = background().with_cancel();
+    let (below, _below) = top.with_cancel();
+    let ending = thread::spawn(move || {
+        cancel.cancel_because("told");
+        cancel
+    });
+    if below.err().is_some() {
+        assert!(below.cause().unwrap().brief().to_string().ends_with("told"));
+    }
+    let _cancel = ending.join().unwrap();
+}
+
+fn cancel_one_node_twice() {
+    let (ctx, cancel) = background().with_cancel();
+    let waiter = waiting(ctx.done());
+    let cancel = Arc::new(cancel);
+    let other = cancel.clone();
+    let thread = thread::spawn(move || {
+        let nodes = other.cancel_because("other").nodes;
+        drop(other);
+        nodes
+    });
+    let mine = cancel.cancel_because("mine").nodes;
+    let said = ctx.cause().unwrap().brief().to_string();
+    assert_eq!(mine + thread.join().unwrap(), 1);
+    assert_eq!(ctx.cause().unwrap().brief().to_string(), said);
+    assert_eq!(said.ends_with("mine"), mine == 1);
+    assert_eq!(waiter.finish(true), ContextError::Canceled);
+}
+
+fn create_during_cancel() {
+    let (parent, cancel) = background().with_cancel();
+    let (_elder, _keep) = parent.with_cancel();
+    let id = parent.id();
+    let ending = thread::spawn(move || {
+        cancel.cancel_because("race");
+        cancel
+    });
+    let (child, _child) = parent.with_cancel();
+    let mut waiter = Waiting::new(child.done());
+    let pending = waiter.poll().is_pending();
+    let _cancel = ending.join().unwrap();
+    assert_eq!(waiter.finish(pending), ContextError::Canceled);
+    assert_eq!(origin(&child), id);
+}
+
+fn create_first_child_during_cancel() {
+    let (parent, cancel) = background().with_cancel();
+    let ending = thread::spawn(move || {
+        cancel.cancel();
+        cancel
+    });
+    let (child, _child) = parent.with_cancel();
+    if parent.err().is_some() {
+        assert!(child.err().is_some());
+    }
+    let _cancel = ending.join().unwrap();
+    assert!(child.err().is_some());
+}
+
+fn create_below_during_cancel() {
+    let (top, cancel) = background().with_cancel();
+    let (parent, _parent) = top.with_cancel();
+    let ending = thread::spawn(move || {
+        cancel.cancel();
+        cancel
+    });
+    let (child, _child) = parent.with_cancel();
+    let mut waiter = Waiting::new(child.done());
+    let pending = waiter.poll().is_pending();
+    let _cancel = ending.join().unwrap();
+    assert_eq!(waiter.finish(pending), ContextError::Canceled);
+    assert_eq!(origin(&child), top.id());
+}
+
+fn drop_between_the_passes() {
+    let [(a, a_cancel), (b, b_cancel), (c, c_cancel)] = three();
+    let waiter = waiting(c.done());
+    let dropping = thread::spawn(move || drop((c, c_cancel, b_cancel, b)));
+    a_cancel.cancel();
+    dropping.join().unwrap();
+    assert_eq!(waiter.finish(true), ContextError::Canceled);
+    assert!(waiting_for_nobody(&a));
+}
+
+fn waiting_for_nobody(ctx: &Context) -> bool {
+    Waiting::new(ctx.emptied()).poll().is_ready()
+}
+
+fn expiry_against_cancel() {
+    let (ctx, cancel) = background().with_timeout(ms(10));
+    let (child, _child) = ctx.with_cancel();
+    let waiter = waiting(child.done());
+    let late = ctx.clone();
+    let looking = thread::spawn(move || {
+        clock::advance(ms(10));
+        late.err().unwrap()
+    });
+    cancel.cancel_because("early");
+    let mine = ctx.err().unwrap();
+    assert_eq!(looking.join().unwrap(), mine);
+    assert_eq!(ctx.cause().unwrap().kind(), mine);
+    assert_eq!((child.err(), origin(&child)), (Some(mine), ctx.id()));
+    assert_eq!(waiter.finish(true), mine);
+}
+
+fn expiry_against_cancel_above() {
+    let (top, cancel) = background().with_cancel();
+    let (ctx, _ctx) = top.with_timeout(ms(10));
+    let (below, _below) = ctx.with_cancel();
+    let late = below.clone();
+    let looking = thread::spawn(move || {
+        clock::advance(ms(10));
+        late.err().unwrap()
+    });
+    cancel.cancel();
+    let mine = below.err().unwrap();
+    assert_eq!(looking.join().unwrap(), mine);
+    assert_eq!(
+        (ctx.err(), top.err()),
+        (Some(mine), Some(ContextError::Canceled))
+    );
+    let ender = if mine.is_timeout() { &ctx } else { &top };
+    assert_eq!(origin(&below), ender.id());
+}
+
+fn listen_against_cancel() {
+    let (ctx, cancel) = background().with_cancel();
+    let mut waiter = Waiting::new(ctx.done());
+    let ending = thread::spawn(move || {
+        cancel.cancel();
+        cancel
+    });
+    let pending = waiter.poll().is_pending();
+    let _cancel = ending.join().unwrap();
+    assert_eq!(waiter.finish(pending), ContextError::Canceled);
+}
+
+fn listen_twice_against_cancel() {
+    let (parent, cancel) = background().with_cancel();
+    let (ctx, _ctx) = parent.with_cancel();
+    let (mut mine, mut other) = (Waiting::new(ctx.done()), Waiting::new(ctx.done()));
+    let ending = thread::spawn(move || {
+        cancel.cancel();
+        cancel
+    });
+    let listening = thread::spawn(move || {
+        let pending = other.poll().is_pending();
+        (other, pending)
+    });
+    let pending = mine.poll().is_pending();
+    let _cancel = ending.join().unwrap();
+    let (other, other_pending) = listening.join().unwrap();
+    assert_eq!(mine.finish(pending), ContextError::Canceled);
+    assert_eq!(other.finish(other_pending), ContextError::Canceled);
+}
+
+fn drain_against_create_and_listen() {
+    let (parent, cancel) = background().with_cancel();
+    let (elder, _elder) = parent.with_cancel();
+    let mut waiter = Waiting::new(elder.draining());
+    let draining = thread::spawn(move || {
+        cancel.drain();
+        cancel
+    });
+    let pending = waiter.poll().is_pending();
+    let (child, _child) = parent.with_cancel();
+    let _cancel = draining.join().unwrap();
+    waiter.finish(pending);
+    assert!(child.is_draining() && child.err().is_none());
+}
+
+fn drain_against_cancel() {
+    let (parent, cancel) = background().with_cancel();
+    let (child, child_cancel) = parent.with_cancel();
+    let (drains, ends) = (waiting(child.draining()), waiting(child.done()));
+    let draining = thread::spawn(move || {
+        cancel.drain();
+        cancel
+    });
+    child_cancel.cancel();
+    let _cancel = draining.join().unwrap();
+    drains.finish(true);
+    assert_eq!(ends.finish(true), ContextError::Canceled);
+    assert_eq!(parent.err(), None);
+}
+
+fn emptied_against_drop() {
+    let (parent, _parent) = background().with_cancel();
+    let (child, cancel) = parent.with_cancel();
+    let (below, below_cancel) = child.with_cancel();
+    let dropping = thread::spawn(move || drop((below, below_cancel)));
+    let mut waiter = Waiting::new(parent.emptied());
+    let pending = waiter.poll().is_pending();
+    assert!(pending);
+    drop((child, cancel));
+    dropping.join().unwrap();
+    waiter.finish(pending);
+}
+
+fn merge_ended_from_both_sides() {
+    let (a, a_cancel) = background().with_cancel();
+    let (b, b_cancel) = background().with_cancel();
+    let merged = Context::any([&a, &b]);
+    let (below, _below) = merged.with_cancel();
+    let waiter = waiting(below.done());
+    let other = thread::spawn(move || {
+        b_cancel.cancel();
+        b_cancel
+    });
+    a_cancel.cancel();
+    assert!(merged.err().is_some() && below.err().is_some());
+    let said = origin(&below);
+    let _b_cancel = other.join().unwrap();
+    assert_eq!(waiter.finish(true), ContextError::Canceled);
+    assert_eq!((origin(&below), origin(&merged)), (said, said));
+}
+
+fn merge_made_during_cancel() {
+    let (a, _a) = background().with_cancel();
+    let (b, b_cancel) = background().with_cancel();
+    let id = b.id();
+    let ending = thread::spawn(move || {
+        b_cancel.cancel();
+        b_cancel
+    });
+    let merged = Context::any([&a, &b]);
+    if b.err().is_some() {
+        assert!(merged.err().is_some());
+    }
+    let mut waiter = Waiting::new(merged.done());
+    let pending = waiter.poll().is_pending();
+    let _b_cancel = ending.join().unwrap();
+    assert_eq!(waiter.finish(pending), ContextError::Canceled);
+    assert_eq!(origin(&merged), id);
+}
