@@ -10,6 +10,7 @@ use std::task::{self, Poll};
 
 use async_io::Async;
 use futures_lite::{AsyncRead, AsyncWrite};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
     self, AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, ipproto, sockopt,
@@ -206,6 +207,17 @@ pub struct Accepted {
 }
 
 impl Listener {
+    /// Ready when a connection waits to be accepted. It stays there: another worker may take it first.
+    pub fn poll_waiting(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        self.source.poll_read_with(cx, |fd| {
+            let mut asked = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+            match poll(&mut asked, Some(&Timespec::default()))? {
+                0 => Err(Errno::AGAIN),
+                _ => Ok(((), false)),
+            }
+        })
+    }
+
     /// Takes the next connection.
     ///
     /// # Errors

@@ -184,6 +184,8 @@ pub struct Gateway<D: Dial> {
     sessions: RefCell<Slab<Rc<Standing>>>,
     /// No further request is taken; what runs may end.
     draining: Cell<bool>,
+    /// Who waits for a session to idle.
+    crowd: RefCell<Vec<Waker>>,
     /// Who waits for the last session to end.
     emptied: RefCell<Option<Waker>>,
     /// The flusher of the log, while it waits for something to be recorded.
@@ -207,6 +209,7 @@ impl<D: Dial> Gateway<D> {
             heads: RefCell::default(),
             sessions: RefCell::default(),
             draining: Cell::new(false),
+            crowd: RefCell::default(),
             emptied: RefCell::default(),
             recorded: RefCell::default(),
         }
@@ -245,19 +248,20 @@ impl<D: Dial> Gateway<D> {
         Poll::Pending
     }
 
-    /// Closes the session that has idled longest, to make room. False where none idles.
-    pub fn close_idlest(&self) -> bool {
+    /// Closes the session that has idled longest, to make room. Where none idles, whoever asks is woken when one does.
+    pub fn poll_close_idlest(&self, cx: &task::Context<'_>) -> Poll<()> {
         let sessions = self.sessions.borrow();
         let idlest = sessions
             .iter()
             .filter_map(|(_, s)| Some((s.idle_since.get()?, s)))
             .min_by_key(|(at, _)| *at);
         let Some((_, session)) = idlest else {
-            return false;
+            self.crowd.borrow_mut().push(cx.waker().clone());
+            return Poll::Pending;
         };
         session.evicted.set(true);
         session.wake();
-        true
+        Poll::Ready(())
     }
 
     /// Hands the access log over whenever something was recorded, a little later so that more can come along.
@@ -391,6 +395,11 @@ impl<D: Dial> Entered<D> {
 
     pub(super) fn set_idle(&self, since: Option<Instant>) {
         self.standing.idle_since.set(since);
+        if since.is_some() {
+            for waiting in self.gateway.crowd.borrow_mut().drain(..) {
+                waiting.wake();
+            }
+        }
     }
 }
 

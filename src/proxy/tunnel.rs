@@ -81,6 +81,11 @@ pub(super) async fn run<C: Stream, D: Dial>(
     };
     let ended = unless_idle(&ctx, gateway.rules.timeouts.tunnel, &last, both).await;
     if let Err(error) = ended {
+        if matches!(error.what, What::Gone | What::Io(_)) {
+            // One side was cut; to the other, a clean end would look like the whole.
+            session.client.abort();
+            origin.stream.abort();
+        }
         if !matches!(error.what, What::Gone | What::Io(_)) {
             told.cause = Some(error.cause().into_owned());
             gateway.scribe.trouble(format_args!(

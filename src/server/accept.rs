@@ -63,7 +63,7 @@ impl Door {
     pub(super) async fn accept(self: &Rc<Self>, listener: &Listener, ctx: &Context) {
         loop {
             for _ in 0..ACCEPTS_PER_TURN {
-                self.make_room().await;
+                self.make_room(listener).await;
                 match poll_fn(|cx| listener.poll_accept(cx)).await {
                     Ok(accepted) => self.begin(accepted, ctx),
                     Err(error) => {
@@ -90,16 +90,18 @@ impl Door {
         self.live.get() == 0
     }
 
-    /// Waits until one more session may be: the one that has idled longest makes way, if one idles.
-    async fn make_room(&self) {
-        if self.live.get() >= self.connections_max {
-            self.gateway.close_idlest();
-        }
+    /// Waits until one more session may be. As soon as somebody waits for it, the session that has idled longest makes
+    /// way, or else the first that comes to idle.
+    async fn make_room(&self, listener: &Listener) {
         poll_fn(|cx| {
             if self.live.get() < self.connections_max {
                 return Poll::Ready(());
             }
             self.waiting.borrow_mut().push(cx.waker().clone());
+            // An error is for accept to meet.
+            if listener.poll_waiting(cx).is_ready() {
+                let _ = self.gateway.poll_close_idlest(cx);
+            }
             Poll::Pending
         })
         .await;

@@ -27,3 +27,9 @@ mod context_go;
 
 /// The end of a server: what may finish, what must not begin.
 mod drain;
+
+/// Connections that become tunnels, and those that must not.
+mod upgrade;
+
+/// What the kernel does to sockets: ends that come with data, resets, unix sockets, want of descriptors, many at once.
+mod sockets;

@@ -4,12 +4,14 @@
 //! Nothing here sleeps for correctness: whoever waits, waits for a condition, for [`PATIENCE`] at most.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -19,6 +21,7 @@ use osier::net::address::Address;
 use osier::proxy::gateway::{Endpoint, Target};
 use osier::server::{Options, Server, Stopper};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// For how long a condition is waited for. No test takes so long unless it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -226,6 +229,12 @@ impl Wire {
             }
         }
         taken
+    }
+
+    /// From here on, what is written waits for more: an end that follows goes out in the same segment.
+    pub(crate) fn hold_back(&self) {
+        rustix::net::sockopt::set_tcp_nodelay(self, false).unwrap();
+        rustix::net::sockopt::set_tcp_cork(self, true).unwrap();
     }
 
     /// Writes octet by octet.
@@ -807,6 +816,146 @@ pub(crate) fn full_listener() -> (Endpoint, (OwnedFd, Vec<OwnedFd>)) {
         })
         .collect();
     (endpoint(Address::Inet(address)), (listener, waiting))
+}
+
+/// The built command, running.
+#[derive(Debug)]
+pub(crate) struct Osier {
+    child: Child,
+    /// What it says on standard error, line by line, as it comes.
+    said: Receiver<String>,
+    /// The line at start.
+    announced: String,
+    address: SocketAddr,
+    admin: Option<SocketAddr>,
+}
+
+impl Osier {
+    /// The command, not started yet.
+    pub(crate) fn command(arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_osier"));
+        command.args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// As a proxy in front of an origin.
+    pub(crate) fn in_front_of(origin: &Scripted, more: &[&str]) -> Self {
+        let to = origin.address().to_string();
+        Self::serving(Self::command(&proxy_arguments(&to, more)))
+    }
+
+    /// The same, with so few descriptors at most.
+    pub(crate) fn with_limit(descriptors: u32, origin: &Scripted, more: &[&str]) -> Self {
+        Self::with_limit_to(descriptors, origin.address(), more)
+    }
+
+    /// The same, in front of an address.
+    pub(crate) fn with_limit_to(descriptors: u32, to: &Address, more: &[&str]) -> Self {
+        let to = to.to_string();
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("ulimit -n {descriptors}; exec \"$@\"")])
+            .args(["sh", env!("CARGO_BIN_EXE_osier")])
+            .args(proxy_arguments(&to, more))
+            .stdin(Stdio::null());
+        Self::serving(command)
+    }
+
+    /// Starts a command that serves, and waits for its line at start.
+    pub(crate) fn serving(mut command: Command) -> Self {
+        command.stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (sender, said) = channel();
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let announced = said.recv_timeout(PATIENCE).unwrap();
+        let after = |word: &str| {
+            let rest = announced.split(word).nth(1)?;
+            let rest = rest.strip_prefix("http://")?;
+            rest.split([' ', ',']).next()?.parse().ok()
+        };
+        let address = after(": ").unwrap_or_else(|| panic!("it says: {announced}"));
+        let admin = after("admin on ");
+        Self {
+            child,
+            said,
+            announced,
+            address,
+            admin,
+        }
+    }
+
+    pub(crate) fn announced(&self) -> &str {
+        &self.announced
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn connect(&self) -> Wire {
+        Wire::connect(self.address)
+    }
+
+    /// The admin interface as `--admin` takes it.
+    pub(crate) fn admin(&self) -> String {
+        format!("http://{}", self.admin.unwrap())
+    }
+
+    /// Waits until the client's connection was accepted.
+    pub(crate) fn wait_for_session(&self, client: &Wire) {
+        let label = client.local_addr().to_string();
+        wait_for("the session", || {
+            let request = "GET /tree HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+            let tree = Wire::connect(self.admin.unwrap()).ask(request);
+            tree.text().contains(&label).then_some(())
+        });
+    }
+
+    /// The next line it says on standard error.
+    pub(crate) fn hear(&self) -> String {
+        self.said.recv_timeout(PATIENCE).unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end, and returns the exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        wait_for("the command's end", || self.child.try_wait().unwrap()).code()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Osier {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn proxy_arguments<'a>(to: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec![
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+        "--to",
+        to,
+    ];
+    arguments.extend(more);
+    arguments
 }
 
 /// A JSON value (RFC 8259), as far as the admin interface needs it.
