@@ -24,7 +24,7 @@ use crate::runtime::buffer::{Buffer, Buffers};
 /// How long an exchange waits for another to give its descriptor back.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
 
-/// A connection to `endpoint`: one that idles, or a new one.
+/// A new connection to `endpoint`, where none idles.
 ///
 /// # Errors
 /// No address could be connected to, or not in time.
@@ -34,9 +34,6 @@ pub(super) async fn connect<D: Dial>(
     endpoint: usize,
     addresses: &[crate::net::address::Address],
 ) -> Result<Pooled<D::Stream>, Error> {
-    if let Some(pooled) = gateway.pool.take(endpoint) {
-        return Ok(pooled);
-    }
     let limit = (Timeout::Connect, gateway.rules.timeouts.connect);
     let dialed = within(ctx, Phase::Connect, limit, async {
         loop {

@@ -326,33 +326,37 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         told: &mut Told,
         reply: &mut Reply,
     ) -> Result<Outcome<D::Stream>, Failed> {
-        let timeouts = &self.gateway.rules.timeouts;
+        let idle = self.gateway.pool.take(index);
+        let goes_at_once = idle.is_some() && reply.request_read;
         let named = self.ctx.named("attempt", Label::new(&endpoint.name));
-        // The budget for the response head runs from the moment the request is in; a body still arriving is under its
-        // own timeout.
-        let budget = if reply.request_read {
-            timeouts.request
-        } else {
-            None
-        };
-        let (ctx, cancel) = match budget {
-            Some(budget) => named.with_deadline_cause(
-                clock::later(self.started, budget),
-                Reason::Static(Timeout::Request.as_static()),
-            ),
+        let (ctx, cancel) = match self.due(reply.request_read, goes_at_once) {
+            Some((at, timeout)) => {
+                named.with_deadline_cause(at, Reason::Static(timeout.as_static()))
+            }
             None => named.with_cancel(),
         };
-        let owed = owed(input.as_ref(), framed, reply);
-        let connecting = attempt::connect(self.gateway, &ctx, index, &endpoint.addresses);
-        let origin =
-            while_client_stays(&self.session.client, &self.cancel, &owed, connecting).await?;
+        // A request that goes at once has its response's deadline on the attempt; for any other that wait begins
+        // later, and is a node of its own.
+        let limit = if goes_at_once {
+            (Timeout::Response, None)
+        } else {
+            self.response_limit()
+        };
+        let origin = match idle {
+            Some(origin) => origin,
+            None => {
+                let owed = owed(input.as_ref(), framed, reply);
+                let connecting = attempt::connect(self.gateway, &ctx, index, &endpoint.addresses);
+                while_client_stays(&self.session.client, &self.cancel, &owed, connecting).await?
+            }
+        };
         told.connect = Some(self.elapsed());
         let is_reused = origin.exchanges > 0;
         let tried = self
             .carry(
                 endpoint,
                 origin,
-                (ctx, cancel),
+                (ctx, cancel, limit),
                 framed,
                 input,
                 heads,
@@ -375,7 +379,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         &self,
         endpoint: &Endpoint,
         origin: Pooled<D::Stream>,
-        (ctx, cancel): (Context, Cancel),
+        (ctx, cancel, limit): (Context, Cancel, (Timeout, Option<Duration>)),
         framed: &Framed,
         input: &mut Option<Buffer>,
         heads: &mut Heads,
@@ -433,6 +437,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
                     request,
                     request_out,
                     &mut reply.continued,
+                    limit,
                 )
                 .await?;
                 told.first = Some(self.elapsed());
@@ -563,6 +568,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         request: &RequestHead,
         sent: &RequestHead,
         continued: &mut bool,
+        limit: (Timeout, Option<Duration>),
     ) -> Result<(), Error> {
         let rules = &self.gateway.rules;
         for interim_count in 0..=rules.limits.interim_max {
@@ -574,7 +580,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
                 buffers: &self.gateway.buffers,
                 is_under_way: interim_count > 0,
             };
-            attempt::await_head(ctx, sending, reading, self.response_limit()).await?;
+            attempt::await_head(ctx, sending, reading, limit).await?;
             match response.status() {
                 101 if grants_upgrade(sent, response) => return Ok(()),
                 101 if sent.asks_for_upgrade() => {
@@ -600,6 +606,20 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             Phase::Await,
             "too_many_interim_responses",
         ))
+    }
+
+    /// When an attempt ends at the latest, and by which timeout. The budget for the response head runs from the moment
+    /// the request is in; a body still arriving is under its own timeout.
+    fn due(&self, request_read: bool, goes_at_once: bool) -> Option<(Instant, Timeout)> {
+        let timeouts = &self.gateway.rules.timeouts;
+        let budget = timeouts.request.filter(|_| request_read);
+        let budget = budget.map(|budget| (clock::later(self.started, budget), Timeout::Request));
+        let response = timeouts.response.filter(|_| goes_at_once);
+        let response = response.map(|limit| (clock::later(clock::now(), limit), Timeout::Response));
+        match (budget, response) {
+            (Some(budget), Some(response)) if budget.0 <= response.0 => Some(budget),
+            (budget, response) => response.or(budget),
+        }
     }
 
     /// From the last request octet on: the response timeout, or the request's budget where that is shorter.
