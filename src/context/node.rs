@@ -678,13 +678,21 @@ impl Links {
             *from = u64::MAX;
             return;
         };
-        for entry in more.entries.iter().skip(more.position(*from)) {
-            if batch.is_full() {
-                return;
+        let entries = &more.entries[more.position(*from)..];
+        for few in entries.chunks(Batch::LEN) {
+            // To upgrade is to wait for the node's memory, one node after the other. Looking first waits for all at once.
+            let is_alive = |entry: &&Entry| entry.child.as_ref().map_or(0, Weak::strong_count) > 0;
+            if few.iter().filter(is_alive).count() == 0 {
+                continue;
             }
-            *from = entry.seq + 1;
-            if let Some(child) = entry.child.as_ref().and_then(Weak::upgrade) {
-                batch.push(child);
+            for entry in few {
+                if batch.is_full() {
+                    return;
+                }
+                *from = entry.seq + 1;
+                if let Some(child) = entry.child.as_ref().and_then(Weak::upgrade) {
+                    batch.push(child);
+                }
             }
         }
         *from = u64::MAX;
