@@ -89,9 +89,9 @@ fn welcome(server: &Server) {
          Try, in another terminal:\n\n\
          \x20 curl {gateway}/            the request, as the origin sees it\n\
          \x20 curl {gateway}/slow        takes ten seconds: time to look at the tree,\n\
-         \x20 osier tree{flag}{pad}and to end that branch with `osier cancel ID`\n\
+         \x20 osier tree{flag}{pad}and to end that branch with `osier cancel ID{flag}`\n\
          \x20 curl -N {gateway}/events   a stream, as it happens; ws://…/ws says everything back\n\n\
          Ctrl-C drains; a second one ends it at once.\n\n",
-        pad = " ".repeat(26_usize.saturating_sub(flag.len()).max(2)),
+        pad = " ".repeat(29_usize.saturating_sub(flag.len()).max(2)),
     ));
 }
