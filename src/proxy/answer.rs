@@ -117,8 +117,12 @@ impl Answer {
         };
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         let _ = write!(head, "Date: {}\r\n", http_date(clock::wall()));
-        head.push_str("Content-Type: text/plain; charset=utf-8\r\n");
-        let _ = write!(head, "Content-Length: {}\r\n", content.len());
+        // RFC 9110 §15.3.5, §15.4.5: these two have no content, whatever is configured.
+        let has_content = !matches!(self.status, 204 | 304);
+        if has_content {
+            head.push_str("Content-Type: text/plain; charset=utf-8\r\n");
+            let _ = write!(head, "Content-Length: {}\r\n", content.len());
+        }
         if !self.cause.is_empty() {
             head.push_str("Proxy-Status: osier");
             if let Some(error_type) = self.error_type {
@@ -142,7 +146,7 @@ impl Answer {
         }
         head.push_str("\r\n");
         out.extend_from_slice(head.as_bytes());
-        if is_head {
+        if is_head || !has_content {
             return 0;
         }
         out.extend_from_slice(&content);

@@ -583,7 +583,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             attempt::await_head(ctx, sending, reading, limit).await?;
             match response.status() {
                 101 if grants_upgrade(sent, response) => return Ok(()),
-                101 if sent.asks_for_upgrade() => {
+                101 if sent.fields().has(Name::Upgrade) => {
                     return Err(Error::origin_sin(
                         Phase::Await,
                         "upgrade_to_another_protocol",

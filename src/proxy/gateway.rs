@@ -318,6 +318,7 @@ impl<D: Dial> Gateway<D> {
         let standing = Rc::new(Standing::default());
         let index = self.sessions.borrow_mut().insert(standing.clone());
         Entered {
+            quiet_since: Cell::new(clock::now()),
             standing,
             index,
             gateway: self.clone(),
@@ -374,6 +375,8 @@ impl Standing {
 
 /// A session's place in the gateway, for as long as it lives.
 pub(super) struct Entered<D: Dial> {
+    /// See [`Entered::quiet_since`].
+    quiet_since: Cell<Instant>,
     standing: Rc<Standing>,
     index: usize,
     gateway: Rc<Gateway<D>>,
@@ -391,6 +394,15 @@ impl<D: Dial> Entered<D> {
             None => *waker = Some(cx.waker().clone()),
         }
         Poll::Pending
+    }
+
+    /// Since when the client has sent nothing, for a session that waits for a request or did so last.
+    pub(super) fn quiet_since(&self) -> Instant {
+        self.quiet_since.get()
+    }
+
+    pub(super) fn set_quiet(&self, since: Instant) {
+        self.quiet_since.set(since);
     }
 
     pub(super) fn set_idle(&self, since: Option<Instant>) {

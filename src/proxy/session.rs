@@ -66,9 +66,10 @@ pub async fn serve<C: Stream, D: Dial>(
             return;
         }
         let next = Box::pin(burst(&session, &entered, &mut input)).await;
+        let quiet = clock::now().saturating_duration_since(entered.quiet_since());
         limit = (
             Timeout::Idle,
-            timeouts.idle.map(|idle| idle.saturating_sub(SOON)),
+            timeouts.idle.map(|idle| idle.saturating_sub(quiet)),
         );
         match next {
             Next::Request => {}
@@ -108,7 +109,10 @@ async fn await_request<C: Stream, D: Dial>(
     entered: &Entered<D>,
     limit: (Timeout, Option<Duration>),
 ) -> bool {
-    entered.set_idle(Some(clock::now()));
+    if limit.0 != Timeout::Idle {
+        entered.set_quiet(clock::now());
+    }
+    entered.set_idle(Some(entered.quiet_since()));
     let readable = async {
         stream::readable(&session.client).await;
         true

@@ -18,6 +18,11 @@ use crate::proxy::error::Drained;
 /// How long what was cancelled at the end of the grace may take to be gone.
 const AFTER_CANCEL: Duration = Duration::from_secs(5);
 
+/// The signals that the control side follows, from here on.
+pub(super) fn signals() -> io::Result<Signals> {
+    Signals::new([Signal::Term, Signal::Int, Signal::Hup, Signal::Usr1])
+}
+
 /// What ends a wait of the control side.
 enum Event {
     /// A signal to drain.
@@ -32,9 +37,8 @@ enum Event {
 
 /// Serves the admin interface and follows signals until every worker has ended. False: some have not, and are not
 /// waited for any longer.
-pub(super) async fn run(server: &Server, admin: &Admin) -> io::Result<bool> {
+pub(super) async fn run(server: &Server, admin: &Admin, mut signals: Signals) -> io::Result<bool> {
     let executor = LocalExecutor::new();
-    let mut signals = Signals::new([Signal::Term, Signal::Int, Signal::Hup, Signal::Usr1])?;
     if let Some(bound) = &server.admin {
         let listener = bound.async_listener()?;
         let executor = &executor;

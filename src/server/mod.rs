@@ -18,6 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
+use async_signal::Signals;
 
 use crate::admin::Admin;
 use crate::context::{self, Cancel, Context};
@@ -91,6 +92,8 @@ pub struct Server {
     log: Log,
     grace: Duration,
     capacity: Capacity,
+    /// Followed from the start, so that none is missed before [`Server::run`].
+    signals: Option<Signals>,
 }
 
 /// The control side's hold on one worker.
@@ -123,6 +126,7 @@ impl Server {
             Some(address) => Some(bind(address, 1, options.may_move)?),
             None => None,
         };
+        let signals = control::signals().map_err(StartError::Worker)?;
         let log = Log::start(&options.access_log).map_err(StartError::Log)?;
         let rules = Arc::new(options.rules);
         let budget = Arc::new(Budget::new(capacity.buffer_octets));
@@ -173,6 +177,7 @@ impl Server {
             log,
             grace: options.grace,
             capacity,
+            signals: Some(signals),
         })
     }
 
@@ -224,7 +229,8 @@ impl Server {
             self.draining.clone(),
             self.admin_hosts.clone(),
         );
-        let ran = smol::block_on(control::run(&self, &admin));
+        let signals = self.signals.take().map_or_else(control::signals, Ok)?;
+        let ran = smol::block_on(control::run(&self, &admin, signals));
         for hand in &mut self.workers {
             if !matches!(ran, Ok(true)) {
                 // It may never end; the thread goes with the process.

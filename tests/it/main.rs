@@ -33,3 +33,10 @@ mod upgrade;
 
 /// What the kernel does to sockets: ends that come with data, resets, unix sockets, want of descriptors, many at once.
 mod sockets;
+
+/// The command: its exit codes, what it says, and what its flags do.
+mod cli;
+/// The proxy as a library: one connection on an executor of one's own, hooks, faked time.
+mod library;
+/// What Go's httputil.ReverseProxy does, sentence by sentence, each a test of ours.
+mod reverse_proxy_go;

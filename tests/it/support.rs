@@ -844,6 +844,11 @@ impl Osier {
         Self::serving(Self::command(&proxy_arguments(&to, more)))
     }
 
+    /// As a proxy in front of an address.
+    pub(crate) fn serving_to(to: &Address, more: &[&str]) -> Self {
+        Self::serving(Self::command(&proxy_arguments(&to.to_string(), more)))
+    }
+
     /// The same, with so few descriptors at most.
     pub(crate) fn with_limit(descriptors: u32, origin: &Scripted, more: &[&str]) -> Self {
         Self::with_limit_to(descriptors, origin.address(), more)
@@ -893,6 +898,16 @@ impl Osier {
 
     pub(crate) fn announced(&self) -> &str {
         &self.announced
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Nobody reads its standard output any more.
+    pub(crate) fn close_stdout(&mut self) {
+        drop(self.child.stdout.take());
     }
 
     pub(crate) fn pid(&self) -> u32 {

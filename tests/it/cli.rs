@@ -1,0 +1,540 @@
+//! The command as a process: what it prints, how it ends.
+
+use std::net::TcpListener;
+use std::process::Output;
+
+use rustix::process::Signal;
+
+use crate::support::{Origin, Osier, Scratch, Wire, json, wait_for};
+
+/// Runs a command that ends by itself.
+fn run(arguments: &[&str]) -> Output {
+    Osier::command(arguments).output().unwrap()
+}
+
+fn text(octets: &[u8]) -> &str {
+    std::str::from_utf8(octets).unwrap()
+}
+
+#[test]
+fn without_arguments_it_prints_the_usage_and_fails() {
+    let output = run(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stdout), "");
+    assert!(text(&output.stderr).contains("osier demo"));
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    for arguments in [
+        &["--help"][..],
+        &["-h"],
+        &["help"],
+        &["help", "cancel"],
+        &["tree", "--help"],
+        &["respond", "-h"],
+        &["demo", "--help"],
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(text(&output.stdout).contains("osier"), "{arguments:?}");
+        assert_eq!(text(&output.stderr), "", "{arguments:?}");
+    }
+    for flag in ["--version", "-V"] {
+        let output = run(&[flag]);
+        assert_eq!(output.status.code(), Some(0));
+        let version = concat!("osier ", env!("CARGO_PKG_VERSION"), "\n");
+        assert_eq!(text(&output.stdout), version);
+    }
+}
+
+#[test]
+fn help_names_every_flag_of_the_contract() {
+    let output = run(&["--help"]);
+    let help = text(&output.stdout);
+    for flag in [
+        "--listen",
+        "--to",
+        "--balance",
+        "--timeout",
+        "--workers",
+        "--admin",
+        "--access-log",
+        "--add-request-header",
+        "--host-header",
+        "--trust",
+    ] {
+        assert!(help.contains(flag), "{flag}");
+    }
+}
+
+#[test]
+fn bad_arguments_are_one_clear_line_and_exit_code_2() {
+    for (arguments, says) in [
+        (&["--listen"][..], "--listen"),
+        (&["--listen", "127.0.0.1:0"], "--to"),
+        (&["--to", "127.0.0.1:1"], "--listen"),
+        (&["--frobnicate"], "--frobnicate"),
+        (&["frobnicate"], "frobnicate"),
+        (&["--listen", "nowhere", "--to", "127.0.0.1:1"], "nowhere"),
+        (&["--listen", "127.0.0.1:x", "--to", "127.0.0.1:1"], "`x`"),
+        (&["--listen", "127.0.0.1:0", "--to", "nowhere"], "nowhere"),
+        (
+            &["--listen", "127.0.0.1:0", "--to", "https://a.example"],
+            "https",
+        ),
+        (
+            &["-l", "127.0.0.1:0", "-t", "127.0.0.1:1", "--timeout", "10"],
+            "10",
+        ),
+        (
+            &["-l", "127.0.0.1:0", "-t", "127.0.0.1:1", "--timeout", "0s"],
+            "0s",
+        ),
+        (
+            &["-l", "127.0.0.1:0", "-t", "127.0.0.1:1", "--workers", "0"],
+            "--workers",
+        ),
+        (
+            &[
+                "-l",
+                "127.0.0.1:0",
+                "-t",
+                "127.0.0.1:1",
+                "--balance",
+                "best",
+            ],
+            "best",
+        ),
+        (
+            &[
+                "-l",
+                "127.0.0.1:0",
+                "-t",
+                "127.0.0.1:1",
+                "--admin",
+                "0.0.0.0:1",
+            ],
+            "0.0.0.0:1",
+        ),
+        (
+            &[
+                "-l",
+                "127.0.0.1:0",
+                "-t",
+                "127.0.0.1:1",
+                "--trust",
+                "10.0.0.0/33",
+            ],
+            "10.0.0.0/33",
+        ),
+        (
+            &[
+                "-l",
+                "127.0.0.1:0",
+                "-t",
+                "127.0.0.1:1",
+                "--add-request-header",
+                "no colon",
+            ],
+            "no colon",
+        ),
+        (
+            &[
+                "-l",
+                "127.0.0.1:0",
+                "-t",
+                "127.0.0.1:1",
+                "--host-header",
+                "a b",
+            ],
+            "a b",
+        ),
+        (&["respond"], "--listen"),
+        (&["respond", "-l", "127.0.0.1:0", "--status", "99"], "99"),
+        (&["respond", "-l", "127.0.0.1:0", "one", "two"], "two"),
+        (&["cancel"], "ID"),
+        (&["cancel", "x"], "x"),
+        (&["tree", "--dotty"], "--dotty"),
+        (&["help", "frobnicate"], "frobnicate"),
+    ] {
+        let output = run(arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+        assert!(said.starts_with("osier: "), "{arguments:?}: {said}");
+        assert!(said.contains(says), "{arguments:?}: {said}");
+        assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_argument_that_is_no_text_is_bad_usage_too() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let output = Osier::command(&[])
+        .arg("--listen")
+        .arg(OsStr::from_bytes(b"\xff\xfe"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_taken_address_is_exit_code_75() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for workers in ["1", "2"] {
+        let output = run(&["-l", &address, "-t", "127.0.0.1:1", "--workers", workers]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(75), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains(&address), "{said}");
+    }
+    let output = run(&[
+        "-l",
+        "127.0.0.1:0",
+        "-t",
+        "127.0.0.1:1",
+        "--admin",
+        &address,
+    ]);
+    assert_eq!(output.status.code(), Some(75));
+}
+
+#[test]
+fn two_of_a_kind_do_not_share_a_port() {
+    let origin = Origin::that_answers();
+    let first = Osier::in_front_of(&origin, &["--workers", "2"]);
+    let address = first.address().to_string();
+    let output = run(&["-l", &address, "-t", "127.0.0.1:1", "--workers", "2"]);
+    assert_eq!(output.status.code(), Some(75));
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_exit_code_1() {
+    let output = run(&["-l", "127.0.0.1:0", "-t", "no-such-host.invalid:80"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("no-such-host.invalid"), "{said}");
+}
+
+#[test]
+fn at_start_it_says_what_listens_where() {
+    let origin = Origin::that_answers();
+    let osier = Osier::in_front_of(&origin, &["--workers", "2"]);
+    let said = osier.announced();
+    for word in [
+        &osier.address().to_string(),
+        &origin.address().to_string(),
+        "2 workers",
+        "connections",
+        "admin on",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn sigterm_and_sigint_drain_and_exit_0() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let origin = Origin::bind();
+        let mut osier = Osier::serving_to(&origin.address(), &["--workers", "1"]);
+        let mut client = osier.connect();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut at_origin = origin.accept();
+        at_origin.read_request();
+        let mut idle = osier.connect();
+        osier.wait_for_session(&idle);
+
+        osier.signal(signal);
+        assert!(osier.hear().contains("draining"));
+        idle.expect_end();
+        assert!(!osier.has_ended());
+        at_origin.answer("finished");
+        let response = client.read_response();
+        assert_eq!(response.text(), "finished");
+        assert_eq!(response.field("connection"), Some("close"));
+        client.expect_end();
+        assert_eq!(osier.wait(), Some(0));
+    }
+}
+
+#[test]
+fn a_second_signal_ends_what_still_runs() {
+    let origin = Origin::bind();
+    let mut osier = Osier::serving_to(&origin.address(), &[]);
+    let mut client = osier.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut at_origin = origin.accept();
+    at_origin.read_request();
+    osier.signal(Signal::TERM);
+    assert!(osier.hear().contains("draining"));
+    osier.signal(Signal::INT);
+    assert_eq!(client.read_response().status(), 503);
+    client.expect_end();
+    at_origin.expect_gone();
+    assert_eq!(osier.wait(), Some(0));
+}
+
+#[test]
+fn hup_and_usr1_end_nothing() {
+    let origin = Origin::that_answers();
+    let log = Scratch::new("rotated.log");
+    let moved = Scratch::new("rotated.log.1");
+    let path = log.path().to_str().unwrap().to_owned();
+    let osier = Osier::in_front_of(&origin, &["--access-log", &path]);
+    let mut client = osier.connect();
+    client.get("/before");
+    let has = |path: &std::path::Path, word: &str| {
+        wait_for(word, || {
+            std::fs::read_to_string(path)
+                .ok()?
+                .contains(word)
+                .then_some(())
+        });
+    };
+    has(log.path(), "/before");
+    std::fs::rename(log.path(), moved.path()).unwrap();
+    osier.signal(Signal::USR1);
+    wait_for("the log to be opened anew", || {
+        log.path().exists().then_some(())
+    });
+    client.get("/after");
+    has(log.path(), "/after");
+    osier.signal(Signal::HUP);
+    assert!(osier.hear().contains("Hup"));
+    assert_eq!(client.get("/still").text(), "/still");
+}
+
+#[test]
+fn a_reader_of_its_output_that_leaves_is_no_reason_to_end() {
+    // A pipe that is closed: writing the access log fails, and SIGPIPE is not to be died of.
+    let origin = Origin::that_answers();
+    let to = origin.address().to_string();
+    let mut command = Osier::command(&["-l", "127.0.0.1:0", "-t", &to, "--access-log", "stdout"]);
+    command.stdout(std::process::Stdio::piped());
+    let mut osier = Osier::serving(command);
+    osier.close_stdout();
+    let mut client = osier.connect();
+    for _ in 0..5 {
+        assert_eq!(client.get("/x").text(), "/x");
+        std::thread::sleep(std::time::Duration::from_millis(30));
+    }
+    assert!(!osier.has_ended());
+}
+
+#[test]
+fn respond_answers_everything_alike() {
+    let osier = Osier::serving(Osier::command(&[
+        "respond",
+        "--listen",
+        "127.0.0.1:0",
+        "--status",
+        "503",
+        "back soon",
+    ]));
+    let mut client = osier.connect();
+    for request in [
+        "GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
+        "DELETE /b HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        let response = client.ask(request);
+        assert_eq!((response.status(), response.text()), (503, "back soon"));
+    }
+    // A body that nobody reads is no next request.
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
+    let response = client.read_response();
+    assert_eq!(
+        (response.status(), response.field("connection")),
+        (503, Some("close"))
+    );
+}
+
+#[test]
+fn respond_with_a_status_that_has_no_content_sends_none() {
+    for status in ["204", "304"] {
+        let osier = Osier::serving(Osier::command(&[
+            "respond",
+            "-l",
+            "127.0.0.1:0",
+            "--status",
+            status,
+        ]));
+        let mut client = osier.connect();
+        for _ in 0..2 {
+            let response = client.get("/");
+            assert_eq!(response.status().to_string(), status);
+            assert_eq!(response.field("content-length"), None);
+        }
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        client.read_head();
+        client.expect_end();
+    }
+}
+
+#[test]
+fn respond_to_head_sends_no_body() {
+    let osier = Osier::serving(Osier::command(&["respond", "-l", "127.0.0.1:0", "hello"]));
+    let mut client = osier.connect();
+    client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.read_head().field("content-length"), Some("5"));
+    assert_eq!(client.get("/").text(), "hello");
+}
+
+#[test]
+fn tree_shows_what_runs_and_cancel_ends_it() {
+    let origin = Origin::bind();
+    let osier = Osier::serving_to(&origin.address(), &[]);
+    let mut client = osier.connect();
+    client.send("GET /watched HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut at_origin = origin.accept();
+    at_origin.read_request();
+    let admin = osier.admin();
+
+    let output = run(&["tree", "--admin", &admin]);
+    assert_eq!(output.status.code(), Some(0));
+    let tree = text(&output.stdout);
+    let line = tree
+        .lines()
+        .find(|line| line.contains("GET /watched"))
+        .unwrap();
+    let id = line.split('#').nth(1).unwrap().split(' ').next().unwrap();
+    let output = run(&["tree", "--json", "--admin", &admin]);
+    assert_eq!(json(text(&output.stdout))["kind"].text(), "server");
+
+    let output = run(&["cancel", id, "--because", "seen enough", "--admin", &admin]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output.stdout).contains("nodes"));
+    let response = client.read_response();
+    assert_eq!(response.status(), 503);
+    assert!(response.text().contains("admin:seen enough"));
+    at_origin.expect_gone();
+
+    // It is gone now.
+    let output = run(&["cancel", id, "--admin", &admin]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr).lines().count(), 1);
+}
+
+#[test]
+fn tree_of_nobody_is_exit_code_1() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let output = run(&["tree", "--admin", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr).lines().count(), 1);
+    assert!(text(&output.stderr).contains(&address));
+}
+
+#[test]
+fn the_admin_interface_may_be_a_unix_socket() {
+    let origin = Origin::that_answers();
+    let socket = Scratch::new("admin.sock");
+    let admin = format!("unix:{}", socket.path().display());
+    let to = origin.address().to_string();
+    let mut osier = Osier::serving(Osier::command(&[
+        "-l",
+        "127.0.0.1:0",
+        "-t",
+        &to,
+        "--admin",
+        &admin,
+    ]));
+    let output = run(&["tree", "--admin", &admin]);
+    assert!(text(&output.stdout).starts_with("server#"), "{output:?}");
+    let mut direct = Wire::connect_unix(socket.path());
+    let request = "GET /tree HTTP/1.1\r\nHost: evil.example\r\n\r\n";
+    assert_eq!(direct.ask(request).status(), 403);
+    osier.signal(Signal::TERM);
+    assert_eq!(osier.wait(), Some(0));
+    assert!(!socket.path().exists());
+}
+
+#[test]
+fn the_flags_do_what_they_say() {
+    let origin = Origin::that_answers();
+    let base = format!("http://{}/base", origin.address());
+    let osier = Osier::serving(Osier::command(&[
+        "-l",
+        "127.0.0.1:0",
+        "-t",
+        &base,
+        "--host-header",
+        "inner.example",
+        "--add-request-header",
+        "X-Realm:  blue ",
+        "--trust",
+        "private",
+        "--balance",
+        "round_robin",
+        "--timeout",
+        "5s",
+        "--workers",
+        "1",
+    ]));
+    let mut client = osier.connect();
+    let response =
+        client.ask("GET /x HTTP/1.1\r\nHost: outer.example\r\nX-Forwarded-For: 9.9.9.9\r\n\r\n");
+    assert_eq!(response.text(), "/base/x");
+    let (_, request) = origin.requests().remove(0);
+    assert_eq!(request.field("host"), Some("inner.example"));
+    assert_eq!(request.field("x-realm"), Some("blue"));
+    assert_eq!(request.field("x-forwarded-for"), Some("9.9.9.9, 127.0.0.1"));
+    assert_eq!(request.field("x-forwarded-host"), Some("outer.example"));
+}
+
+#[test]
+fn timeout_is_the_request_budget() {
+    let origin = Origin::bind();
+    let osier = Osier::serving_to(&origin.address(), &["--timeout", "100ms"]);
+    let mut client = osier.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut at_origin = origin.accept();
+    at_origin.read_request();
+    let response = client.read_response();
+    assert_eq!(response.status(), 504);
+    assert!(response.text().contains("deadline:request"));
+}
+
+#[test]
+fn demo_serves_its_origin_and_its_tree() {
+    let mut command = Osier::command(&["demo"]);
+    command.stdout(std::process::Stdio::null());
+    let mut osier = Osier::serving(command);
+    let mut client = osier.connect();
+    let echo = client.get("/hello?there");
+    assert_eq!(echo.status(), 200);
+    assert!(
+        echo.text().contains("GET /hello?there HTTP/1.1"),
+        "{echo:?}"
+    );
+    assert_eq!(client.get("/slow?ms=1").status(), 200);
+    client.send(
+        "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    let response = client.read_head();
+    assert_eq!(
+        response.field("sec-websocket-accept"),
+        Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+    );
+    // RFC 6455 §5.7: a masked "Hello", and the same without its mask.
+    client.send(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+    client.expect(b"\x81\x05Hello");
+    client.send(b"\x88\x80\0\0\0\0");
+    client.expect(b"\x88\0");
+
+    let mut events = osier.connect();
+    events.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n");
+    events.read_until("data: event 1\n\n");
+    let output = run(&["tree", "--admin", &osier.admin()]);
+    assert!(text(&output.stdout).contains("GET /events"), "{output:?}");
+    // Two that are not heard one by one may be one.
+    osier.signal(Signal::INT);
+    assert!(osier.hear().contains("draining"));
+    osier.signal(Signal::INT);
+    assert_eq!(osier.wait(), Some(0));
+}
