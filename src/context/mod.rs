@@ -39,6 +39,28 @@
 //! assert_eq!(lookup.cause().unwrap().brief().to_string(), "context canceled: client closed");
 //! ```
 //!
+//! # Two signals, and the join
+//!
+//! ```text
+//!     drain     accept no new work, finish what runs      is_draining, draining    nothing has ended
+//!     cancel    stop                                      err, cause, done         everything below has ended
+//!     emptied   nobody is left                            emptied, emptied_within  every handle below is dropped
+//! ```
+//!
+//! They go down the tree in this order when a program leaves in peace; the join comes up again. A task that owns its
+//! [`Context`] for as long as it runs is joined by that, and named if it stays.
+//!
+//! # Why `done` is a future that owns its node
+//!
+//! In Go it is a channel that is closed, made when somebody first asks. Here it is a future that does nothing before
+//! it has to wait: it looks at the node's one word, leaves a mark there that somebody listens, and looks again. The end
+//! of the node changes the same word. So one of the two is first: either the end sees the mark and wakes the listener, or
+//! the listener sees the end and does not sleep. A node that nobody waits for costs its end nothing, and one load of that
+//! word is also what [`err`](Context::err) is, so `err` and `done` can never disagree. The future owns the node, because
+//! whoever waits must be woken even if every handle is dropped meanwhile.
+//!
+//! The numbered examples of this crate show all of this at work, from a channel that is closed to the usual traps.
+//!
 //! [`Canceled`]: ContextError::Canceled
 //! [`DeadlineExceeded`]: ContextError::DeadlineExceeded
 

@@ -241,7 +241,7 @@ impl Node {
     }
 
     /// The child's fields. `state` is the parent's as it is inherited.
-    #[inline]
+    #[inline(always)]
     fn grow(&self, seed: Seed, parent: Option<Arc<Self>>, seq: u64, id: u64, state: u16) -> Self {
         let shielded = seed.bits & bit::SHIELD != 0;
         let above = if shielded {
