@@ -323,6 +323,42 @@ fn the_response_timeout_runs_from_the_last_octet_of_the_request() {
 }
 
 #[test]
+fn interim_responses_do_not_buy_time() {
+    for request in [
+        GET,
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab",
+    ] {
+        let stage = Stage::new();
+        let (client, _cancel) = stage.connect();
+        stage.send(&client, request);
+        let at_origin = stage.accept();
+        // From the last octet of the request to the first of the final response: 30 s.
+        stage.advance(seconds(20));
+        stage.send(&at_origin, "HTTP/1.1 102 Processing\r\n\r\n");
+        assert!(client.take().starts_with("HTTP/1.1 102 "));
+        stage.advance(seconds(10));
+        let response = client.take();
+        assert!(response.starts_with("HTTP/1.1 504 "), "{response}");
+        assert!(response.contains("response_timeout"), "{response}");
+    }
+}
+
+#[test]
+fn a_client_that_waits_for_its_100_does_not_stall() {
+    // It is the origin's turn: only its own timeouts run.
+    let stage = Stage::new();
+    let (client, _cancel) = stage.connect();
+    stage.send(
+        &client,
+        "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+    );
+    let _at_origin = stage.accept();
+    stage.advance(seconds(100));
+    let response = client.take();
+    assert!(response.starts_with("HTTP/1.1 504 "), "{response}");
+}
+
+#[test]
 fn a_body_may_take_for_ever_as_long_as_it_moves() {
     let stage = Stage::new();
     let (client, _cancel) = stage.connect();

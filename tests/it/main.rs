@@ -40,3 +40,6 @@ mod cli;
 mod library;
 /// What Go's httputil.ReverseProxy does, sentence by sentence, each a test of ours.
 mod reverse_proxy_go;
+
+/// What the tests of Go's net/http ask of a server and of a client, as far as a proxy is either.
+mod net_http_go;

@@ -514,7 +514,7 @@ fn b_31_escapes_survive() {
         assert_eq!(joined_on_the_wire(base, path), whole, "{base} + {path}");
     }
     assert_eq!(joined("/a%2Fb%2F", "c"), "/a%2Fb%2F/c");
-    // What does not unescape is refused; Go would escape the percent sign.
+    // What does not unescape is refused before it is joined with anything.
     let origin = Origin::that_answers();
     let house = House::to(origin.endpoint());
     assert_eq!(house.connect().get("/%zz").status(), 400);

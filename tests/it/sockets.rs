@@ -496,6 +496,77 @@ fn with_none_idle_the_next_waits_until_one_is() {
 }
 
 #[test]
+fn waiting_costs_nothing_whatever_is_waited_for() {
+    // Ends stay visible once they were seen, so each of these is a chance to ask the kernel again and again.
+    let origin = Origin::bind();
+    let osier = Osier::serving_to(&origin.address(), &["--workers", "1"]);
+    let mut kept = Vec::new();
+
+    // Idle, and idle in the middle of a head.
+    kept.push(osier.connect());
+    let mut client = osier.connect();
+    client.send("GET / HT");
+    kept.push(client);
+
+    // A response awaited, with another request and an end behind it.
+    let mut client = osier.connect();
+    client.send(GET);
+    let mut at_origin = origin.accept();
+    at_origin.read_request();
+    client.send(GET);
+    client.finish();
+    kept.extend([client, at_origin]);
+
+    // Tunnels, each with one direction ended.
+    for client_first in [true, false] {
+        let mut client = osier.connect();
+        client.send(
+            "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        );
+        let mut at_origin = origin.accept();
+        at_origin.read_request();
+        at_origin.send(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        );
+        client.read_head();
+        if client_first {
+            client.finish();
+            at_origin.expect_end();
+        } else {
+            at_origin.finish();
+            client.expect_end();
+        }
+        kept.extend([client, at_origin]);
+    }
+
+    // A client that does not read, an origin that has said all and ended.
+    let mut client = osier.connect();
+    client.send(GET);
+    let mut at_origin = origin.accept();
+    at_origin.read_request();
+    at_origin.send("HTTP/1.1 200 OK\r\n\r\n");
+    at_origin.send_until_full(1 << 30);
+    at_origin.finish();
+    kept.extend([client, at_origin]);
+
+    // An origin that does not read, and answers all the same.
+    let mut client = osier.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n");
+    let mut at_origin = origin.accept();
+    at_origin.read_head();
+    client.send_until_full(1 << 30);
+    at_origin.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+    client.read_head();
+    kept.extend([client, at_origin]);
+
+    let before = ticks(osier.pid());
+    std::thread::sleep(Duration::from_secs(1));
+    let burnt = ticks(osier.pid()) - before;
+    assert!(burnt < 10, "{burnt} ticks of 100");
+    drop(kept);
+}
+
+#[test]
 fn two_thousand_connections_are_served() {
     let limit = getrlimit(Resource::Nofile);
     let hard = limit.maximum.unwrap_or(1 << 20);
