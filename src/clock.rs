@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{self, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Timers and a notion of now, for the thread that [`install`]ed it.
+/// Timers and a notion of now, for the thread that [`install`]ed it. What time it is, a driver says by [`set_now`].
 pub trait Driver {
-    /// The current time. May be up to one turn of the caller's loop old, never ahead of the real one.
+    /// The current time, asked once, by [`install`].
     fn now(&self) -> Instant;
 
     /// Wakes `waker` once, at or after `at`. The key names the timer until it fired or was disarmed.
@@ -32,6 +32,8 @@ pub trait Driver {
 
 thread_local! {
     static DRIVER: RefCell<Option<Installed>> = const { RefCell::new(None) };
+    /// What a driver said last that it is: asked for many times per request, so nothing is called for it.
+    static NOW: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 /// Every driver that was ever installed has its own number, so that a timer armed on one thread is not looked up in
@@ -49,8 +51,15 @@ struct Installed {
 /// Makes `driver` this thread's source of time until the guard is dropped; then the one before it is back.
 pub fn install(driver: Rc<dyn Driver>) -> Guard {
     let id = NEXT_DRIVER.fetch_add(1, Ordering::Relaxed);
+    let now = NOW.replace(Some(driver.now()));
     let before = DRIVER.with(|slot| slot.borrow_mut().replace(Installed { id, driver }));
-    Guard { before }
+    Guard { before, now }
+}
+
+/// Moves the time of the calling thread's clock, which stands still in between: for its [`Driver`], once per turn of the
+/// loop. May lag behind the real time by up to one turn, never be ahead of it. Without a driver this does nothing.
+pub fn set_now(now: Instant) {
+    NOW.set(NOW.get().map(|_| now));
 }
 
 /// Undoes one [`install`] when dropped. Drop guards in the reverse order of their making.
@@ -58,11 +67,14 @@ pub fn install(driver: Rc<dyn Driver>) -> Guard {
 pub struct Guard {
     /// What [`install`] replaced.
     before: Option<Installed>,
+    /// The time it had said.
+    now: Option<Instant>,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
         let before = self.before.take();
+        NOW.set(self.now);
         // A thread that is ending may have torn its thread-locals down already; then there is nothing to restore.
         let _ = DRIVER.try_with(|slot| *slot.borrow_mut() = before);
     }
@@ -77,13 +89,7 @@ impl fmt::Debug for Guard {
 /// The time on this thread's clock.
 #[must_use]
 pub fn now() -> Instant {
-    // Asked several times per request, so without a handle of the driver: no driver installs another one in its `now`.
-    let now = |slot: &RefCell<Option<Installed>>| Some(slot.borrow().as_ref()?.driver.now());
-    DRIVER
-        .try_with(now)
-        .ok()
-        .flatten()
-        .unwrap_or_else(monotonic)
+    NOW.get().unwrap_or_else(monotonic)
 }
 
 /// The operating system's monotonic clock itself: for drivers. Everything else asks [`now`].
@@ -274,12 +280,14 @@ impl TestTime {
             let Some(first) = due else { break };
             // Each timer fires at its own moment, so that what it wakes reads the time it waited for.
             self.now.set(self.now.get().max(first.0));
+            set_now(self.now.get());
             let waker = self.timers.borrow_mut().remove(&first);
             if let Some(waker) = waker {
                 waker.wake();
             }
         }
         self.now.set(self.now.get().max(to));
+        set_now(self.now.get());
     }
 
     fn find(&self, key: u64) -> Option<(Instant, u64)> {

@@ -19,7 +19,7 @@
 //! ├── context/    ROOM 1  the context tree. Knows no HTTP, no sockets, no workers
 //! ├── http/       ROOM 2  sans-IO HTTP/1.1 on httparse. Octets in, values out. Pure
 //! ├── balance/    ROOM 3  choose an endpoint. Pure
-//! ├── runtime/    ROOM 4  one worker per core: executor, edge-triggered epoll, timers, buffers
+//! ├── runtime/    ROOM 4  one worker per core: tasks, edge-triggered epoll, timers, buffers
 //! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools
 //! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer
 //! ├── admin/      ROOM 8  the live tree and a cancel by id, on a private listener

@@ -80,7 +80,10 @@ impl<S: Stream> Pool<S> {
     /// Takes the idle connection to `endpoint` that was used last, if there is one that is still good.
     pub fn take(&self, endpoint: usize) -> Option<Pooled<S>> {
         let now = clock::now();
-        let mut cx = task::Context::from_waker(Waker::noop());
+        // The keeper's waker is the one that waits there already: asking with it changes nothing.
+        let keeper = self.keeper.borrow();
+        let waker = keeper.as_ref().unwrap_or(Waker::noop());
+        let mut cx = task::Context::from_waker(waker);
         loop {
             // Not borrowed while a stream is asked or dropped.
             let idle = self.idle.borrow_mut().get_mut(endpoint)?.pop()?;

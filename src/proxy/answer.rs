@@ -58,7 +58,7 @@ fn status(error: &Error) -> Option<u16> {
         (What::Gone | What::Io(_), Side::Client) => return None,
         (What::Timeout(timeout), _) => match timeout {
             Timeout::Header | Timeout::ClientBody => 408,
-            Timeout::Idle | Timeout::Soon | Timeout::Linger => return None,
+            Timeout::Idle | Timeout::Linger => return None,
             _ => 504,
         },
         (What::Sin { status, .. }, Side::Client) => *status,

@@ -1,17 +1,18 @@
 //! An attempt: one try of an exchange at one endpoint, from the connection to the final response head.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
 use super::error::{Error, Phase, Retry, Side, What};
 use super::gateway::Gateway;
 use super::timeout::Timeout;
-use super::wait::within;
+use super::wait::{Wait, within};
 use crate::clock;
 use crate::context::Context;
 use crate::http::head::{HeadScanner, Parsed, ResponseHead};
@@ -35,7 +36,7 @@ pub(super) async fn connect<D: Dial>(
     addresses: &[crate::net::address::Address],
 ) -> Result<Pooled<D::Stream>, Error> {
     let limit = (Timeout::Connect, gateway.rules.timeouts.connect);
-    let dialed = within(ctx, Phase::Connect, limit, async {
+    let dialing = pin!(async {
         loop {
             let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
             for address in addresses {
@@ -60,7 +61,7 @@ pub(super) async fn connect<D: Dial>(
             }
         }
     });
-    match dialed.await? {
+    match within(ctx, Phase::Connect, limit, dialing).await? {
         Ok(pooled) => Ok(pooled),
         Err(error) => Err(Error::origin(
             Phase::Connect,
@@ -135,34 +136,72 @@ impl<'a, F: Future<Output = Result<(), Error>>> Sending<'a, F> {
     }
 }
 
-/// Reads the next response head, interim or final, while the request is still being sent.
+/// How long the origin may take for its final response head, from the moment it has all there is of the request. Interim
+/// responses do not buy it time.
+pub(super) struct Patience {
+    timeout: Timeout,
+    limit: Option<Duration>,
+    /// When it is over. // while it runs
+    until: Option<Instant>,
+}
+
+impl Patience {
+    /// `None`: what bounds the attempt bounds this.
+    pub(super) fn new(timeout: Timeout, limit: Option<Duration>) -> Self {
+        Self {
+            timeout,
+            limit,
+            until: None,
+        }
+    }
+
+    fn run(&mut self) {
+        if self.until.is_none() {
+            self.until = self.limit.map(|limit| clock::later(clock::now(), limit));
+        }
+    }
+}
+
+/// Reads the next response head, interim or final, while the request is still being sent. `is_held`: the sender waits
+/// for a word of the origin.
 ///
 /// # Errors
 /// The origin failed, broke a rule or took too long; or sending failed by the client's doing.
 pub(super) async fn await_head<S: Stream, F: Future<Output = Result<(), Error>>>(
     ctx: &Context,
     sending: &mut Sending<'_, F>,
+    is_held: &Cell<bool>,
     reading: HeadReading<'_, S>,
-    timeout: (Timeout, Option<Duration>),
+    patience: &mut Patience,
 ) -> Result<(), Error> {
-    let mut head = std::pin::pin!(reading.read());
-    if !sending.is_over() {
-        // Nothing bounds this but what bounds the body, and the attempt itself.
-        let arrived = poll_fn(|cx| {
-            if let Poll::Ready(Err(error)) = sending.poll(cx) {
-                return Poll::Ready(Err(error));
-            }
-            match head.as_mut().poll(cx) {
-                Poll::Ready(head) => Poll::Ready(head.map(|()| true)),
-                Poll::Pending if sending.is_over() => Poll::Ready(Ok(false)),
-                Poll::Pending => Poll::Pending,
-            }
-        });
-        if within(ctx, Phase::Send, (Timeout::Request, None), arrived).await?? {
-            return Ok(());
+    let mut head = pin!(reading.read());
+    let mut wait = Wait::new(ctx);
+    poll_fn(|cx| {
+        let is_its_turn = |sending: &Sending<'_, F>| sending.is_over() || is_held.get();
+        let phase = if is_its_turn(sending) {
+            Phase::Await
+        } else {
+            Phase::Send
+        };
+        if let Some(error) = wait.ended(phase) {
+            return Poll::Ready(Err(error));
         }
-    }
-    within(ctx, Phase::Await, timeout, head).await?
+        if let Poll::Ready(Err(error)) = sending.poll(cx) {
+            return Poll::Ready(Err(error));
+        }
+        if let Poll::Ready(head) = head.as_mut().poll(cx) {
+            return Poll::Ready(head);
+        }
+        if !is_its_turn(sending) {
+            // What bounds the body bounds this wait, and the attempt's own deadline.
+            patience.until = None;
+        } else {
+            patience.run();
+        }
+        wait.poll(cx, phase, (patience.timeout, patience.until))
+            .map(Err)
+    })
+    .await
 }
 
 /// What it takes to read a response head.

@@ -186,11 +186,9 @@ impl Error {
 
     fn timeout(timeout: Timeout, phase: Phase) -> Self {
         let (side, retry) = match timeout {
-            Timeout::Header
-            | Timeout::Idle
-            | Timeout::Soon
-            | Timeout::ClientBody
-            | Timeout::Linger => (Side::Client, Retry::Never),
+            Timeout::Header | Timeout::Idle | Timeout::ClientBody | Timeout::Linger => {
+                (Side::Client, Retry::Never)
+            }
             Timeout::Connect => (Side::Origin, Retry::Always),
             Timeout::Response | Timeout::OriginBody => (Side::Origin, Retry::Never),
             Timeout::Request | Timeout::Total | Timeout::Tunnel | Timeout::TunnelMax => {
@@ -217,7 +215,7 @@ impl Error {
                 Timeout::Request => "deadline:request".into(),
                 Timeout::Total => "deadline:total".into(),
                 Timeout::Header => "header_timeout".into(),
-                Timeout::Idle | Timeout::Soon => "idle_timeout".into(),
+                Timeout::Idle => "idle_timeout".into(),
                 Timeout::ClientBody => "client_body_timeout".into(),
                 Timeout::OriginBody => "response_body_timeout".into(),
                 Timeout::Connect => "connect_timeout".into(),

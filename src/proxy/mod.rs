@@ -12,7 +12,9 @@ pub mod session;
 pub mod timeout;
 
 mod attempt;
+mod carry;
 mod exchange;
+mod record;
 mod relay;
 mod tunnel;
 mod wait;

@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
 
 use super::error::{Error, Phase, Retry, Side, What};
 use super::timeout::Timeout;
@@ -108,7 +109,7 @@ pub(super) async fn relay<R: Stream, W: Stream>(
                 }
                 head.extend_from_slice(encoder.chunk_tail(octets));
                 head.append(&mut tail);
-                write(means, receiver, to, &mut [IoSlice::new(head)]).await?;
+                write(means, receiver, to, head).await?;
             } else {
                 let mut pieces = [IoSlice::new(&[]); PIECES_MAX + 4];
                 let ends = [encoder.chunk_tail(octets), &tail];
@@ -121,13 +122,8 @@ pub(super) async fn relay<R: Stream, W: Stream>(
                     *place = IoSlice::new(piece);
                     used += 1;
                 }
-                write(
-                    means,
-                    receiver,
-                    to,
-                    pieces.get_mut(..used).unwrap_or_default(),
-                )
-                .await?;
+                let pieces = pieces.get_mut(..used).unwrap_or_default();
+                write_pieces(means, receiver, to, pieces).await?;
             }
             *carried += octets as u64;
             head.clear();
@@ -183,7 +179,7 @@ async fn receive<S: Stream>(
     expected: Option<u64>,
 ) -> Result<usize, Error> {
     let side = from.side;
-    let received = within(means.ctx, Phase::Body, means.stall, async {
+    let received = pin!(async {
         // Readiness first, then a buffer: whoever waits owns none.
         stream::readable(from.stream).await;
         let buffer = from
@@ -195,11 +191,23 @@ async fn receive<S: Stream>(
         }
         received
     });
-    received.await?.map_err(|error| failed(side, error))
+    within(means.ctx, Phase::Body, means.stall, received)
+        .await?
+        .map_err(|error| failed(side, error))
+}
+
+/// Writes octets, as [`write_pieces`] does.
+pub(super) async fn write<S: Stream>(
+    means: &Means<'_>,
+    receiver: Side,
+    to: &S,
+    octets: &[u8],
+) -> Result<(), Error> {
+    write_pieces(means, receiver, to, &mut [IoSlice::new(octets)]).await
 }
 
 /// Writes all of it, for as long as the receiver makes progress.
-async fn write<S: Stream>(
+async fn write_pieces<S: Stream>(
     means: &Means<'_>,
     receiver: Side,
     to: &S,
@@ -207,14 +215,9 @@ async fn write<S: Stream>(
 ) -> Result<(), Error> {
     IoSlice::advance_slices(&mut pieces, 0);
     while !pieces.is_empty() {
-        let taken = within(
-            means.ctx,
-            Phase::Body,
-            means.stall,
-            poll_fn(|cx| to.poll_write(cx, pieces)),
-        )
-        .await?;
-        match taken {
+        let mut writing = poll_fn(|cx| to.poll_write(cx, pieces));
+        let writing = Pin::new(&mut writing);
+        match within(means.ctx, Phase::Body, means.stall, writing).await? {
             Ok(0) => return Err(failed(receiver, io::ErrorKind::WriteZero.into())),
             Ok(count) => {
                 means.begun.set(true);

@@ -4,12 +4,12 @@
 //! begins. It ends when the client ends it, when a verdict says that the connection cannot carry another exchange,
 //! when it idles too long, or when the gateway drains.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::{self, Poll, ready};
 use std::time::Duration;
-
-use futures_lite::future;
 
 use super::error::Phase;
 use super::exchange::{self, Next};
@@ -17,8 +17,8 @@ use super::gateway::{Entered, Gateway};
 use super::timeout::Timeout;
 use super::tunnel;
 use super::wait::within;
-use crate::clock;
-use crate::context::Context;
+use crate::clock::{self, Sleep};
+use crate::context::{Context, Done};
 use crate::net::dialer::Dial;
 use crate::net::stream::{self, Stream};
 use crate::runtime::buffer::Buffer;
@@ -61,18 +61,17 @@ pub async fn serve<C: Stream, D: Dial>(
     // A client that has never sent anything has its time for the head; one that has, its time to come back.
     let timeouts = &session.gateway.rules.timeouts;
     let mut limit = (Timeout::Header, timeouts.header);
+    entered.set_quiet(clock::now());
     loop {
         if input.is_none() && !await_request(&session, &entered, limit).await {
             return;
         }
-        let next = Box::pin(burst(&session, &entered, &mut input)).await;
-        let quiet = clock::now().saturating_duration_since(entered.quiet_since());
-        limit = (
-            Timeout::Idle,
-            timeouts.idle.map(|idle| idle.saturating_sub(quiet)),
-        );
-        match next {
-            Next::Request => {}
+        match Box::pin(burst(&session, &entered, &mut input)).await {
+            Next::Request => {
+                let quiet = clock::now().saturating_duration_since(entered.quiet_since());
+                let left = timeouts.idle.map(|idle| idle.saturating_sub(quiet));
+                limit = (Timeout::Idle, left);
+            }
             Next::Close => return,
             Next::Linger => return Box::pin(linger(&session, input)).await,
             Next::Tunnel(upgraded) => {
@@ -84,21 +83,81 @@ pub async fn serve<C: Stream, D: Dial>(
 
 /// Serves requests for as long as they follow each other closely. What an exchange needs in memory is large, and is
 /// kept for the next one only while that may come at any moment.
+///
+/// [`Next::Request`]: it did not come soon; the connection may go on.
 async fn burst<C: Stream, D: Dial>(
     session: &Session<C, D>,
     entered: &Entered<D>,
     input: &mut Option<Buffer>,
 ) -> Next<D::Stream> {
     let idle = session.gateway.rules.timeouts.idle;
-    let soon = (
-        Timeout::Soon,
-        Some(idle.map_or(SOON, |idle| idle.min(SOON))),
-    );
+    let mut pause = Pause {
+        done: session.ctx.done(),
+        long: idle.map_or(SOON, |idle| idle.min(SOON)),
+        alarm: None,
+    };
     loop {
         match exchange::run(session, input).await {
             Next::Request if input.is_some() => {}
-            Next::Request if await_request(session, entered, soon).await => {}
+            Next::Request => {
+                entered.set_quiet(clock::now());
+                entered.set_idle(Some(entered.quiet_since()));
+                let paused = poll_fn(|cx| pause.poll(session, entered, cx)).await;
+                entered.set_idle(None);
+                match paused {
+                    Paused::Request => {}
+                    Paused::Long => return Next::Request,
+                    Paused::Over => return Next::Close,
+                }
+            }
             next => return next,
+        }
+    }
+}
+
+/// The pauses of one burst. There is one per request, so what they wait with is made once: the listener, and an alarm
+/// that is set again only when it has rung.
+struct Pause {
+    /// The session's end.
+    done: Done,
+    /// How long a long pause is.
+    long: Duration,
+    /// Rings when a pause that began with it has been a long one. // from the first pause on
+    alarm: Option<Sleep>,
+}
+
+/// How a pause ended.
+enum Paused {
+    /// With something to be read.
+    Request,
+    /// Not yet, but it has been so long that the memory is given back. The pause goes on.
+    Long,
+    /// With the session.
+    Over,
+}
+
+impl Pause {
+    fn poll<C: Stream, D: Dial>(
+        &mut self,
+        session: &Session<C, D>,
+        entered: &Entered<D>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Paused> {
+        if session.client.poll_readable(cx).is_ready() {
+            return Poll::Ready(Paused::Request);
+        }
+        if entered.poll_unwanted(cx).is_ready() || Pin::new(&mut self.done).poll(cx).is_ready() {
+            return Poll::Ready(Paused::Over);
+        }
+        let until = clock::later(entered.quiet_since(), self.long);
+        loop {
+            let alarm = self.alarm.get_or_insert_with(|| clock::sleep_until(until));
+            ready!(Pin::new(&mut *alarm).poll(cx));
+            if alarm.at() >= until {
+                return Poll::Ready(Paused::Long);
+            }
+            // It was set in an earlier pause.
+            self.alarm = None;
         }
     }
 }
@@ -109,25 +168,14 @@ async fn await_request<C: Stream, D: Dial>(
     entered: &Entered<D>,
     limit: (Timeout, Option<Duration>),
 ) -> bool {
-    if limit.0 != Timeout::Idle {
-        entered.set_quiet(clock::now());
-    }
     entered.set_idle(Some(entered.quiet_since()));
-    let readable = async {
-        stream::readable(&session.client).await;
-        true
-    };
-    let unwanted = async {
-        poll_fn(|cx| entered.poll_unwanted(cx)).await;
-        false
-    };
-    let came = within(
-        &session.ctx,
-        Phase::Head,
-        limit,
-        future::or(readable, unwanted),
-    )
-    .await;
+    let mut something = poll_fn(|cx| {
+        if session.client.poll_readable(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        entered.poll_unwanted(cx).map(|()| false)
+    });
+    let came = within(&session.ctx, Phase::Head, limit, Pin::new(&mut something)).await;
     entered.set_idle(None);
     came.unwrap_or(false)
 }
@@ -137,7 +185,7 @@ async fn await_request<C: Stream, D: Dial>(
 async fn linger<C: Stream, D: Dial>(session: &Session<C, D>, input: Option<Buffer>) {
     drop(input);
     let limit = (Timeout::Linger, Some(LINGER));
-    let _ = within(&session.ctx, Phase::Body, limit, async {
+    let lingering = pin!(async {
         if stream::shutdown(&session.client).await.is_err() {
             return;
         }
@@ -150,6 +198,6 @@ async fn linger<C: Stream, D: Dial>(session: &Session<C, D>, input: Option<Buffe
                 Ok(count) => octets += count,
             }
         }
-    })
-    .await;
+    });
+    let _ = within(&session.ctx, Phase::Body, limit, lingering).await;
 }

@@ -54,8 +54,6 @@ pub enum Timeout {
     Header,
     /// [`Timeouts::idle`].
     Idle,
-    /// The beginning of [`Timeouts::idle`], in which the next request finds the memory of the last.
-    Soon,
     /// [`Timeouts::body`], of the client's body.
     ClientBody,
     /// [`Timeouts::body`], of the origin's body.
@@ -81,7 +79,6 @@ impl Timeout {
             Self::Total => "total",
             Self::Header => "request head",
             Self::Idle => "next request",
-            Self::Soon => "next request, soon",
             Self::ClientBody => "request body",
             Self::OriginBody => "response body",
             Self::Connect => "connect",
@@ -100,7 +97,6 @@ impl Timeout {
             Self::Total => &Self::Total,
             Self::Header => &Self::Header,
             Self::Idle => &Self::Idle,
-            Self::Soon => &Self::Soon,
             Self::ClientBody => &Self::ClientBody,
             Self::OriginBody => &Self::OriginBody,
             Self::Connect => &Self::Connect,
@@ -119,7 +115,6 @@ impl fmt::Display for Timeout {
             Self::Total => "total budget spent",
             Self::Header => "request head too slow",
             Self::Idle => "no further request",
-            Self::Soon => "no request soon",
             Self::ClientBody => "request body stalled",
             Self::OriginBody => "response body stalled",
             Self::Connect => "connect too slow",

@@ -11,7 +11,8 @@ use std::task::Poll;
 use std::time::Instant;
 
 use super::error::{Error, Phase, What};
-use super::exchange::{Upgraded, record};
+use super::exchange::Upgraded;
+use super::record::record;
 use super::session::Session;
 use super::timeout::Timeout;
 use crate::clock;

@@ -2,21 +2,20 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
-use std::time::Duration;
-
-use futures_lite::future;
+use std::pin::Pin;
+use std::task::{self, Poll};
+use std::time::{Duration, Instant};
 
 use super::error::{ClientGone, Error, Phase};
 use super::timeout::Timeout;
-use crate::context::{Cancel, Context, Reason};
+use crate::clock;
+use crate::context::{Cancel, Context, Done, Reason};
 use crate::net::stream::{Hangup, Stream};
 
 /// Runs `work` under `ctx`, for at most `limit`.
 ///
-/// Work that need not wait costs nothing: the node with the deadline (`task`, named for what is waited for) is made
-/// when `work` is first seen to wait.
+/// Work that need not wait costs nothing: the node with the deadline is made when `work` is first seen to wait. It is
+/// pinned by the caller, because moving it here would be a copy of it.
 ///
 /// # Errors
 /// The node ended first: why, as [`Error::ended`] tells it.
@@ -24,27 +23,82 @@ pub(super) async fn within<F: Future>(
     ctx: &Context,
     phase: Phase,
     (timeout, limit): (Timeout, Option<Duration>),
-    work: F,
+    mut work: Pin<&mut F>,
 ) -> Result<F::Output, Error> {
-    let mut work = pin!(work);
-    if ctx.err().is_some() {
-        return Err(Error::ended(ctx, phase));
+    let mut wait = Wait::new(ctx);
+    let mut due = None;
+    let output = poll_fn(|cx| {
+        if let Some(error) = wait.ended(phase) {
+            return Poll::Ready(Err(error));
+        }
+        if let Poll::Ready(output) = work.as_mut().poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        if let (None, Some(limit)) = (due, limit) {
+            due = Some(clock::later(clock::now(), limit));
+        }
+        wait.poll(cx, phase, (timeout, due)).map(Err)
+    });
+    output.await
+}
+
+/// A wait under a node, until a moment that may change meanwhile.
+///
+/// A wait that has a moment is a node of its own (`task`, named for what is waited for) with that deadline.
+pub(super) struct Wait<'a> {
+    /// What it is done for.
+    ctx: &'a Context,
+    /// What would end it. // from the first poll on
+    waiting: Option<Waiting>,
+}
+
+/// In this order nobody else knows the node when its handle goes, so there is nothing to end.
+struct Waiting {
+    done: Done,
+    until: Option<Instant>,
+    /// The node with the deadline, if there is one.
+    own: Option<(Context, Cancel)>,
+}
+
+impl<'a> Wait<'a> {
+    /// Nothing is made or armed before the first [`Wait::poll`].
+    pub(super) fn new(ctx: &'a Context) -> Self {
+        Self { ctx, waiting: None }
     }
-    if let Some(output) = future::poll_once(work.as_mut()).await {
-        return Ok(output);
+
+    /// Why it is over, if it is.
+    pub(super) fn ended(&self, phase: Phase) -> Option<Error> {
+        let node = self.node();
+        node.err().map(|_| Error::ended(node, phase))
     }
-    let Some(limit) = limit else {
-        return ctx.run(work).await.map_err(|_| Error::ended(ctx, phase));
-    };
-    let reason = Reason::Static(timeout.as_static());
-    let (node, cancel) = ctx
-        .named("task", timeout.waits_for())
-        .with_timeout_cause(limit, reason);
-    let output = node.run(work).await.map_err(|_| Error::ended(&node, phase));
-    // In this order nobody else knows the node when its handle goes, so there is nothing to end.
-    drop(node);
-    drop(cancel);
-    output
+
+    /// Waits until `until`. Ready with the error when that is past, or when the node has ended.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        phase: Phase,
+        (timeout, until): (Timeout, Option<Instant>),
+    ) -> Poll<Error> {
+        if self.waiting.as_ref().is_some_and(|it| it.until != until) {
+            self.waiting = None;
+        }
+        let ctx = self.ctx;
+        let waiting = self.waiting.get_or_insert_with(|| {
+            let own = until.map(|until| {
+                ctx.named("task", timeout.waits_for())
+                    .with_deadline_cause(until, Reason::Static(timeout.as_static()))
+            });
+            let done = own.as_ref().map_or(ctx, |(node, _)| node).done();
+            Waiting { done, until, own }
+        });
+        let ended = Pin::new(&mut waiting.done).poll(cx);
+        ended.map(|_| Error::ended(self.node(), phase))
+    }
+
+    fn node(&self) -> &Context {
+        let own = self.waiting.as_ref().and_then(|it| it.own.as_ref());
+        own.map_or(self.ctx, |(node, _)| node)
+    }
 }
 
 /// How much the client still owes of the request at hand, as far as it has been read.
@@ -77,12 +131,13 @@ pub(super) async fn while_client_stays<S: Stream, F: Future>(
     client: &S,
     cancel: &Cancel,
     owed: &Owed,
-    work: F,
+    mut work: Pin<&mut F>,
 ) -> F::Output {
     let mut has_left = false;
-    let gone = poll_fn(|cx| {
-        if has_left {
-            return Poll::Pending;
+    poll_fn(|cx| {
+        let output = work.as_mut().poll(cx);
+        if output.is_ready() || has_left {
+            return output;
         }
         // What an end means may change with every octet that `work` reads, so it is judged anew each time.
         has_left = match client.poll_hangup(cx) {
@@ -95,6 +150,6 @@ pub(super) async fn while_client_stays<S: Stream, F: Future>(
             cancel.cancel_because(Reason::Static(ClientGone::REASON));
         }
         Poll::Pending
-    });
-    future::or(work, gone).await
+    })
+    .await
 }

@@ -1,4 +1,4 @@
-//! ROOM 4: one worker thread per core, each with its own executor, reactor, timers and buffers.
+//! ROOM 4: one worker thread per core, each with its own tasks, reactor, timers and buffers.
 //!
 //! Nothing on the request path crosses threads or takes a contended lock. A [`Worker`](worker::Worker) is one turn
 //! after another of: run what is ready, ask epoll what became ready, fire the timers that are due. What comes from
@@ -7,6 +7,7 @@
 
 pub mod buffer;
 pub mod reactor;
+mod tasks;
 pub mod timer;
 pub mod unpark;
 pub mod worker;

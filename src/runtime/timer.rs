@@ -54,6 +54,7 @@ impl Timers {
     /// Begins a turn: from here on [`clock::now`] is this moment.
     pub fn turn(&self) {
         self.now.set(clock::monotonic());
+        clock::set_now(self.now.get());
     }
 
     /// When the next timer is due, if any is armed.

@@ -1,4 +1,4 @@
-//! One worker: a thread, its executor, its reactor, its timers, its buffers.
+//! One worker: a thread, its tasks, its reactor, its timers, its buffers.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -6,14 +6,15 @@ use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{self, Poll, Waker};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{self, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures_lite::future;
-use smol::LocalExecutor;
 
 use super::buffer::{Budget, Buffers};
 use super::reactor::Reactor;
+use super::tasks::Tasks;
 use super::timer::Timers;
 use super::unpark::Unpark;
 use crate::clock;
@@ -23,7 +24,7 @@ use crate::clock;
 pub struct Worker {
     /// Which of the workers this is, from 0.
     index: usize,
-    executor: LocalExecutor<'static>,
+    tasks: Tasks,
     reactor: Rc<Reactor>,
     timers: Rc<Timers>,
     buffers: Buffers,
@@ -43,7 +44,7 @@ impl Worker {
         reactor.watch_unnamed(&unpark)?;
         Ok(Self {
             index,
-            executor: LocalExecutor::new(),
+            tasks: Tasks::new(unpark.clone()),
             reactor,
             timers: Rc::default(),
             buffers: Buffers::new(budget),
@@ -78,7 +79,7 @@ impl Worker {
 
     /// Starts a task on this worker. It ends when it is done, or with the worker.
     pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        self.executor.spawn(task).detach();
+        self.tasks.spawn(task);
     }
 
     /// Runs tasks until `main` is done; then the tasks that are left are dropped with the worker.
@@ -87,15 +88,24 @@ impl Worker {
     /// What epoll_wait says, which a correct program never sees.
     pub fn run<T>(&self, main: impl Future<Output = T>) -> io::Result<T> {
         let _time = clock::install(self.timers.clone());
-        let waker = Waker::from(self.unpark.clone());
+        let _here = self.tasks.enter();
+        let main_wake = Arc::new(MainWake {
+            woken: AtomicBool::new(true),
+            unpark: self.unpark.clone(),
+        });
+        let waker = Waker::from(main_wake.clone());
         let mut cx = task::Context::from_waker(&waker);
-        let mut main = pin!(self.executor.run(main));
+        let mut main = pin!(main);
         loop {
             self.turns.set(self.turns.get().wrapping_add(1));
-            if let Poll::Ready(output) = main.as_mut().poll(&mut cx) {
-                return Ok(output);
+            if main_wake.woken.swap(false, Ordering::AcqRel) {
+                if let Poll::Ready(output) = main.as_mut().poll(&mut cx) {
+                    return Ok(output);
+                }
             }
-            let timeout = if self.unpark.park() {
+            self.tasks.run();
+            let is_busy = self.tasks.is_ready() || main_wake.woken.load(Ordering::Acquire);
+            let timeout = if !is_busy && self.unpark.park() {
                 self.until_next_timer()
             } else {
                 Some(Duration::ZERO)
@@ -123,7 +133,26 @@ impl Worker {
     }
 }
 
-/// Lets other tasks of the executor run, then goes on: for loops that could keep a worker to themselves.
+/// The waker of a worker's main future.
+struct MainWake {
+    /// To be polled in the next turn.
+    woken: AtomicBool,
+    unpark: Arc<Unpark>,
+}
+
+impl Wake for MainWake {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // First the mark, then the end of the wait: who finds no mark has not parked yet, or will be woken.
+        self.woken.store(true, Ordering::Release);
+        self.unpark.unpark();
+    }
+}
+
+/// Lets other tasks of the worker run, then goes on: for loops that could keep a worker to themselves.
 pub async fn breathe() {
     future::yield_now().await;
 }

@@ -16,7 +16,8 @@ fn work_that_need_not_wait_makes_no_node_and_arms_no_timer() {
     let clock = TestClock::install();
     let (ctx, _cancel) = context::background().with_cancel();
     let mut cx = TaskContext::from_waker(Waker::noop());
-    let mut waiting = pin!(within(&ctx, Phase::Await, LIMIT, ready(7)));
+    let work = pin!(ready(7));
+    let mut waiting = pin!(within(&ctx, Phase::Await, LIMIT, work));
     assert!(matches!(waiting.as_mut().poll(&mut cx), Poll::Ready(Ok(7))));
     assert_eq!(clock.armed_count(), 0);
 }
@@ -26,7 +27,8 @@ fn a_wait_shows_in_the_tree_and_ends_at_its_deadline() {
     let clock = TestClock::install();
     let (ctx, _cancel) = context::background().with_cancel();
     let mut cx = TaskContext::from_waker(Waker::noop());
-    let mut waiting = pin!(within(&ctx, Phase::Await, LIMIT, pending::<()>()));
+    let work = pin!(pending::<()>());
+    let mut waiting = pin!(within(&ctx, Phase::Await, LIMIT, work));
     assert!(waiting.as_mut().poll(&mut cx).is_pending());
     let picture = context::View::of(&ctx, &context::ViewOptions::default()).to_text();
     assert!(picture.contains("response head"), "{picture}");
@@ -49,7 +51,8 @@ fn who_ended_the_branch_is_who_is_named() {
         let _clock = TestClock::install();
         let (ctx, cancel) = context::background().with_cancel();
         let mut cx = TaskContext::from_waker(Waker::noop());
-        let mut waiting = pin!(within(&ctx, Phase::Await, LIMIT, pending::<()>()));
+        let work = pin!(pending::<()>());
+        let mut waiting = pin!(within(&ctx, Phase::Await, LIMIT, work));
         assert!(waiting.as_mut().poll(&mut cx).is_pending());
         cancel.cancel_because(reason);
         let Poll::Ready(Err(error)) = waiting.as_mut().poll(&mut cx) else {

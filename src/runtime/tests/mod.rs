@@ -1,3 +1,4 @@
 mod buffer;
+mod tasks;
 mod timer;
 mod unpark;

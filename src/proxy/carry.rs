@@ -1,0 +1,588 @@
+//! One attempt and what it leads to: the request on its way to the origin and the response on its way back, both bodies
+//! at the same time.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Instant;
+
+use super::answer;
+use super::attempt::{self, HeadReading, Patience, Sending};
+use super::error::{Error, Phase, Side, What};
+use super::exchange::{Exchange, Outcome, Reply, UPGRADES};
+use super::gateway::{Endpoint, Heads, Host};
+use super::record::Told;
+use super::relay::{self, From, Means, relay};
+use super::timeout::Timeout;
+use super::wait::{Owed, while_client_stays, within};
+use crate::clock;
+use crate::context::{Cancel, Context, Label, Reason};
+use crate::http::body::{Decoder, Encoder};
+use crate::http::connection::{grants_upgrade, response_persistence};
+use crate::http::field::Name;
+use crate::http::forward::{
+    self, ForwardError, ForwardedStyle, Forwarding, HostPolicy, RequestId, Returning,
+};
+use crate::http::framing::{Framed, Framing, response_framing};
+use crate::http::head::{
+    ConnectionOption, Expectation, RequestHead, ResponseHead, Version, write_interim,
+    write_request, write_response,
+};
+use crate::net::dialer::Dial;
+use crate::net::pool::Pooled;
+use crate::net::stream::Stream;
+use crate::runtime::buffer::Buffer;
+
+impl<C: Stream, D: Dial> Exchange<'_, C, D> {
+    /// One attempt, and, once it has led to a final response head, the rest of the exchange.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of an exchange, borrowed one by one"
+    )]
+    pub(super) async fn attempt(
+        &self,
+        endpoint: &Endpoint,
+        index: usize,
+        framed: &Framed,
+        input: &mut Option<Buffer>,
+        heads: &mut Heads,
+        told: &mut Told,
+        reply: &mut Reply,
+    ) -> Result<Outcome<D::Stream>, Failed> {
+        let idle = self.gateway.pool.take(index);
+        let goes_at_once = idle.is_some() && reply.request_read;
+        let named = self.ctx.named("attempt", Label::new(&endpoint.name));
+        let (ctx, cancel) = match self.due(reply.request_read, goes_at_once) {
+            Some((at, timeout)) => {
+                named.with_deadline_cause(at, Reason::Static(timeout.as_static()))
+            }
+            None => named.with_cancel(),
+        };
+        // A request that goes at once has its response's deadline on the attempt; for any other that wait begins
+        // later, and is a node of its own.
+        let patience = if goes_at_once {
+            Patience::new(Timeout::Response, None)
+        } else {
+            self.patience()
+        };
+        let origin = match idle {
+            Some(origin) => origin,
+            None => {
+                let owed = owed(input.as_ref(), framed, reply);
+                let addresses = &endpoint.addresses;
+                let connecting = pin!(attempt::connect(self.gateway, &ctx, index, addresses));
+                while_client_stays(&self.session.client, &self.cancel, &owed, connecting).await?
+            }
+        };
+        told.connect = Some(self.elapsed());
+        let is_reused = origin.exchanges > 0;
+        let node = Node {
+            ctx,
+            cancel,
+            patience,
+        };
+        let tried = self
+            .carry(
+                endpoint, index, origin, node, framed, input, heads, told, reply,
+            )
+            .await;
+        tried.map_err(|error| Failed {
+            was_reused: is_reused && error.side == Side::Origin,
+            error,
+        })
+    }
+
+    /// Sends the request over a connection, and carries the response back.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of an exchange, borrowed one by one"
+    )]
+    async fn carry(
+        &self,
+        endpoint: &Endpoint,
+        index: usize,
+        origin: Pooled<D::Stream>,
+        node: Node,
+        framed: &Framed,
+        input: &mut Option<Buffer>,
+        heads: &mut Heads,
+        told: &mut Told,
+        reply: &mut Reply,
+    ) -> Result<Outcome<D::Stream>, Error> {
+        let Heads {
+            request,
+            request_out,
+            response,
+            response_out,
+            octets,
+            octets_back,
+        } = heads;
+        self.write_head(endpoint, request, request_out, framed, octets)?;
+
+        let client = &self.session.client;
+        let owed = owed(input.as_ref(), framed, reply);
+        let is_held = Cell::new(false);
+        let mut received = 0;
+        let mut origin_input = None;
+        let outcome = {
+            let outgoing = Outgoing {
+                has_body: !reply.request_read,
+                framed,
+                from: From {
+                    stream: client,
+                    input,
+                    side: Side::Client,
+                },
+                head: octets,
+                owed: &owed,
+                is_held: &is_held,
+                is_expecting: request.expectation() == Expectation::Continue,
+                received: &mut received,
+            };
+            // It goes out by itself, while answers are read, whichever ends first.
+            let sending = pin!(self.send(outgoing, &origin.stream));
+            let mut sending = Sending::new(sending);
+            let outcome = {
+                let work = pin!(async {
+                    let Node {
+                        ctx,
+                        cancel,
+                        mut patience,
+                    } = node;
+                    let coming = Coming {
+                        origin: &origin.stream,
+                        input: &mut origin_input,
+                        request,
+                        response,
+                        is_held: &is_held,
+                        patience: &mut patience,
+                    };
+                    self.await_final(&ctx, &mut sending, coming).await?;
+                    told.first = Some(self.elapsed());
+                    // The attempt has led to a response; what follows is the exchange's.
+                    drop(ctx);
+                    drop(cancel);
+                    if response.status() == 101 {
+                        return judge_upgrade(request_out, response).map(|()| None);
+                    }
+                    let how = Back {
+                        origin: &origin,
+                        sending: &mut sending,
+                        request,
+                        response,
+                        response_out,
+                        octets: octets_back,
+                    };
+                    self.carry_response(how, &mut origin_input, told, reply)
+                        .await
+                        .map(Some)
+                });
+                while_client_stays(client, &self.cancel, &owed, work).await
+            };
+            reply.request_read = reply.request_read || sending.is_whole();
+            outcome
+        };
+        told.received = received;
+        match outcome? {
+            None => {
+                // Nothing of the tunnel was read before this; what came with the 101 goes along.
+                self.return_head(request, response, response_out)?;
+                let mut octets = Vec::new();
+                let framed = response_framing(response, request.method())
+                    .map_err(|error| Error::origin_sin(Phase::Await, error.sin()))?;
+                write_response(response_out, &framed, ConnectionOption::None, &mut octets);
+                reply.begun = true;
+                told.status = 101;
+                self.write(&octets, client).await?;
+                Ok(Outcome::Tunnel(origin, origin_input))
+            }
+            Some(may_reuse) => {
+                let is_clean = origin_input.is_none() && reply.request_read;
+                if may_reuse && is_clean && !self.gateway.is_draining() {
+                    self.gateway.pool.put(index, origin);
+                }
+                Ok(Outcome::Done)
+            }
+        }
+    }
+
+    /// Sends the request: its head, and its body as it arrives.
+    async fn send(&self, out: Outgoing<'_, C>, to: &D::Stream) -> Result<(), Error> {
+        let means = Means {
+            ctx: &self.ctx,
+            buffers: &self.gateway.buffers,
+            stall: (Timeout::ClientBody, self.gateway.rules.timeouts.body),
+            begun: Cell::new(false),
+            owed: Some(out.owed),
+        };
+        if !out.has_body {
+            return relay::write(&means, Side::Origin, to, out.head).await;
+        }
+        if out.is_expecting && out.from.input.is_none() {
+            relay::write(&means, Side::Origin, to, out.head).await?;
+            out.head.clear();
+            // RFC 9110 §10.1.1: the client waits for a word of the origin, though not for ever: it may go on unasked.
+            // Meanwhile the origin's time runs, not the client's.
+            let client = out.from.stream;
+            let goes_on = pin!(poll_fn(|cx| {
+                if self.continued.get() {
+                    return Poll::Ready(());
+                }
+                client.poll_readable(cx)
+            }));
+            out.is_held.set(true);
+            within(&self.ctx, Phase::Send, (Timeout::ClientBody, None), goes_on).await?;
+            out.is_held.set(false);
+        }
+        let mut decoder = Decoder::new(out.framed, &self.gateway.rules.limits);
+        let mut encoder = Encoder::new(out.framed);
+        relay(
+            &means,
+            out.from,
+            to,
+            out.head,
+            &mut decoder,
+            &mut encoder,
+            out.received,
+        )
+        .await
+    }
+
+    /// The request head as the origin gets it.
+    fn write_head(
+        &self,
+        endpoint: &Endpoint,
+        request: &RequestHead,
+        out: &mut RequestHead,
+        framed: &Framed,
+        octets: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let identity = &self.gateway.rules.identity;
+        let client = self.session.peer.map(|peer| peer.ip().to_canonical());
+        let trusted =
+            client.is_some_and(|ip| identity.trusted.iter().any(|network| network.contains(ip)));
+        let host = match &identity.host {
+            Host::Preserve => HostPolicy::Preserve,
+            Host::Upstream => HostPolicy::Upstream(endpoint.name.as_bytes()),
+            Host::Literal(name) => HostPolicy::Literal(name.as_bytes()),
+        };
+        let id = request_id(self.ctx.id());
+        let add: Vec<_> = identity
+            .add
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let how = Forwarding {
+            client_ip: client,
+            scheme: "http",
+            trusted,
+            host,
+            fallback_host: endpoint.name.as_bytes(),
+            forwarded: ForwardedStyle::X,
+            request_id: RequestId::Keep(&id),
+            via: false,
+            upgrade: UPGRADES,
+            add: &add,
+            base_path: &endpoint.base_path,
+            path: None,
+        };
+        forward::request(request, out, &how).map_err(|error| misconfigured(&error))?;
+        if let Some(rewrite) = &self.gateway.rules.hooks.rewrite {
+            rewrite(request, out);
+            if out.is_head() != request.is_head() || out.is_connect() {
+                // Whether the response has content would be another for the origin than for the client.
+                let why = "a hook may not make or unmake HEAD, nor make CONNECT".to_owned();
+                return Err(Error::gateway(Phase::Head, What::Config(why)));
+            }
+        }
+        octets.clear();
+        write_request(out, framed, octets);
+        Ok(())
+    }
+
+    /// Reads response heads until the final one, or a 101; the interim ones go to the client.
+    async fn await_final<F: Future<Output = Result<(), Error>>>(
+        &self,
+        ctx: &Context,
+        sending: &mut Sending<'_, F>,
+        coming: Coming<'_, D::Stream>,
+    ) -> Result<(), Error> {
+        let Coming {
+            origin,
+            input,
+            request,
+            response,
+            is_held,
+            patience,
+        } = coming;
+        let limits = &self.gateway.rules.limits;
+        for interim_count in 0..=limits.interim_max {
+            let reading = HeadReading {
+                origin,
+                input,
+                head: response,
+                limits,
+                buffers: &self.gateway.buffers,
+                is_under_way: interim_count > 0,
+            };
+            attempt::await_head(ctx, sending, is_held, reading, patience).await?;
+            match response.status() {
+                101 => return Ok(()),
+                100..=199 => {
+                    // RFC 9110 §15.2: not to a client that knows only HTTP/1.0.
+                    if request.version() == Version::Http11 {
+                        let mut octets = Vec::new();
+                        write_interim(response, &mut octets);
+                        self.write(&octets, &self.session.client).await?;
+                        if response.status() == 100 {
+                            self.continued.set(true);
+                        }
+                    }
+                }
+                _ => return Ok(()),
+            }
+        }
+        Err(Error::origin_sin(
+            Phase::Await,
+            "too_many_interim_responses",
+        ))
+    }
+
+    /// When an attempt ends at the latest, and by which timeout. The budget for the response head runs from the moment
+    /// the request is in; a body still arriving is under its own timeout.
+    fn due(&self, request_read: bool, goes_at_once: bool) -> Option<(Instant, Timeout)> {
+        let timeouts = &self.gateway.rules.timeouts;
+        let budget = timeouts.request.filter(|_| request_read);
+        let budget = budget.map(|budget| (clock::later(self.started, budget), Timeout::Request));
+        let response = timeouts.response.filter(|_| goes_at_once);
+        let response = response.map(|limit| (clock::later(clock::now(), limit), Timeout::Response));
+        match (budget, response) {
+            (Some(budget), Some(response)) if budget.0 <= response.0 => Some(budget),
+            (budget, response) => response.or(budget),
+        }
+    }
+
+    /// From the last request octet on: the response timeout, or the request's budget where that is shorter.
+    fn patience(&self) -> Patience {
+        let timeouts = &self.gateway.rules.timeouts;
+        match (timeouts.request, timeouts.response) {
+            (Some(request), response) if response.is_none_or(|response| request < response) => {
+                Patience::new(Timeout::Request, Some(request))
+            }
+            (_, response) => Patience::new(Timeout::Response, response),
+        }
+    }
+
+    /// Carries the final response, while the request may still be going out. True: the origin's connection may carry
+    /// another exchange, as far as the response decides.
+    async fn carry_response<F: Future<Output = Result<(), Error>>>(
+        &self,
+        how: Back<'_, '_, D::Stream, F>,
+        input: &mut Option<Buffer>,
+        told: &mut Told,
+        reply: &mut Reply,
+    ) -> Result<bool, Error> {
+        let Back {
+            origin,
+            sending,
+            request,
+            response,
+            response_out,
+            octets,
+        } = how;
+        let gateway = self.gateway;
+        let framed = response_framing(response, request.method())
+            .map_err(|error| Error::origin_sin(Phase::Await, error.sin()))?;
+        let framed_out = framed.recode(request.version());
+        self.return_head(request, response, response_out)?;
+        let until_close = framed_out.framing() == Framing::UntilClose;
+        // What is not sent by now the client may go on sending for ever.
+        let over = reply.request_read || sending.is_whole();
+        // RFC 9110 §10.1.1: a client that was not told to continue may send its content all the same, or not.
+        let in_doubt =
+            !over && !self.continued.get() && request.expectation() == Expectation::Continue;
+        reply.persists = reply.persists
+            && !until_close
+            && !in_doubt
+            && !gateway.is_draining()
+            && (over || !sending.is_over());
+        let option = match (reply.persists, request.version()) {
+            (false, _) => ConnectionOption::Close,
+            (true, Version::Http10) => ConnectionOption::KeepAlive,
+            (true, Version::Http11) => ConnectionOption::None,
+        };
+        octets.clear();
+        write_response(response_out, &framed_out, option, octets);
+        told.status = response_out.status();
+
+        let means = Means {
+            ctx: &self.ctx,
+            buffers: &gateway.buffers,
+            stall: (Timeout::OriginBody, gateway.rules.timeouts.body),
+            begun: Cell::new(false),
+            owed: None,
+        };
+        let mut decoder = Decoder::new(&framed, &gateway.rules.limits);
+        let mut encoder = Encoder::new(&framed_out);
+        let from = From {
+            stream: &origin.stream,
+            input,
+            side: Side::Origin,
+        };
+        let client = &self.session.client;
+        let mut carried = pin!(relay(
+            &means,
+            from,
+            client,
+            octets,
+            &mut decoder,
+            &mut encoder,
+            &mut told.sent
+        ));
+        let whole = poll_fn(|cx| {
+            if let Poll::Ready(Err(error)) = sending.poll(cx) {
+                return Poll::Ready(Err(error));
+            }
+            carried.as_mut().poll(cx)
+        })
+        .await;
+        // What failed before its first octet was on its way can still be answered.
+        reply.begun = means.begun.get();
+        whole?;
+        Ok(response_persistence(response, &framed).is_reuse())
+    }
+
+    /// The response head as the client gets it.
+    fn return_head(
+        &self,
+        request: &RequestHead,
+        response: &ResponseHead,
+        out: &mut ResponseHead,
+    ) -> Result<(), Error> {
+        // RFC 9110 §6.6.1: who passes on what has no date says when it came.
+        let date = match response.fields().has(Name::Date) {
+            true => None,
+            false => Some(answer::http_date(clock::wall())),
+        };
+        let how = Returning {
+            client_version: request.version(),
+            date: date.as_ref().map(String::as_bytes),
+            ..Returning::default()
+        };
+        forward::response(response, out, &how).map_err(|error| misconfigured(&error))?;
+        let Some(modify) = &self.gateway.rules.hooks.modify_response else {
+            return Ok(());
+        };
+        modify(out).map_err(|why| Error::gateway(Phase::Await, What::Rejected(why.to_string())))?;
+        // How the content ends is settled by the status that the origin sent.
+        let has_none = |status| matches!(status, 100..=199 | 204 | 304);
+        if out.status() != response.status()
+            && (has_none(out.status()) || has_none(response.status()))
+        {
+            let why = format!("a hook made a {} of a {}", out.status(), response.status());
+            return Err(Error::gateway(Phase::Await, What::Config(why)));
+        }
+        Ok(())
+    }
+}
+
+/// An attempt's branch of the tree.
+struct Node {
+    ctx: Context,
+    cancel: Cancel,
+    patience: Patience,
+}
+
+/// A request on its way to the origin.
+struct Outgoing<'a, C> {
+    /// More than the head is to be sent.
+    has_body: bool,
+    framed: &'a Framed,
+    from: From<'a, C>,
+    head: &'a mut Vec<u8>,
+    owed: &'a Owed,
+    /// The client waits to be told to go on.
+    is_held: &'a Cell<bool>,
+    /// The client said that it would.
+    is_expecting: bool,
+    /// Octets of content.
+    received: &'a mut u64,
+}
+
+/// A response on its way from the origin, as far as its head.
+struct Coming<'a, S> {
+    origin: &'a S,
+    input: &'a mut Option<Buffer>,
+    request: &'a RequestHead,
+    response: &'a mut ResponseHead,
+    is_held: &'a Cell<bool>,
+    patience: &'a mut Patience,
+}
+
+/// What it takes to carry a response back.
+struct Back<'a, 'b, S, F> {
+    origin: &'a Pooled<S>,
+    sending: &'a mut Sending<'b, F>,
+    request: &'a RequestHead,
+    response: &'a ResponseHead,
+    response_out: &'a mut ResponseHead,
+    octets: &'a mut Vec<u8>,
+}
+
+/// An attempt that failed.
+pub(super) struct Failed {
+    pub(super) error: Error,
+    /// On a connection that had carried exchanges before.
+    pub(super) was_reused: bool,
+}
+
+impl std::convert::From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            was_reused: false,
+        }
+    }
+}
+
+/// What the client still owes, and what of ours waits in the buffer.
+fn owed(input: Option<&Buffer>, framed: &Framed, reply: &Reply) -> Owed {
+    let owed = Owed::default();
+    let remaining = match framed.framing() {
+        _ if reply.request_read => Some(0),
+        Framing::Length(length) => Some(length),
+        _ => None,
+    };
+    owed.set(input.map_or(0, |buffer| buffer.filled().len()), remaining);
+    owed
+}
+
+/// What our own configuration adds to a message is not allowed there.
+fn misconfigured(error: &ForwardError) -> Error {
+    Error::gateway(Phase::Head, What::Config(error.to_string()))
+}
+
+/// An id for a request that has none: the node's, in hexadecimal.
+fn request_id(id: u64) -> [u8; 16] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut octets = [b'0'; 16];
+    for (index, octet) in octets.iter_mut().rev().enumerate() {
+        let digit = (id >> (4 * index)) & 15;
+        *octet = DIGITS.get(digit as usize).copied().unwrap_or(b'0');
+    }
+    octets
+}
+
+/// Whether a 101 is one that was asked for.
+fn judge_upgrade(sent: &RequestHead, response: &ResponseHead) -> Result<(), Error> {
+    if grants_upgrade(sent, response) {
+        return Ok(());
+    }
+    let sin = if sent.fields().has(Name::Upgrade) {
+        "upgrade_to_another_protocol"
+    } else {
+        "upgrade_not_requested"
+    };
+    Err(Error::origin_sin(Phase::Await, sin))
+}
