@@ -216,7 +216,7 @@ impl Wire {
         })
     }
 
-    /// Writes zeros until no more are taken for a second, `most` at most. Returns how many were.
+    /// Writes zeros until no more are taken for a second or ever, `most` at most. Returns how many were.
     pub(crate) fn send_until_full(&mut self, most: usize) -> usize {
         let zeros = vec![0; 256 * 1024];
         let mut taken = 0;
@@ -225,6 +225,7 @@ impl Wire {
             match rustix::net::send(&*self, piece, rustix::net::SendFlags::DONTWAIT) {
                 Ok(count) => taken += count,
                 Err(rustix::io::Errno::AGAIN) => {}
+                Err(rustix::io::Errno::CONNRESET | rustix::io::Errno::PIPE) => break,
                 Err(error) => panic!("{error}"),
             }
         }
