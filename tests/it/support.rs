@@ -55,7 +55,7 @@ pub(crate) fn chunked(content: &[u8], size: usize) -> Vec<u8> {
     out
 }
 
-/// A path for a file or a socket that no other test has; removed with the value.
+/// A path for a file, a socket or a directory that no other test has; removed with the value.
 #[derive(Debug)]
 pub(crate) struct Scratch(PathBuf);
 
@@ -75,6 +75,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         if !thread::panicking() {
             let _ = std::fs::remove_file(&self.0);
+            let _ = std::fs::remove_dir_all(&self.0);
         }
     }
 }
