@@ -34,6 +34,9 @@ mod upgrade;
 /// What the kernel does to sockets: ends that come with data, resets, unix sockets, want of descriptors, many at once.
 mod sockets;
 
+/// Programs that others wrote, in front of the command and behind it.
+mod clients;
+
 /// The command: its exit codes, what it says, and what its flags do.
 mod cli;
 /// The proxy as a library: one connection on an executor of one's own, hooks, faked time.

@@ -55,7 +55,7 @@ pub(crate) fn chunked(content: &[u8], size: usize) -> Vec<u8> {
     out
 }
 
-/// A path for a file or a socket that no other test has; removed with the value.
+/// A path for a file, a socket or a directory that no other test has; removed with the value.
 #[derive(Debug)]
 pub(crate) struct Scratch(PathBuf);
 
@@ -75,6 +75,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         if !thread::panicking() {
             let _ = std::fs::remove_file(&self.0);
+            let _ = std::fs::remove_dir_all(&self.0);
         }
     }
 }
@@ -216,7 +217,7 @@ impl Wire {
         })
     }
 
-    /// Writes zeros until no more are taken for a second, `most` at most. Returns how many were.
+    /// Writes zeros until no more are taken for a second or ever, `most` at most. Returns how many were.
     pub(crate) fn send_until_full(&mut self, most: usize) -> usize {
         let zeros = vec![0; 256 * 1024];
         let mut taken = 0;
@@ -225,6 +226,7 @@ impl Wire {
             match rustix::net::send(&*self, piece, rustix::net::SendFlags::DONTWAIT) {
                 Ok(count) => taken += count,
                 Err(rustix::io::Errno::AGAIN) => {}
+                Err(rustix::io::Errno::CONNRESET | rustix::io::Errno::PIPE) => break,
                 Err(error) => panic!("{error}"),
             }
         }
