@@ -8,6 +8,11 @@
 //! move with the machine; the last column, the ratio to httparse in the same run, moves less; instructions under a
 //! profiler (`--profile prof`) do not move at all.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "what is measured is right, or there is nothing to measure"
+)]
+
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
@@ -215,7 +220,12 @@ impl Exchange {
     fn relay_body(&mut self, framed: &Framed) {
         let mut decoder = Decoder::new(framed, &self.limits);
         let mut encoder = Encoder::new(framed);
-        relay(&mut decoder, &mut encoder, black_box(BODY), &mut self.octets);
+        relay(
+            &mut decoder,
+            &mut encoder,
+            black_box(BODY),
+            &mut self.octets,
+        );
     }
 
     #[inline(never)]
