@@ -6,7 +6,7 @@
 
 use super::field::Name;
 use super::framing::{Framed, Framing};
-use super::head::{RequestHead, ResponseHead, Version, has_option};
+use super::head::{RequestHead, ResponseHead, Version};
 use std::fmt;
 
 /// Why a connection carries no further exchange.
@@ -90,16 +90,10 @@ impl Verdict {
 /// RFC 9112 §9.3.
 #[must_use]
 pub fn request_persistence(head: &RequestHead) -> Verdict {
-    let fields = head.fields();
-    if !fields.may_have(Name::Connection) {
-        return match head.version() {
-            Version::Http11 => Verdict::Reuse,
-            Version::Http10 => Verdict::Close(CloseReason::ClientHttp10),
-        };
-    }
-    if has_option(fields, b"close") {
+    let options = head.options();
+    if options.close {
         Verdict::Close(CloseReason::ClientAsked)
-    } else if head.version() == Version::Http11 || has_option(fields, b"keep-alive") {
+    } else if head.version() == Version::Http11 || options.keep_alive {
         Verdict::Reuse
     } else {
         Verdict::Close(CloseReason::ClientHttp10)
@@ -115,16 +109,16 @@ pub fn request_persistence(head: &RequestHead) -> Verdict {
 /// RFC 9112 §9.3, §6.3; RFC 9110 §15.2.2 for 101.
 #[must_use]
 pub fn response_persistence(head: &ResponseHead, framed: &Framed) -> Verdict {
-    let fields = head.fields();
+    let options = head.options();
     let reason = if head.status() == 101 {
         CloseReason::Switched
     } else if framed.framing() == Framing::UntilClose {
         CloseReason::UntilClose
     } else if announces_content(head) {
         CloseReason::ContentAnnounced
-    } else if has_option(fields, b"close") {
+    } else if options.close {
         CloseReason::OriginAsked
-    } else if head.version() == Version::Http10 && !has_option(fields, b"keep-alive") {
+    } else if head.version() == Version::Http10 && !options.keep_alive {
         CloseReason::OriginHttp10
     } else {
         return Verdict::Reuse;
@@ -150,7 +144,7 @@ pub fn grants_upgrade(sent: &RequestHead, response: &ResponseHead) -> bool {
                 .items(Name::Upgrade)
                 .any(|asked| asked.eq_ignore_ascii_case(protocol))
         })
-        && has_option(granted, b"upgrade")
+        && response.options().upgrade
 }
 
 /// Whether a response announces content that its status does not have.

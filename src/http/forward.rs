@@ -5,9 +5,10 @@
 //! Source: RFC 9110 §7.6 (forwarding), §7.7, §7.8, §10.1.4; RFC 9112 §3.2; RFC 7239.
 
 use super::error::{FieldError, TargetError};
-use super::field::{Fields, Name};
+use super::field::{Fields, Name, Names};
 use super::head::{RequestHead, ResponseHead, Version};
 use super::number::{parse_decimal, write_decimal};
+use super::options::{Options, names_field};
 use super::target::Target;
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -184,24 +185,26 @@ pub fn request(
     out.method.extend_from_slice(&input.method);
     write_target(input, out, how)?;
 
-    strip_request(input, &mut out.fields, how);
-    // Looked up once: it is parsed anew each time.
+    let fields = out.fields_mut();
+    fields.clear();
+    // Looked up once for all who say it again.
     let authority = input.authority().map(|authority| authority.octets);
-    set_host(authority, &mut out.fields, how)?;
-    renew_te(input, &mut out.fields);
-    renew_upgrade(input, &mut out.fields, how.upgrade);
-    lower_max_forwards(input, &mut out.fields);
+    add_host(authority, fields, how)?;
+    keep_request_fields(input, fields, how);
+    renew_te(input, fields);
+    renew_upgrade(input, fields, how.upgrade);
+    lower_max_forwards(input, fields);
     if how.forwarded.has_x() {
-        add_x_forwarded(input, authority, &mut out.fields, how);
+        add_x_forwarded(input, authority, fields, how);
     }
     if how.forwarded.has_rfc7239() {
-        add_forwarded(input, authority, &mut out.fields, how);
+        add_forwarded(input, authority, fields, how);
     }
     if how.via {
-        add_via(input.version, &mut out.fields);
+        add_via(input.version, fields);
     }
-    add_request_id(&mut out.fields, how.request_id)?;
-    add_fields(&mut out.fields, how.add)
+    add_request_id(fields, how.request_id)?;
+    add_fields(fields, how.add)
 }
 
 /// Makes the response that goes to the client, interim or final. Input: a parsed head, unchanged. Output: all of `out`.
@@ -223,17 +226,19 @@ pub fn response(
     out.reason.clear();
     out.reason.extend_from_slice(&input.reason);
 
-    strip_response(input, &mut out.fields, how.client_version);
+    let fields = out.fields_mut();
+    fields.clear();
+    keep_response_fields(input, fields, how.client_version);
     if how.via {
-        add_via(input.version, &mut out.fields);
+        add_via(input.version, fields);
     }
     match how.date {
-        Some(date) if input.status >= 200 && !out.fields.has(Name::Date) => {
-            out.fields.push("Date", date)?
+        Some(date) if input.status >= 200 && !fields.has(Name::Date) => {
+            fields.push_value(Name::Date, b"Date: ", date)?
         }
         _ => {}
     }
-    add_fields(&mut out.fields, how.add)
+    add_fields(fields, how.add)
 }
 
 /// Writes the target the origin gets: origin-form, or what goes without a path.
@@ -311,38 +316,53 @@ pub(super) fn join_target(base: &[u8], path: &[u8], query: Option<&[u8]>, out: &
 }
 
 /// Copies the fields of a request that go on as they are.
-fn strip_request(input: &RequestHead, out: &mut Fields, how: &Forwarding<'_>) {
-    let nominated = nominated(&input.fields);
-    let keeps_max_forwards = input.max_forwards().is_none();
-    let keeps_expect = input.version == Version::Http11;
-    let keeps_x = how.trusted;
-    let keeps_request_id = !matches!(how.request_id, RequestId::Make(_));
-    out.refill_from(&input.fields, |kind, name, _value| match kind {
-        Name::Other => !is_nominated(&nominated, name),
-        kind if is_hop_by_hop(kind) => false,
-        // Said anew by the steps that follow.
-        Name::Host | Name::Te | Name::Upgrade => false,
-        Name::MaxForwards => keeps_max_forwards,
-        Name::Expect => keeps_expect,
-        Name::XRequestId => keeps_request_id && !is_nominated(&nominated, name),
-        Name::XForwardedFor if how.forwarded.has_x() => false,
-        Name::Forwarded if how.forwarded.has_rfc7239() => false,
-        Name::XForwardedFor | Name::XForwardedHost | Name::XForwardedProto => keeps_x,
-        Name::Forwarded | Name::XForwardedOther => keeps_x && !is_nominated(&nominated, name),
-        _ => !is_nominated(&nominated, name),
+fn keep_request_fields(input: &RequestHead, out: &mut Fields, how: &Forwarding<'_>) {
+    // Host, TE and Upgrade are said anew by other steps.
+    let mut dropped = HOP_BY_HOP
+        .with(Name::Host)
+        .with(Name::Te)
+        .with(Name::Upgrade);
+    let is_made = matches!(how.request_id, RequestId::Make(_));
+    dropped = dropped
+        .with_if(input.max_forwards().is_some(), Name::MaxForwards)
+        .with_if(input.version == Version::Http10, Name::Expect)
+        .with_if(is_made, Name::XRequestId);
+    if !how.trusted {
+        dropped = dropped
+            .with(Name::XForwardedHost)
+            .with(Name::XForwardedProto)
+            .with(Name::XForwardedOther);
+    }
+    dropped = dropped
+        .with_if(!how.trusted || how.forwarded.has_x(), Name::XForwardedFor)
+        .with_if(!how.trusted || how.forwarded.has_rfc7239(), Name::Forwarded);
+
+    // What the gateway says by these, no peer may name away.
+    const FIXED: Names = Names::of(&[
+        Name::MaxForwards,
+        Name::Expect,
+        Name::XForwardedFor,
+        Name::XForwardedHost,
+        Name::XForwardedProto,
+    ]);
+    let fields = input.fields();
+    let nominated = nominated(fields, input.options());
+    out.append_from(fields, dropped, |kind, name| {
+        is_nominated(&nominated, name) && !FIXED.has(kind)
     });
 }
 
 /// Copies the fields of a response that go on as they are.
-fn strip_response(input: &ResponseHead, out: &mut Fields, client: Version) {
-    let nominated = nominated(&input.fields);
-    let is_switching = input.status == 101;
-    out.refill_from(&input.fields, |kind, name, _value| match kind {
-        kind if is_hop_by_hop(kind) => false,
-        Name::Te => false,
-        Name::Upgrade => is_switching,
-        Name::Trailer => client == Version::Http11,
-        _ => !is_nominated(&nominated, name),
+fn keep_response_fields(input: &ResponseHead, out: &mut Fields, client: Version) {
+    let dropped = HOP_BY_HOP
+        .with(Name::Te)
+        .with_if(input.status != 101, Name::Upgrade)
+        .with_if(client == Version::Http10, Name::Trailer);
+    const FIXED: Names = Names::of(&[Name::Upgrade, Name::Trailer]);
+    let fields = input.fields();
+    let nominated = nominated(fields, input.options());
+    out.append_from(fields, dropped, |kind, name| {
+        is_nominated(&nominated, name) && !FIXED.has(kind)
     });
 }
 
@@ -350,35 +370,27 @@ fn strip_response(input: &ResponseHead, out: &mut Fields, client: Version) {
 ///
 /// TE and Upgrade are hop-by-hop too; they are handled where they may be said again. Trailer is not: it goes with
 /// the trailer section (RFC 9110 §6.6.2).
-fn is_hop_by_hop(name: Name) -> bool {
-    matches!(
-        name,
-        Name::Connection
-            | Name::KeepAlive
-            | Name::ProxyAuthenticate
-            | Name::ProxyAuthorization
-            | Name::ProxyConnection
-            | Name::TransferEncoding
-            | Name::ContentLength
-    )
-}
+const HOP_BY_HOP: Names = Names::of(&[
+    Name::Connection,
+    Name::KeepAlive,
+    Name::ProxyAuthenticate,
+    Name::ProxyAuthorization,
+    Name::ProxyConnection,
+    Name::TransferEncoding,
+    Name::ContentLength,
+]);
 
 /// The field names that Connection lists, those left out that no peer may name away.
 ///
-/// Host, and what the writer or a step here says anew, are not subject to it: to strip them would let a client
-/// reframe or readdress a request. Allocates only when something is nominated, which is rare.
-fn nominated(fields: &Fields) -> Vec<&[u8]> {
-    if !fields.may_have(Name::Connection) {
+/// Allocates only when something is nominated, which is rare.
+fn nominated(fields: &Fields, options: Options) -> Vec<&[u8]> {
+    if !options.fields {
         return Vec::new();
     }
-    let is_field = |option: &&[u8]| {
-        !option.eq_ignore_ascii_case(b"close")
-            && !matches!(
-                Name::of(option),
-                Name::Host | Name::KeepAlive | Name::Te | Name::Upgrade | Name::Via | Name::Date
-            )
-    };
-    fields.items(Name::Connection).filter(is_field).collect()
+    fields
+        .items(Name::Connection)
+        .filter(|option| names_field(option))
+        .collect()
 }
 
 /// Whether Connection lists `name`.
@@ -390,40 +402,43 @@ fn is_nominated(nominated: &[&[u8]], name: &[u8]) -> bool {
             .any(|option| option.eq_ignore_ascii_case(name))
 }
 
-/// Puts Host in front (RFC 9110 §7.2 wants it early).
-fn set_host(
+/// Adds Host, as the first field (RFC 9110 §7.2 wants it early).
+fn add_host(
     authority: Option<&[u8]>,
     out: &mut Fields,
     how: &Forwarding<'_>,
 ) -> Result<(), FieldError> {
-    match how.host {
-        HostPolicy::Preserve => match authority {
-            Some(authority) => out.push_known(Name::Host, b"Host", |octets| {
-                octets.extend_from_slice(authority)
-            }),
-            None => out.push("Host", how.fallback_host)?,
-        },
-        HostPolicy::Upstream(host) | HostPolicy::Literal(host) => out.push("Host", host)?,
+    const HOST: &[u8; 6] = b"Host: ";
+    match (how.host, authority) {
+        (HostPolicy::Preserve, Some(authority)) => out.push_known(Name::Host, HOST, |octets| {
+            octets.extend_from_slice(authority)
+        }),
+        (HostPolicy::Preserve, None) => out.push_value(Name::Host, HOST, how.fallback_host)?,
+        (HostPolicy::Upstream(host) | HostPolicy::Literal(host), _) => {
+            out.push_value(Name::Host, HOST, host)?
+        }
     }
-    out.rotate_last_to_front();
     Ok(())
 }
 
 /// Says `TE: trailers` again if an HTTP/1.1 client said it (RFC 9110 §10.1.4).
 fn renew_te(input: &RequestHead, out: &mut Fields) {
-    let asks = input.version == Version::Http11
-        && input
-            .fields
+    let fields = input.fields();
+    let asks = fields.has(Name::Te)
+        && input.version == Version::Http11
+        && fields
             .items(Name::Te)
             .any(|item| item.eq_ignore_ascii_case(b"trailers"));
     if asks {
-        out.push_checked(b"TE", b"trailers");
+        out.push_known(Name::Te, b"TE: ", |octets| {
+            octets.extend_from_slice(b"trailers")
+        });
     }
 }
 
 /// Says Upgrade again with the protocols that are allowed, in the client's order.
 fn renew_upgrade(input: &RequestHead, out: &mut Fields, allowed: &[&str]) {
-    if !input.asks_for_upgrade() || announces_content(&input.fields) {
+    if !input.asks_for_upgrade() || announces_content(input.fields()) {
         return;
     }
     let is_allowed = |protocol: &&[u8]| {
@@ -432,12 +447,12 @@ fn renew_upgrade(input: &RequestHead, out: &mut Fields, allowed: &[&str]) {
             .any(|name| protocol.eq_ignore_ascii_case(name.as_bytes()))
     };
     let mut protocols = input
-        .fields
+        .fields()
         .items(Name::Upgrade)
         .filter(is_allowed)
         .peekable();
     if protocols.peek().is_some() {
-        out.push_known(Name::Upgrade, b"Upgrade", |octets| {
+        out.push_known(Name::Upgrade, b"Upgrade: ", |octets| {
             join_list(protocols, octets)
         });
     }
@@ -454,7 +469,7 @@ fn announces_content(fields: &Fields) -> bool {
 /// Counts Max-Forwards of OPTIONS and TRACE down (RFC 9110 §7.6.2). At zero the gateway should have answered.
 fn lower_max_forwards(input: &RequestHead, out: &mut Fields) {
     if let Some(count) = input.max_forwards() {
-        out.push_known(Name::MaxForwards, b"Max-Forwards", |octets| {
+        out.push_known(Name::MaxForwards, b"Max-Forwards: ", |octets| {
             write_decimal(count.saturating_sub(1), octets)
         });
     }
@@ -467,34 +482,45 @@ fn add_x_forwarded(
     out: &mut Fields,
     how: &Forwarding<'_>,
 ) {
-    let prior = how
-        .trusted
-        .then(|| input.fields.items(Name::XForwardedFor))
-        .into_iter()
-        .flatten();
-    let mut prior = prior.peekable();
-    if how.client_ip.is_some() || prior.peek().is_some() {
-        out.push_known(Name::XForwardedFor, b"X-Forwarded-For", |octets| {
-            let has_prior = prior.peek().is_some();
-            join_list(prior, octets);
-            if let Some(ip) = how.client_ip {
-                octets.extend_from_slice(if has_prior { b", " } else { b"" });
-                write_ip(ip, octets);
-            }
-        });
+    let fields = input.fields();
+    let has_prior = how.trusted && fields.items(Name::XForwardedFor).next().is_some();
+    if how.client_ip.is_some() || has_prior {
+        add_x_forwarded_for(input, out, how, has_prior);
     }
     if !(how.trusted && out.has(Name::XForwardedHost)) {
         if let Some(authority) = authority.filter(|authority| !authority.is_empty()) {
-            out.push_known(Name::XForwardedHost, b"X-Forwarded-Host", |octets| {
+            out.push_known(Name::XForwardedHost, b"X-Forwarded-Host: ", |octets| {
                 octets.extend_from_slice(authority)
             });
         }
     }
     if !(how.trusted && out.has(Name::XForwardedProto)) {
-        out.push_known(Name::XForwardedProto, b"X-Forwarded-Proto", |octets| {
+        out.push_known(Name::XForwardedProto, b"X-Forwarded-Proto: ", |octets| {
             octets.extend_from_slice(scheme(how))
         });
     }
+}
+
+/// Adds X-Forwarded-For.
+#[inline]
+fn add_x_forwarded_for(
+    input: &RequestHead,
+    out: &mut Fields,
+    how: &Forwarding<'_>,
+    has_prior: bool,
+) {
+    out.push_known(Name::XForwardedFor, b"X-Forwarded-For: ", |octets| {
+        let start = octets.len();
+        if has_prior {
+            join_list(input.fields().items(Name::XForwardedFor), octets);
+        }
+        if let Some(ip) = how.client_ip {
+            if octets.len() > start {
+                octets.extend_from_slice(b", ");
+            }
+            write_ip(ip, octets);
+        }
+    });
 }
 
 /// Adds an element to Forwarded; behind a trusted client after those it sent (RFC 7239 §4).
@@ -506,10 +532,10 @@ fn add_forwarded(
 ) {
     let prior = how
         .trusted
-        .then(|| input.fields.items(Name::Forwarded))
+        .then(|| input.fields().items(Name::Forwarded))
         .into_iter()
         .flatten();
-    out.push_known(Name::Forwarded, b"Forwarded", |octets| {
+    out.push_known(Name::Forwarded, b"Forwarded: ", |octets| {
         let start = octets.len();
         join_list(prior, octets);
         octets.extend_from_slice(if octets.len() > start {
@@ -552,15 +578,19 @@ fn add_via(received: Version, out: &mut Fields) {
         Version::Http10 => b"1.0 osier",
         Version::Http11 => b"1.1 osier",
     };
-    out.push_checked(b"Via", value);
+    out.push_known(Name::Via, b"Via: ", |octets| {
+        octets.extend_from_slice(value)
+    });
 }
 
 /// Sees to it that there is a request id.
 fn add_request_id(out: &mut Fields, request_id: RequestId<'_>) -> Result<(), FieldError> {
     match request_id {
-        RequestId::Keep(fresh) if !out.has(Name::XRequestId) => out.push("X-Request-Id", fresh),
-        RequestId::Make(fresh) => out.push("X-Request-Id", fresh),
-        RequestId::Keep(_) | RequestId::Off => Ok(()),
+        RequestId::Keep(_) if out.has(Name::XRequestId) => Ok(()),
+        RequestId::Keep(fresh) | RequestId::Make(fresh) => {
+            out.push_value(Name::XRequestId, b"X-Request-Id: ", fresh)
+        }
+        RequestId::Off => Ok(()),
     }
 }
 

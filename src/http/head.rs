@@ -11,7 +11,10 @@ use super::error::{FieldError, HeadError, TargetError};
 use super::field::{Fields, Name, check_value, is_token};
 use super::limits::Limits;
 use super::number::parse_decimal;
-use super::target::{Authority, Target, is_target_octet, parse_authority, parse_target};
+use super::options::Options;
+use super::target::{
+    Authority, Target, check_target, is_target_octet, parse_authority, parse_target,
+};
 use httparse::{Header, Status};
 use std::mem::MaybeUninit;
 
@@ -49,7 +52,7 @@ pub enum Expectation {
 }
 
 /// The head of a request.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct RequestHead {
     /// The version of the message.
     pub(super) version: Version,
@@ -58,7 +61,18 @@ pub struct RequestHead {
     /// The request-target; every octet of it is VCHAR and not `#`.
     pub(super) target: Vec<u8>,
     /// The header section.
-    pub(super) fields: Fields,
+    fields: Fields,
+    /// What parsing learnt of the fields; nothing once they may have changed.
+    known: Option<KnownRequest>,
+}
+
+/// What parsing a request learns of its fields, and is asked for later.
+#[derive(Debug, Clone, Copy)]
+struct KnownRequest {
+    /// The connection options.
+    options: Options,
+    /// Octets of the host that Host begins with, and the port behind it. Zero and none where there is no Host.
+    host: (usize, Option<u16>),
 }
 
 impl RequestHead {
@@ -73,7 +87,7 @@ impl RequestHead {
         self.version = Version::Http11;
         self.method.clear();
         self.target.clear();
-        self.fields.clear();
+        self.fields_mut().clear();
     }
 
     /// Reads a request head into `self`. Returns [`Parsed::Complete`] with the octets consumed.
@@ -136,11 +150,15 @@ impl RequestHead {
         } else {
             Version::Http11
         };
-        self.method
-            .extend_from_slice(request.method.unwrap_or_default().as_bytes());
-        self.target
-            .extend_from_slice(request.path.unwrap_or_default().as_bytes());
-        fill_fields(&mut self.fields, head, request.headers)?;
+        let method = request.method.unwrap_or_default().as_bytes();
+        let target = request.path.unwrap_or_default().as_bytes();
+        self.method.extend_from_slice(method);
+        self.target.extend_from_slice(target);
+        let line_octets = method
+            .len()
+            .saturating_add(target.len())
+            .saturating_add(b"  HTTP/1.1\r\n".len());
+        fill_head(&mut self.fields, head, line_octets, request.headers)?;
         self.check(limits)?;
         Ok(Parsed::Complete(leading.saturating_add(consumed)))
     }
@@ -168,27 +186,33 @@ impl RequestHead {
         }
     }
 
-    /// Checks what a whole head must keep: limits, the target, Host.
-    fn check(&self, limits: &Limits) -> Result<(), HeadError> {
+    /// Checks what a whole head must keep: limits, the target, Host. Keeps what it learns by it.
+    #[inline]
+    fn check(&mut self, limits: &Limits) -> Result<(), HeadError> {
         if self.method.len() > limits.method_octets_max {
             return Err(HeadError::MethodTooLong(limits.method_octets_max));
         }
         if self.target.len() > limits.target_octets_max {
             return Err(TargetError::TooLong(limits.target_octets_max).into());
         }
-        parse_target(&self.method, &self.target)?;
-        self.check_host()?;
-        check_options(&self.fields, limits)
+        check_target(&self.method, &self.target)?;
+        let host = self.check_host()?;
+        let options = check_options(&self.fields, limits)?;
+        self.known = Some(KnownRequest { options, host });
+        Ok(())
     }
 
     /// §3.2 of RFC 9112: exactly one valid Host in HTTP/1.1, at most one before; absolute-form does not excuse it.
-    fn check_host(&self) -> Result<(), HeadError> {
+    ///
+    /// Returns the octets of the host and the port.
+    #[inline]
+    fn check_host(&self) -> Result<(usize, Option<u16>), HeadError> {
         let mut hosts = self.fields.all(Name::Host);
         match (hosts.next(), hosts.next()) {
             (None, _) if self.version == Version::Http11 => Err(HeadError::HostMissing),
-            (None, _) => Ok(()),
+            (None, _) => Ok((0, None)),
             (Some(host), None) => parse_authority(host)
-                .map(|_| ())
+                .map(|authority| (authority.host.len(), authority.port))
                 .map_err(|_| HeadError::BadHost),
             (Some(_), Some(_)) => Err(HeadError::HostTwice),
         }
@@ -232,6 +256,7 @@ impl RequestHead {
 
     /// The header section, to change it.
     pub fn fields_mut(&mut self) -> &mut Fields {
+        self.known = None;
         &mut self.fields
     }
 
@@ -279,16 +304,41 @@ impl RequestHead {
             Some(b'/') => None,
             _ => self.form().ok().and_then(|target| target.authority()),
         };
-        of_target.or_else(|| {
-            self.fields
-                .first(Name::Host)
-                .and_then(|host| parse_authority(host).ok())
-        })
+        of_target.or_else(|| self.host())
+    }
+
+    /// What Host says, if it is an authority.
+    #[inline]
+    fn host(&self) -> Option<Authority<'_>> {
+        let octets = self.fields.first(Name::Host)?;
+        match self.known {
+            Some(KnownRequest {
+                host: (host_octets, port),
+                ..
+            }) => Some(Authority {
+                octets,
+                host: octets.get(..host_octets)?,
+                port,
+            }),
+            None => parse_authority(octets).ok(),
+        }
+    }
+
+    /// The connection options.
+    #[inline]
+    pub(super) fn options(&self) -> Options {
+        match self.known {
+            Some(known) => known.options,
+            None => Options::of(&self.fields),
+        }
     }
 
     /// What the client expects. HTTP/1.0 cannot expect anything (RFC 9110 §10.1.1).
     #[must_use]
     pub fn expectation(&self) -> Expectation {
+        if !self.fields.has(Name::Expect) {
+            return Expectation::None;
+        }
         let mut items = self.fields.items(Name::Expect).peekable();
         if items.peek().is_none() || self.version == Version::Http10 {
             Expectation::None
@@ -305,11 +355,9 @@ impl RequestHead {
     /// RFC 9110 §7.6.2.
     #[must_use]
     pub fn max_forwards(&self) -> Option<u64> {
+        let value = self.fields.first(Name::MaxForwards)?;
         match self.method() {
-            b"OPTIONS" | b"TRACE" => self
-                .fields
-                .first(Name::MaxForwards)
-                .and_then(|value| parse_decimal(value).ok()),
+            b"OPTIONS" | b"TRACE" => parse_decimal(value).ok(),
             _ => None,
         }
     }
@@ -341,10 +389,10 @@ impl RequestHead {
     /// Whether the client asks for a protocol by `Connection: upgrade` and Upgrade (RFC 9110 §7.8).
     #[must_use]
     pub fn asks_for_upgrade(&self) -> bool {
-        self.fields.may_have(Name::Upgrade)
+        self.fields.has(Name::Upgrade)
             && self.version == Version::Http11
             && self.fields.items(Name::Upgrade).next().is_some()
-            && has_option(&self.fields, b"upgrade")
+            && self.options().upgrade
     }
 }
 
@@ -360,11 +408,24 @@ impl Clone for RequestHead {
         self.method.clone_from(&source.method);
         self.target.clone_from(&source.target);
         self.fields.clone_from(&source.fields);
+        self.known = source.known;
     }
 }
 
+impl PartialEq for RequestHead {
+    /// The same start line, and the same fields as [`Fields`] compares them.
+    fn eq(&self, other: &Self) -> bool {
+        self.version == other.version
+            && self.method == other.method
+            && self.target == other.target
+            && self.fields == other.fields
+    }
+}
+
+impl Eq for RequestHead {}
+
 /// The head of a response.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ResponseHead {
     /// The version of the message.
     pub(super) version: Version,
@@ -374,7 +435,9 @@ pub struct ResponseHead {
     /// The reason phrase, often empty; HTAB, SP, VCHAR and obs-text.
     pub(super) reason: Vec<u8>,
     /// The header section.
-    pub(super) fields: Fields,
+    fields: Fields,
+    /// The connection options, as parsing read them; nothing once the fields may have changed.
+    known: Option<Options>,
 }
 
 impl Default for ResponseHead {
@@ -384,6 +447,7 @@ impl Default for ResponseHead {
             status: 500,
             reason: Vec::new(),
             fields: Fields::new(),
+            known: None,
         }
     }
 }
@@ -400,7 +464,7 @@ impl ResponseHead {
         self.version = Version::Http11;
         self.status = 500;
         self.reason.clear();
-        self.fields.clear();
+        self.fields_mut().clear();
     }
 
     /// Reads a response head into `self`, interim or final. Returns [`Parsed::Complete`] with the octets consumed.
@@ -467,14 +531,19 @@ impl ResponseHead {
         } else {
             Version::Http11
         };
-        fill_fields(&mut self.fields, head, response.headers)?;
-        self.set_reason(reason_of_line(head))
+        let reason = match response.reason {
+            Some(reason) if !reason.is_empty() => reason.as_bytes(),
+            _ => reason_of_line(head),
+        };
+        let line_octets = reason.len().saturating_add(b"HTTP/1.1 200 \r\n".len());
+        fill_head(&mut self.fields, head, line_octets, response.headers)?;
+        self.set_reason(reason)
             .map_err(|_| HeadError::BadStatusLine)?;
         match response.code {
             Some(status @ 100..=999) => self.status = status,
             _ => return Err(HeadError::BadStatus),
         }
-        check_options(&self.fields, limits)?;
+        self.known = Some(check_options(&self.fields, limits)?);
         Ok(Parsed::Complete(consumed))
     }
 
@@ -511,6 +580,7 @@ impl ResponseHead {
 
     /// The header section, to change it.
     pub fn fields_mut(&mut self) -> &mut Fields {
+        self.known = None;
         &mut self.fields
     }
 
@@ -538,6 +608,15 @@ impl ResponseHead {
         &self.fields
     }
 
+    /// The connection options.
+    #[inline]
+    pub(super) fn options(&self) -> Options {
+        match self.known {
+            Some(options) => options,
+            None => Options::of(&self.fields),
+        }
+    }
+
     /// Whether another response to the same request follows: 1xx, but not 101, after which no HTTP follows.
     #[must_use]
     pub fn is_interim(&self) -> bool {
@@ -557,17 +636,83 @@ impl Clone for ResponseHead {
         self.status = source.status;
         self.reason.clone_from(&source.reason);
         self.fields.clone_from(&source.fields);
+        self.known = source.known;
     }
 }
 
-/// Fills `fields` with the lines httparse found in `head`, once its line ends are known to be CRLF.
+impl PartialEq for ResponseHead {
+    /// The same status line, and the same fields as [`Fields`] compares them.
+    fn eq(&self, other: &Self) -> bool {
+        self.version == other.version
+            && self.status == other.status
+            && self.reason == other.reason
+            && self.fields == other.fields
+    }
+}
+
+impl Eq for ResponseHead {}
+
+/// Fills `fields` with the lines httparse found in `head`, behind a start line of so many octets, CRLF included.
+///
+/// # Errors
+/// As [`fill_fields`].
 #[inline]
+fn fill_head(
+    fields: &mut Fields,
+    head: &[u8],
+    line_octets: usize,
+    lines: &[Header<'_>],
+) -> Result<(), FieldError> {
+    if fill_plain(fields, head, line_octets, lines).is_none() {
+        return fill_fields(fields, head, lines);
+    }
+    // What httparse took for a name or a value has neither CR nor LF in it, and every other octet was looked at.
+    debug_assert!(!has_loose_line_end(head), "each line end was seen");
+    Ok(())
+}
+
+/// Fills `fields` from a head in which each line is as it would be written: `name: value CRLF`, one behind the other up
+/// to the empty line. None: it is not such a head, and `fields` holds nothing to rely on.
+#[inline]
+fn fill_plain(
+    fields: &mut Fields,
+    head: &[u8],
+    line_octets: usize,
+    lines: &[Header<'_>],
+) -> Option<()> {
+    fields.refill(head);
+    let base = head.as_ptr().addr();
+    let ends = |end: usize| Some(head.get(end.checked_sub(2)?..end)? == b"\r\n");
+    let mut start = line_octets;
+    if !ends(start)? {
+        return None;
+    }
+    for line in lines {
+        let (name, value) = (line.name.as_bytes(), line.value);
+        let value_start = value.as_ptr().addr().checked_sub(base)?;
+        let end = value_start.checked_add(value.len())?.checked_add(2)?;
+        let is_plain = value_start == start.checked_add(name.len())?.checked_add(2)?
+            && head.get(value_start.checked_sub(1)?) == Some(&b' ')
+            && ends(end)?;
+        if !is_plain {
+            return None;
+        }
+        fields.push_inside(start, name, value.len());
+        start = end;
+    }
+    (head.get(start..)? == b"\r\n").then_some(())
+}
+
+/// Fills `fields` with the lines httparse found in `head`, once its line ends are known to be CRLF.
+///
+/// # Errors
+/// [`FieldError::BareCr`], [`FieldError::BareLf`]: §2.2, httparse takes a bare LF for a line end. We do not.
+#[cold]
 pub(super) fn fill_fields(
     fields: &mut Fields,
     head: &[u8],
     lines: &[Header<'_>],
 ) -> Result<(), FieldError> {
-    // §2.2: httparse takes a bare LF for a line end. We do not.
     if has_loose_line_end(head) {
         return Err(line_end_sin(head).unwrap_or(FieldError::BareLf));
     }
@@ -576,7 +721,7 @@ pub(super) fn fill_fields(
     for line in lines {
         let name = line.name.as_bytes();
         let start = name.as_ptr().addr().saturating_sub(base);
-        fields.push_inside(start, name, line.value);
+        fields.push_perhaps_inside(start, name, line.value);
     }
     Ok(())
 }
@@ -631,7 +776,9 @@ fn as_http11(octets: &[u8], start: usize) -> Option<Vec<u8>> {
     Some(copy)
 }
 
-/// The reason phrase of a status line that httparse accepted: what follows `HTTP/1.1 200` and one space.
+/// The reason of a status line that httparse has none of: there is none, or there is obs-text in it. What follows
+/// `HTTP/1.1 200` and one space.
+#[cold]
 fn reason_of_line(head: &[u8]) -> &[u8] {
     let line = head
         .split(|octet| *octet == b'\r')
@@ -640,20 +787,14 @@ fn reason_of_line(head: &[u8]) -> &[u8] {
     line.get(b"HTTP/1.1 200 ".len()..).unwrap_or_default()
 }
 
-/// Bounds the connection options, and so the work of looking for each of them among the fields.
-fn check_options(fields: &Fields, limits: &Limits) -> Result<(), HeadError> {
-    let max = limits.connection_options_max;
-    if fields.may_have(Name::Connection) && fields.items(Name::Connection).nth(max).is_some() {
-        return Err(FieldError::TooManyOptions(max).into());
+/// Reads the connection options and bounds them, and so the work of looking for each of them among the fields.
+#[inline]
+fn check_options(fields: &Fields, limits: &Limits) -> Result<Options, HeadError> {
+    let options = Options::of(fields);
+    if options.count > limits.connection_options_max {
+        return Err(FieldError::TooManyOptions(limits.connection_options_max).into());
     }
-    Ok(())
-}
-
-/// Whether Connection holds `option`.
-pub(super) fn has_option(fields: &Fields, option: &[u8]) -> bool {
-    fields
-        .items(Name::Connection)
-        .any(|item| item.eq_ignore_ascii_case(option))
+    Ok(options)
 }
 
 /// The reason phrase RFC 9110 §15 (and RFC 6585, RFC 8297, RFC 8470) gives a status code, or an empty one.

@@ -35,6 +35,7 @@ pub mod framing;
 pub mod head;
 pub mod limits;
 mod number;
+mod options;
 mod scanner;
 pub mod target;
 mod write;

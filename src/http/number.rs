@@ -13,7 +13,26 @@ pub(super) enum NumberError {
 }
 
 /// Reads `1*DIGIT`; no sign, no space, at most `u64::MAX`.
+#[inline]
 pub(super) fn parse_decimal(octets: &[u8]) -> Result<u64, NumberError> {
+    if octets.is_empty() || octets.len() > DIGITS_SAFE {
+        return parse_long_decimal(octets);
+    }
+    let mut value: u64 = 0;
+    for octet in octets {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 {
+            return Err(NumberError::NotDigits);
+        }
+        // Nineteen digits cannot overflow 64 bits.
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+    }
+    Ok(value)
+}
+
+/// Reads so many digits that they may overflow, or none.
+#[cold]
+fn parse_long_decimal(octets: &[u8]) -> Result<u64, NumberError> {
     if octets.is_empty() || !octets.iter().all(u8::is_ascii_digit) {
         return Err(NumberError::NotDigits);
     }
@@ -39,7 +58,22 @@ pub(super) fn hex_value(octet: u8) -> Option<u8> {
 }
 
 /// Appends `value` in decimal, without allocating beyond `buf`.
-pub(super) fn write_decimal(mut value: u64, buf: &mut Vec<u8>) {
+#[inline]
+pub(super) fn write_decimal(value: u64, buf: &mut Vec<u8>) {
+    match value {
+        0..10 => buf.push(decimal_digit(value)),
+        10..100 => buf.extend_from_slice(&[decimal_digit(value / 10), decimal_digit(value)]),
+        100..1000 => buf.extend_from_slice(&[
+            decimal_digit(value / 100),
+            decimal_digit(value / 10),
+            decimal_digit(value),
+        ]),
+        _ => write_long_decimal(value, buf),
+    }
+}
+
+/// Appends a number of four digits or more.
+fn write_long_decimal(mut value: u64, buf: &mut Vec<u8>) {
     let mut digits = [0_u8; 20];
     let mut length: usize = 0;
     for slot in digits.iter_mut().rev() {
@@ -55,6 +89,7 @@ pub(super) fn write_decimal(mut value: u64, buf: &mut Vec<u8>) {
 }
 
 /// The last decimal digit of `value`, as an octet.
+#[inline]
 fn decimal_digit(value: u64) -> u8 {
     // A remainder by ten is below ten, so the cast keeps it whole.
     b'0'.wrapping_add((value % 10) as u8)
@@ -68,3 +103,6 @@ pub(super) fn hex_digit(value: u64) -> u8 {
         digit => b'a'.wrapping_sub(10).wrapping_add(digit),
     }
 }
+
+/// So many decimal digits fit 64 bits whatever they are.
+const DIGITS_SAFE: usize = 19;

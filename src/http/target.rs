@@ -113,6 +113,22 @@ pub fn parse_target<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, T
     }
 }
 
+/// Checks a request-target; as [`parse_target`], but nothing is taken apart.
+///
+/// # Errors
+/// As [`parse_target`].
+#[inline]
+pub(super) fn check_target(method: &[u8], target: &[u8]) -> Result<(), TargetError> {
+    // A path without escapes has nothing to look at but its octets.
+    let is_plain = target.first() == Some(&b'/')
+        && method != b"CONNECT"
+        && target.iter().all(|octet| is_in(*octet, PLAIN_TARGET));
+    if is_plain {
+        return Ok(());
+    }
+    parse_target(method, target).map(|_| ())
+}
+
 /// Reads `scheme "://" authority path [ "?" query ]`.
 fn parse_absolute(target: &[u8]) -> Result<Target<'_>, TargetError> {
     let colon = target
@@ -174,6 +190,25 @@ fn split_query(target: &[u8]) -> Result<(&[u8], Option<&[u8]>), TargetError> {
 /// # Source
 /// RFC 9110 §7.2, RFC 3986 §3.2.2 and §3.2.3.
 pub fn parse_authority(octets: &[u8]) -> Result<Authority<'_>, TargetError> {
+    // A name or an IPv4 address, and perhaps a port: nearly always that is all there is.
+    let host_octets = octets.iter().position(|octet| !is_in(*octet, PLAIN_HOST));
+    let host_octets = host_octets.unwrap_or(octets.len());
+    let (host, port) = octets
+        .split_at_checked(host_octets)
+        .unwrap_or((octets, &[]));
+    let port = match (host, port) {
+        ([_, ..], []) => Some(None),
+        ([_, ..], [b':', digits @ ..]) => parse_port(digits).ok().map(Some),
+        _ => None,
+    };
+    match port {
+        Some(port) => Ok(Authority { octets, host, port }),
+        None => parse_any_authority(octets),
+    }
+}
+
+/// Reads any authority, the rare ones too: an IPv6 address, escapes, an empty host or port; and names what is wrong.
+fn parse_any_authority(octets: &[u8]) -> Result<Authority<'_>, TargetError> {
     if octets.contains(&b'@') {
         return Err(TargetError::Userinfo);
     }
@@ -188,12 +223,16 @@ pub fn parse_authority(octets: &[u8]) -> Result<Authority<'_>, TargetError> {
     }
     let port = match port {
         None | Some([]) => None,
-        Some(digits) => {
-            let number = parse_decimal(digits).map_err(|_| TargetError::BadAuthority)?;
-            Some(u16::try_from(number).map_err(|_| TargetError::BadAuthority)?)
-        }
+        Some(digits) => Some(parse_port(digits)?),
     };
     Ok(Authority { octets, host, port })
+}
+
+/// Reads a port: decimal, at most 65535.
+#[inline]
+fn parse_port(digits: &[u8]) -> Result<u16, TargetError> {
+    let number = parse_decimal(digits).map_err(|_| TargetError::BadAuthority)?;
+    u16::try_from(number).map_err(|_| TargetError::BadAuthority)
 }
 
 /// Splits an authority at the colon before its port; the colons in brackets are not that.
@@ -346,12 +385,53 @@ fn has_whole_escapes(octets: &[u8]) -> bool {
 
 /// Whether `octet` may stand in a request-target: VCHAR without `#`.
 #[inline]
-pub(super) fn is_target_octet(octet: u8) -> bool {
+pub(super) const fn is_target_octet(octet: u8) -> bool {
     matches!(octet, 0x21..=0x7e) && octet != b'#'
 }
 
 /// ALPHA, DIGIT, `-`, `.`, `_`, `~` (RFC 3986 §2.3).
 #[inline]
-fn is_unreserved(octet: u8) -> bool {
+const fn is_unreserved(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
+}
+
+/// Whether `octet` is in one of `classes`.
+#[inline]
+fn is_in(octet: u8, classes: u8) -> bool {
+    // There are 256 octets, and as many places.
+    CLASSES
+        .get(usize::from(octet))
+        .is_some_and(|class| class & classes != 0)
+}
+
+/// Class: may stand in a request-target and starts no escape.
+const PLAIN_TARGET: u8 = 1;
+
+/// Class: unreserved, as nearly every octet of a host is.
+const PLAIN_HOST: u8 = 2;
+
+/// The classes of each octet.
+static CLASSES: [u8; 256] = classes();
+
+/// Makes [`CLASSES`].
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "runs in the compiler, which checks both"
+)]
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut octet: u8 = 0;
+    loop {
+        if is_target_octet(octet) && octet != b'%' {
+            classes[octet as usize] |= PLAIN_TARGET;
+        }
+        if is_unreserved(octet) {
+            classes[octet as usize] |= PLAIN_HOST;
+        }
+        if octet == u8::MAX {
+            return classes;
+        }
+        octet += 1;
+    }
 }

@@ -4,7 +4,7 @@
 //! Transfer-Encoding, Connection and its kin in a head are passed over, and said again from what is known.
 //! Source: RFC 9112 §2.1, §3, §4, §6, §9.6; RFC 9110 §7.6.1, §7.8, §10.1.4.
 
-use super::field::{Fields, Name};
+use super::field::{Fields, Name, Names};
 use super::framing::{Framed, Framing};
 use super::head::{RequestHead, ResponseHead};
 use super::number::write_decimal;
@@ -30,9 +30,9 @@ pub fn write_request(head: &RequestHead, framed: &Framed, buf: &mut Vec<u8>) {
     buf.push(b' ');
     buf.extend_from_slice(&head.target);
     buf.extend_from_slice(b" HTTP/1.1\r\n");
-    write_fields(&head.fields, framed, buf);
+    write_fields(head.fields(), framed, buf);
     write_framing(framed, buf);
-    write_options(&head.fields, ConnectionOption::None, buf);
+    write_options(head.fields(), ConnectionOption::None, buf);
     buf.extend_from_slice(b"\r\n");
 }
 
@@ -55,9 +55,9 @@ pub fn write_response(
         _ => connection,
     };
     write_status_line(head, buf);
-    write_fields(&head.fields, framed, buf);
+    write_fields(head.fields(), framed, buf);
     write_framing(framed, buf);
-    write_options(&head.fields, connection, buf);
+    write_options(head.fields(), connection, buf);
     buf.extend_from_slice(b"\r\n");
 }
 
@@ -66,12 +66,16 @@ pub fn write_response(
 /// An HTTP/1.0 client must not be sent one (RFC 9110 §15.2): the caller asks for the client's version first.
 pub fn write_interim(head: &ResponseHead, buf: &mut Vec<u8>) {
     write_status_line(head, buf);
-    write_fields(&head.fields, &Framed::none(), buf);
+    write_fields(head.fields(), &Framed::none(), buf);
     buf.extend_from_slice(b"\r\n");
 }
 
 /// Appends `HTTP/1.1 200 OK CRLF`.
 fn write_status_line(head: &ResponseHead, buf: &mut Vec<u8>) {
+    if (head.status, head.reason.as_slice()) == (200, b"OK") {
+        buf.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        return;
+    }
     buf.extend_from_slice(b"HTTP/1.1 ");
     write_decimal(u64::from(head.status), buf);
     buf.push(b' ');
@@ -83,12 +87,7 @@ fn write_status_line(head: &ResponseHead, buf: &mut Vec<u8>) {
 #[inline]
 fn write_fields(fields: &Fields, framed: &Framed, buf: &mut Vec<u8>) {
     let is_chunked = framed.framing() == Framing::Chunked;
-    fields.write(buf, |name| match name {
-        Name::ContentLength | Name::TransferEncoding => false,
-        Name::Connection | Name::KeepAlive | Name::ProxyConnection => false,
-        Name::Trailer => is_chunked,
-        _ => true,
-    });
+    fields.write(OWN.with_if(!is_chunked, Name::Trailer), buf);
 }
 
 /// Appends the one framing field, or none.
@@ -103,7 +102,15 @@ fn write_framing(framed: &Framed, buf: &mut Vec<u8>) {
 }
 
 /// Appends Connection with every option that applies, or nothing.
+#[inline]
 fn write_options(fields: &Fields, connection: ConnectionOption, buf: &mut Vec<u8>) {
+    if connection != ConnectionOption::None || fields.has_any(ANNOUNCED) {
+        write_some_options(fields, connection, buf);
+    }
+}
+
+/// Appends Connection with every option that applies.
+fn write_some_options(fields: &Fields, connection: ConnectionOption, buf: &mut Vec<u8>) {
     let said: &[u8] = match connection {
         ConnectionOption::None => b"",
         ConnectionOption::Close => b"close",
@@ -117,7 +124,6 @@ fn write_options(fields: &Fields, connection: ConnectionOption, buf: &mut Vec<u8
     };
 
     let mut before: &[u8] = b"Connection: ";
-    let start = buf.len();
     for option in [said, te, upgrade] {
         if !option.is_empty() {
             buf.extend_from_slice(before);
@@ -125,7 +131,17 @@ fn write_options(fields: &Fields, connection: ConnectionOption, buf: &mut Vec<u8
             before = b", ";
         }
     }
-    if buf.len() > start {
-        buf.extend_from_slice(b"\r\n");
-    }
+    buf.extend_from_slice(b"\r\n");
 }
+
+/// The fields the writer says itself, whatever a head says.
+const OWN: Names = Names::of(&[
+    Name::ContentLength,
+    Name::TransferEncoding,
+    Name::Connection,
+    Name::KeepAlive,
+    Name::ProxyConnection,
+]);
+
+/// The fields that Connection has to announce.
+const ANNOUNCED: Names = Names::of(&[Name::Te, Name::Upgrade]);
