@@ -65,7 +65,7 @@ impl Running {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| {
-            let name = command.get_program().display();
+            let name = Path::new(command.get_program()).display();
             panic!("{name}: {error}; `.ci/clients` installs what these tests need")
         });
         let (sender, lines) = channel();
