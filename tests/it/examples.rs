@@ -1,12 +1,11 @@
 //! What every example teaches, as it says it. In an expected line, `…` stands for what differs from run to run, and for
 //! places in a file.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 
-use crate::support::{Origin, Wire};
+use crate::support::{self, Origin, Running, Wire};
 
 /// An example as it was built beside the command.
 fn example(name: &str, arguments: &[&str]) -> Command {
@@ -25,10 +24,8 @@ fn example(name: &str, arguments: &[&str]) -> Command {
 /// What an example says until it ends well.
 #[track_caller]
 fn run(name: &str, arguments: &[&str]) -> Said {
-    let output = example(name, arguments).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
     Said {
-        rest: String::from_utf8(output.stdout).unwrap(),
+        rest: support::run(example(name, arguments)),
     }
 }
 
@@ -452,29 +449,17 @@ way out: while ctx.err().is_none()    5 steps, 5s
         .end();
 }
 
-/// Ends with the test.
-struct Serving(Child);
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 #[ignore = "needs the examples built: cargo build --examples"]
 fn reverse_proxy_serves_as_a_library_and_shows_its_tree() {
     let origin = Origin::bind();
     let to = origin.address().to_string();
-    let mut command = example("13_reverse_proxy", &[&to, "127.0.0.1:0", "127.0.0.1:0"]);
-    let mut serving = Serving(command.stdout(Stdio::piped()).spawn().unwrap());
-    let mut line = String::new();
-    let mut stdout = BufReader::new(serving.0.stdout.take().unwrap());
-    stdout.read_line(&mut line).unwrap();
+    let command = example("13_reverse_proxy", &[&to, "127.0.0.1:0", "127.0.0.1:0"]);
+    let mut serving = Running::start(command);
+    let line = serving.hear();
     assert!(
         fits(
-            line.trim_end(),
+            &line,
             &format!("http://…/ → {to}; the live tree is on http://…/")
         ),
         "{line}"
