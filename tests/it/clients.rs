@@ -1,15 +1,13 @@
 //! Programs that others wrote, through the built command with no setting: as clients, as origins, and as both. What they
 //! say is in `tests/clients/`; `.ci/clients` installs them, below `target/clients/`.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread::{self, JoinHandle};
+use std::process::Command;
 
 use osier::net::address::Address;
 
-use crate::support::{Origin, Osier, PATIENCE, Scratch, octets, wait_for};
+use crate::support::{Origin, Osier, Running, Scratch, octets, run, wait_for};
 
 /// A file of this repository.
 fn file(path: &str) -> PathBuf {
@@ -46,97 +44,6 @@ fn script(name: &str, arguments: &[&str]) -> Command {
     let mut command = program(interpreter, &[path.to_str().unwrap()]);
     command.args(arguments);
     command
-}
-
-/// A program that runs. Dropping it ends it.
-struct Running {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    /// Its standard output, line by line.
-    lines: Receiver<String>,
-    /// Its standard error, when it has ended.
-    complaints: Option<JoinHandle<String>>,
-}
-
-impl Running {
-    fn start(mut command: Command) -> Self {
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| {
-            let name = command.get_program().display();
-            panic!("{name}: {error}; `.ci/clients` installs what these tests need")
-        });
-        let (sender, lines) = channel();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        let mut stderr = child.stderr.take().unwrap();
-        Self {
-            stdin: child.stdin.take(),
-            lines,
-            complaints: Some(thread::spawn(move || {
-                let mut text = Vec::new();
-                let _ = stderr.read_to_end(&mut text);
-                String::from_utf8_lossy(&text).into_owned()
-            })),
-            child,
-        }
-    }
-
-    /// The next line it says.
-    #[track_caller]
-    fn hear(&mut self) -> String {
-        self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-            let _ = self.child.kill();
-            panic!("it says nothing, but {}", self.complaints())
-        })
-    }
-
-    /// Where it listens, as its first line says.
-    fn address(&mut self) -> Address {
-        let line = self.hear();
-        let address = line.strip_prefix("listening on ").unwrap();
-        Address::Inet(address.parse().unwrap())
-    }
-
-    fn tell(&mut self, line: &str) {
-        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
-    }
-
-    /// Waits for its end, which must be a good one, and returns all it said.
-    #[track_caller]
-    fn finish(mut self) -> String {
-        let status = self.wait();
-        let complaints = self.complaints();
-        assert!(status.success(), "{status}: {complaints}");
-        self.lines.iter().map(|line| line + "\n").collect()
-    }
-
-    fn wait(&mut self) -> ExitStatus {
-        wait_for("its end", || self.child.try_wait().unwrap())
-    }
-
-    fn complaints(&mut self) -> String {
-        self.complaints.take().unwrap().join().unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Runs a program to its end, and returns what it said.
-#[track_caller]
-fn run(command: Command) -> String {
-    Running::start(command).finish()
 }
 
 fn url(osier: &Osier) -> String {
@@ -302,8 +209,7 @@ fn curl_writes_to_http_server() {
     assert!(said.contains("< HTTP/1.1 100 Continue"), "{said}");
 
     // From standard input, in chunks.
-    let mut upload = curl_command(&osier, &["-T", "-", "-D", "-"], &["/digest"]);
-    upload.stdin(Stdio::piped());
+    let upload = curl_command(&osier, &["-T", "-", "-D", "-"], &["/digest"]);
     let mut upload = Running::start(upload);
     let mut stdin = upload.stdin.take().unwrap();
     stdin.write_all(&octets(2 << 20)).unwrap();
@@ -316,7 +222,7 @@ fn curl_writes_to_http_server() {
     let redirected = curl(&osier, &["-L", "-d", "a=b"], &["/redirect"]);
     assert!(redirected.starts_with("3 "), "{redirected}");
 
-    // What is not sent in HTTP/1.0 is not sent on.
+    // What came in chunks goes to an HTTP/1.0 client up to the end.
     let told = ["-o", "/dev/null", "-w", "%{http_code} %{size_download}"];
     let streamed = curl(&osier, &[&told[..], &["--http1.0"]].concat(), &["/stream"]);
     assert_eq!(streamed, "200 4194304\n");

@@ -37,6 +37,9 @@ mod sockets;
 /// Programs that others wrote, in front of the command and behind it.
 mod clients;
 
+/// The examples: what each is meant to teach is what it says.
+mod examples;
+
 /// The command: its exit codes, what it says, and what its flags do.
 mod cli;
 /// The proxy as a library: one connection on an executor of one's own, hooks, faked time.

@@ -9,7 +9,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -973,6 +973,97 @@ fn proxy_arguments<'a>(to: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     ];
     arguments.extend(more);
     arguments
+}
+
+/// A program that runs. Dropping it ends it.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) stdin: Option<ChildStdin>,
+    /// Its standard output, line by line.
+    lines: Receiver<String>,
+    /// Its standard error, when it has ended.
+    complaints: Option<JoinHandle<String>>,
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| {
+            let name = Path::new(command.get_program()).display();
+            panic!("{name}: {error}; `.ci/clients` installs what these tests need")
+        });
+        let (sender, lines) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut stderr = child.stderr.take().unwrap();
+        Self {
+            stdin: child.stdin.take(),
+            lines,
+            complaints: Some(thread::spawn(move || {
+                let mut text = Vec::new();
+                let _ = stderr.read_to_end(&mut text);
+                String::from_utf8_lossy(&text).into_owned()
+            })),
+            child,
+        }
+    }
+
+    /// The next line it says.
+    #[track_caller]
+    pub(crate) fn hear(&mut self) -> String {
+        self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let _ = self.child.kill();
+            panic!("it says nothing, but {}", self.complaints())
+        })
+    }
+
+    /// Where it listens, as its first line says.
+    pub(crate) fn address(&mut self) -> Address {
+        let line = self.hear();
+        let address = line.strip_prefix("listening on ").unwrap();
+        Address::Inet(address.parse().unwrap())
+    }
+
+    pub(crate) fn tell(&mut self, line: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Waits for its end, which must be a good one, and returns all it said.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> String {
+        let status = self.wait();
+        let complaints = self.complaints();
+        assert!(status.success(), "{status}: {complaints}");
+        self.lines.iter().map(|line| line + "\n").collect()
+    }
+
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        wait_for("its end", || self.child.try_wait().unwrap())
+    }
+
+    pub(crate) fn complaints(&mut self) -> String {
+        self.complaints.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a program to its end, and returns what it said.
+#[track_caller]
+pub(crate) fn run(command: Command) -> String {
+    Running::start(command).finish()
 }
 
 /// A JSON value (RFC 8259), as far as the admin interface needs it.
