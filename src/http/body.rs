@@ -155,6 +155,24 @@ impl Decoder {
             State::UntilClose => None,
         }
     }
+
+    /// Octets that follow as they are, with no framing among them: what may be passed on without being looked at, and is
+    /// then told by [`Decoder::skip`]. The largest number there is where they last until the connection closes.
+    #[must_use]
+    pub fn verbatim(&self) -> u64 {
+        match &self.state {
+            State::Length(left) => *left,
+            State::UntilClose => u64::MAX,
+            State::Chunked(_) | State::Ended => 0,
+        }
+    }
+
+    /// Takes note of octets of content that were passed on without being looked at, [`Decoder::verbatim`] at most.
+    pub fn skip(&mut self, octets: u64) {
+        if let State::Length(left) = &mut self.state {
+            *left = left.saturating_sub(octets);
+        }
+    }
 }
 
 /// Steps through `input` until it is used up, the message is done, or a second piece of content begins.
@@ -215,6 +233,12 @@ impl Encoder {
             framing: framed.framing(),
             left,
         }
+    }
+
+    /// Whether content goes as it is, with nothing between its pieces.
+    #[must_use]
+    pub fn is_verbatim(&self) -> bool {
+        self.framing != Framing::Chunked
     }
 
     /// What to write before a piece of `octets` octets: a chunk-size line, or nothing.

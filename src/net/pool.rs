@@ -87,7 +87,7 @@ impl<S: Stream> Pool<S> {
         loop {
             // Not borrowed while a stream is asked or dropped.
             let idle = self.idle.borrow_mut().get_mut(endpoint)?.pop()?;
-            if now < idle.until && idle.pooled.stream.poll_readable(&mut cx).is_pending() {
+            if now < idle.until && idle.pooled.stream.poll_disturbed(&mut cx).is_pending() {
                 return Some(idle.pooled);
             }
         }
@@ -102,7 +102,7 @@ impl<S: Stream> Pool<S> {
         // From here on the keeper is woken when anything shows up on it.
         if let Some(keeper) = &*self.keeper.borrow() {
             let mut cx = task::Context::from_waker(keeper);
-            if pooled.stream.poll_readable(&mut cx).is_ready() {
+            if pooled.stream.poll_disturbed(&mut cx).is_ready() {
                 return;
             }
         }
@@ -164,7 +164,7 @@ impl<S: Stream> Pool<S> {
         let mut next: Option<Instant> = None;
         for endpoint in self.idle.borrow_mut().iter_mut() {
             endpoint.retain(|idle| {
-                let stays = now < idle.until && idle.pooled.stream.poll_readable(cx).is_pending();
+                let stays = now < idle.until && idle.pooled.stream.poll_disturbed(cx).is_pending();
                 if stays {
                     next = Some(next.map_or(idle.until, |at| at.min(idle.until)));
                 }

@@ -5,6 +5,8 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::task::{self, Poll};
 
+use crate::runtime::pipe::Pipe;
+
 /// A connection of octets, both ways, to one peer. One task at a time waits on it.
 pub trait Stream {
     /// Ready when a read would not wait: octets, the end or an error are there. Needs no buffer.
@@ -35,6 +37,39 @@ pub trait Stream {
     /// Ready when the peer has ended its direction or the connection is gone. Takes no octet away from
     /// [`Stream::poll_read`].
     fn poll_hangup(&self, cx: &mut task::Context<'_>) -> Poll<Hangup>;
+
+    /// Octets can go through a pipe to and from this connection, by [`Stream::poll_fill`] and [`Stream::poll_drain`].
+    fn can_splice(&self) -> bool {
+        false
+    }
+
+    /// Moves up to `octets_max` octets that have arrived into the empty `pipe`, without a copy of them. Returns how
+    /// many; 0 is the peer's end.
+    ///
+    /// # Errors
+    /// What the system says of the connection; `Unsupported` unless [`Stream::can_splice`].
+    fn poll_fill(
+        &self,
+        _cx: &mut task::Context<'_>,
+        _pipe: &mut Pipe,
+        _octets_max: usize,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    /// Writes from `pipe`, without a copy of it. Returns how many octets were taken.
+    ///
+    /// # Errors
+    /// What the system says of the connection; `Unsupported` unless [`Stream::can_splice`].
+    fn poll_drain(&self, _cx: &mut task::Context<'_>, _pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    /// Ready when something really is there to be read, where [`Stream::poll_readable`] may only suppose so. For a
+    /// connection on which nothing should be.
+    fn poll_disturbed(&self, cx: &mut task::Context<'_>) -> Poll<()> {
+        self.poll_readable(cx)
+    }
 
     /// Makes the coming close a reset, so that the peer cannot take what it has received for the whole. Where a
     /// connection has no such thing, its end has to do.

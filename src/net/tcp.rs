@@ -10,6 +10,7 @@ use rustix::buffer::spare_capacity;
 use rustix::net::{self, SendFlags, Shutdown};
 
 use super::stream::{Hangup, Stream};
+use crate::runtime::pipe::Pipe;
 use crate::runtime::reactor::{Reactor, Source};
 
 /// A connection registered in a worker's reactor.
@@ -52,12 +53,6 @@ impl Socket {
             }
         }
     }
-
-    /// Something is there to be read that nobody asked for: on an idle connection, its end or a mistake.
-    #[must_use]
-    pub fn is_disturbed(&self) -> bool {
-        self.source.is_readable()
-    }
 }
 
 impl Stream for Socket {
@@ -96,6 +91,37 @@ impl Stream for Socket {
             Ok(()) | Err(rustix::io::Errno::NOTCONN) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(error.into())),
         }
+    }
+
+    fn poll_disturbed(&self, cx: &mut task::Context<'_>) -> Poll<()> {
+        // After a read that took all it could hold, or went through a pipe, only another one tells.
+        let peeked = self.source.poll_read_with(cx, |fd| {
+            net::recv(fd, &mut [0_u8; 1], net::RecvFlags::PEEK).map(|_| ((), false))
+        });
+        peeked.map(|_| ())
+    }
+
+    fn can_splice(&self) -> bool {
+        true
+    }
+
+    fn poll_fill(
+        &self,
+        cx: &mut task::Context<'_>,
+        pipe: &mut Pipe,
+        octets_max: usize,
+    ) -> Poll<io::Result<usize>> {
+        // A pipe has room for so many pieces, whatever their size: less than was asked for does not mean drained.
+        self.source
+            .poll_read_with(cx, |fd| Ok((pipe.fill(fd, octets_max)?, false)))
+    }
+
+    fn poll_drain(&self, cx: &mut task::Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+        let offered = pipe.held();
+        self.source.poll_write_with(cx, |fd| {
+            let taken = pipe.drain(fd)?;
+            Ok((taken, taken < offered))
+        })
     }
 
     fn abort(&self) {

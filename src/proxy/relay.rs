@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
+use std::task::Poll;
 
 use super::error::{Error, Phase, Retry, Side, What};
 use super::timeout::Timeout;
@@ -20,6 +21,9 @@ const PIECES_MAX: usize = 16;
 
 /// So much content is copied behind the head, to be written with it as one piece.
 const COPIED_MAX: usize = 2048;
+
+/// From so much content on that is still to come, it is not copied into this process, where that can be.
+const SPLICED_MIN: u64 = 32 * 1024;
 
 /// One peer's end of a body: its connection, and what was received from it and not used yet.
 pub(super) struct From<'a, S> {
@@ -137,6 +141,20 @@ pub(super) async fn relay<R: Stream, W: Stream>(
             // There may be more in the buffer already.
             continue;
         }
+        let verbatim = decoder.verbatim();
+        if verbatim >= SPLICED_MIN && encoder.is_verbatim() && from.input.is_none() {
+            if let Some(moved) = splice(means, &from, to, receiver, verbatim).await? {
+                encoder
+                    .chunk_head(moved)
+                    .map_err(|error| sin(from.side, error.sin(), error.status()))?;
+                decoder.skip(moved as u64);
+                *carried += moved as u64;
+                means.note(&from, decoder);
+                if moved > 0 {
+                    continue;
+                }
+            }
+        }
         let received = receive(means, &mut from, decoder.remaining()).await?;
         means.note(&from, decoder);
         if received == 0 {
@@ -194,6 +212,49 @@ async fn receive<S: Stream>(
     within(means.ctx, Phase::Body, means.stall, received)
         .await?
         .map_err(|error| failed(side, error))
+}
+
+/// Waits for more octets and moves them to the receiver through a pipe. Returns how many; 0 is the sender's end. None: no
+/// pipe is to be had, so they have to be copied.
+async fn splice<R: Stream, W: Stream>(
+    means: &Means<'_>,
+    from: &From<'_, R>,
+    to: &W,
+    receiver: Side,
+    octets_max: u64,
+) -> Result<Option<usize>, Error> {
+    if !from.stream.can_splice() || !to.can_splice() {
+        return Ok(None);
+    }
+    let octets_max = usize::try_from(octets_max).unwrap_or(usize::MAX);
+    let (mut pipe, filled) = loop {
+        // Readiness first, then a pipe: whoever waits owns none.
+        let readable = pin!(stream::readable(from.stream));
+        within(means.ctx, Phase::Body, means.stall, readable).await?;
+        let Some(mut pipe) = means.buffers.pipe() else {
+            return Ok(None);
+        };
+        let filling = poll_fn(
+            |cx| match from.stream.poll_fill(cx, &mut pipe, octets_max) {
+                Poll::Pending => Poll::Ready(None),
+                Poll::Ready(filled) => Poll::Ready(Some(filled)),
+            },
+        );
+        if let Some(filled) = filling.await {
+            break (pipe, filled);
+        }
+    };
+    let moved = filled.map_err(|error| failed(from.side, error))?;
+    while pipe.held() > 0 {
+        let mut draining = poll_fn(|cx| to.poll_drain(cx, &mut pipe));
+        let draining = Pin::new(&mut draining);
+        match within(means.ctx, Phase::Body, means.stall, draining).await? {
+            Ok(0) => return Err(failed(receiver, io::ErrorKind::WriteZero.into())),
+            Ok(_) => means.begun.set(true),
+            Err(error) => return Err(failed(receiver, error)),
+        }
+    }
+    Ok(Some(moved))
 }
 
 /// Writes octets, as [`write_pieces`] does.

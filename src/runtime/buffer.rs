@@ -10,6 +10,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::pipe::{Pipe, Pipes};
+
 /// Octets of a buffer for heads. Grows where a head needs more.
 pub const SMALL: usize = 4 * 1024;
 /// Octets of a buffer for bodies: large enough that a syscall per buffer no longer matters (measured: 8 KiB cost 1.5
@@ -49,15 +51,15 @@ impl Budget {
         self.used.load(Ordering::Relaxed)
     }
 
-    fn may_take(&self, octets: usize) -> bool {
+    pub(super) fn may_take(&self, octets: usize) -> bool {
         self.used.load(Ordering::Relaxed).saturating_add(octets) <= self.max
     }
 
-    fn add(&self, octets: usize) {
+    pub(super) fn add(&self, octets: usize) {
         self.used.fetch_add(octets, Ordering::Relaxed);
     }
 
-    fn sub(&self, octets: usize) {
+    pub(super) fn sub(&self, octets: usize) {
         self.used.fetch_sub(octets, Ordering::Relaxed);
     }
 }
@@ -66,6 +68,7 @@ impl Budget {
 #[derive(Clone)]
 pub struct Buffers {
     pool: Rc<Pool>,
+    pipes: Pipes,
 }
 
 struct Pool {
@@ -79,6 +82,7 @@ impl Buffers {
     #[must_use]
     pub fn new(budget: Arc<Budget>) -> Self {
         Self {
+            pipes: Pipes::new(budget.clone()),
             pool: Rc::new(Pool {
                 small: RefCell::default(),
                 large: RefCell::default(),
@@ -106,6 +110,12 @@ impl Buffers {
             return self.small();
         }
         self.hand_out(kept, LARGE)
+    }
+
+    /// A pipe for a body that need not be looked at; none where none is to be had, and it has to be copied.
+    #[must_use]
+    pub fn pipe(&self) -> Option<Pipe> {
+        self.pipes.take()
     }
 
     /// The budget these buffers count against.

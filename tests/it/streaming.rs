@@ -1,6 +1,6 @@
 //! Nothing waits for what is not needed yet: heads, events, both bodies at once, interim responses.
 
-use crate::support::{House, Origin, octets};
+use crate::support::{End, House, Origin, Wire, octets};
 
 #[test]
 fn the_response_head_arrives_before_the_first_octet_of_the_body() {
@@ -351,4 +351,82 @@ fn a_slow_reader_slows_the_origin_down() {
             left -= client.read_octets(left.min(1 << 20)).len();
         }
     });
+}
+
+#[test]
+fn content_too_large_for_a_buffer_arrives_whole_and_the_connections_go_on() {
+    let content = octets(3 << 20);
+    let origin = Origin::bind();
+    let house = House::to(origin.endpoint());
+    let mut client = house.connect();
+    let mut at_origin: Option<Wire> = None;
+    for _ in 0..2 {
+        // Up.
+        let mut sender = client.another();
+        let head = format!(
+            "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+            content.len()
+        );
+        let whole = [head.as_bytes(), &content].concat();
+        let sending = std::thread::spawn(move || sender.send(whole));
+        let wire = at_origin.get_or_insert_with(|| origin.accept());
+        assert!(wire.read_request().body == content);
+        sending.join().unwrap();
+        // Down.
+        let mut answering = wire.another();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+            content.len()
+        );
+        let whole = [head.as_bytes(), &content].concat();
+        let sending = std::thread::spawn(move || answering.send(whole));
+        assert!(client.read_response().body == content);
+        sending.join().unwrap();
+    }
+    assert!(!origin.has_waiting(), "both went over one connection");
+}
+
+#[test]
+fn large_content_arrives_as_it_comes() {
+    let origin = Origin::bind();
+    let house = House::to(origin.endpoint());
+    let mut client = house.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut at_origin = origin.accept();
+    at_origin.read_request();
+    at_origin.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+    client.read_head();
+    let mut left = 1_000_000;
+    for size in [1, 7, 100_000, 3, 800_000] {
+        let piece = octets(size);
+        at_origin.send(&piece);
+        assert!(client.read_octets(size) == piece);
+        left -= size;
+    }
+    // What is behind the content is not part of it, however large the read.
+    at_origin.send([octets(left), b"HTTP/1.1 200 OK\r\n".to_vec()].concat());
+    assert!(client.read_octets(left) == octets(left));
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut next = origin.accept();
+    next.read_request();
+    next.answer("another connection");
+    assert_eq!(client.read_response().text(), "another connection");
+}
+
+#[test]
+fn large_content_that_is_cut_short_ends_in_a_reset() {
+    let origin = Origin::bind();
+    let house = House::to(origin.endpoint());
+    let mut client = house.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut at_origin = origin.accept();
+    at_origin.read_request();
+    at_origin.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+    at_origin.send(octets(500_000));
+    at_origin.finish();
+    client.read_head();
+    let (received, end) = client.read_to_end();
+    assert!(received.len() <= 500_000 && octets(500_000).starts_with(&received));
+    assert!(matches!(end, End::Reset), "{end:?}");
+    house.wait_for_record(&["cause="]);
 }

@@ -1,4 +1,5 @@
 mod buffer;
+mod pipe;
 mod tasks;
 mod timer;
 mod unpark;
