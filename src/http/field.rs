@@ -686,7 +686,7 @@ impl Names {
 
 /// The items of one list value; as [`Fields::list`].
 #[inline]
-pub(super) fn items(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn items(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     Items { rest: list }
 }
 

@@ -354,6 +354,7 @@ impl RequestHead {
     /// # Source
     /// RFC 9110 §7.6.2.
     #[must_use]
+    #[inline]
     pub fn max_forwards(&self) -> Option<u64> {
         let value = self.fields.first(Name::MaxForwards)?;
         match self.method() {
@@ -787,7 +788,7 @@ fn reason_of_line(head: &[u8]) -> &[u8] {
 #[inline]
 fn check_options(fields: &Fields, limits: &Limits) -> Result<Options, HeadError> {
     let options = Options::of(fields);
-    if options.count > limits.connection_options_max {
+    if options.count as usize > limits.connection_options_max {
         return Err(FieldError::TooManyOptions(limits.connection_options_max).into());
     }
     Ok(options)
