@@ -74,22 +74,27 @@ impl Decoder {
         if let Some(error) = self.failed {
             return Err(error);
         }
+        if let State::Length(left) = &mut self.state {
+            let taken = usize::try_from(*left)
+                .unwrap_or(usize::MAX)
+                .min(input.len());
+            *left = left.saturating_sub(taken as u64);
+            return Ok(Decoded {
+                consumed: taken,
+                data: input.get(..taken).unwrap_or_default(),
+            });
+        }
+        self.decode_other(input)
+    }
+
+    /// Decodes content that comes without a length.
+    fn decode_other<'a>(&mut self, input: &'a [u8]) -> Result<Decoded<'a>, BodyError> {
         match &mut self.state {
-            State::Length(left) => {
-                let taken = usize::try_from(*left)
-                    .unwrap_or(usize::MAX)
-                    .min(input.len());
-                *left = left.saturating_sub(taken as u64);
-                Ok(Decoded {
-                    consumed: taken,
-                    data: input.get(..taken).unwrap_or_default(),
-                })
-            }
             State::UntilClose => Ok(Decoded {
                 consumed: input.len(),
                 data: input,
             }),
-            State::Ended => Ok(Decoded {
+            State::Length(_) | State::Ended => Ok(Decoded {
                 consumed: 0,
                 data: &[],
             }),
@@ -127,12 +132,14 @@ impl Decoder {
 
     /// Whether the content is done. Content until close is done after [`Decoder::finish_eof`].
     #[must_use]
+    #[inline]
     pub fn is_done(&self) -> bool {
+        if let State::Length(left) = &self.state {
+            return *left == 0;
+        }
         match &self.state {
-            State::Length(left) => *left == 0,
             State::Chunked(chunked) => chunked.is_done(),
-            State::UntilClose => false,
-            State::Ended => true,
+            other => matches!(other, State::Ended),
         }
     }
 

@@ -12,13 +12,14 @@ use std::fmt;
 /// The octets lie in one buffer, each line as it is written: `name: value CRLF`. A line taken out leaves its octets
 /// behind until [`Fields::clear`], so a value that is recycled by `clear` or [`Fields::clone_from`] stops allocating
 /// once it has met its largest section. `push` and `set` add; `get`, `list`, `iter` read; `remove`, `retain` take out.
-#[derive(Default)]
 pub struct Fields {
     /// Octets of all lines ever added since `clear`.
     octets: Vec<u8>,
     /// The lines in order.
     /// Invariant: the range of each lies inside `octets` and reads `name ": " value CR LF`.
     lines: Vec<Line>,
+    /// Whether the octets are the lines, one behind the other in their order, and nothing else.
+    is_dense: bool,
     /// The names there are lines of.
     /// Invariant: holds a name if and only if a line has it.
     names: Names,
@@ -35,6 +36,15 @@ struct Line {
     value_octets: u32,
     /// The name, classified when the line was added.
     name: Name,
+}
+
+/// Lines that lie one behind the other, and so can be copied in one piece.
+#[derive(Default)]
+struct Run {
+    /// First octet of the first line.
+    start: u32,
+    /// Where the last line ends.
+    end: u32,
 }
 
 /// A set of [`Name`]s.
@@ -75,13 +85,19 @@ impl Fields {
     /// Makes an empty section; allocates nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            octets: Vec::new(),
+            lines: Vec::new(),
+            is_dense: true,
+            names: Names::NONE,
+        }
     }
 
     /// Takes all lines out and keeps the memory.
     pub fn clear(&mut self) {
         self.octets.clear();
         self.lines.clear();
+        self.is_dense = true;
         self.names = Names::NONE;
     }
 
@@ -123,6 +139,7 @@ impl Fields {
         if let Some(fresh) = self.lines.pop() {
             self.remove(name);
             self.lines.insert(place.min(self.lines.len()), fresh);
+            self.is_dense = false;
             self.names = self.names.with(fresh.name);
         }
         Ok(())
@@ -139,6 +156,7 @@ impl Fields {
         let octets = &self.octets;
         self.lines
             .retain(|line| !(line.name == kind && line.has_name(octets, name)));
+        self.is_dense = false;
         self.names = Names::of_lines(&self.lines);
         before.saturating_sub(self.lines.len())
     }
@@ -148,6 +166,7 @@ impl Fields {
         let octets = &self.octets;
         self.lines
             .retain(|line| keep(line.name(octets), line.value(octets)));
+        self.is_dense = false;
         self.names = Names::of_lines(&self.lines);
     }
 
@@ -290,17 +309,38 @@ impl Fields {
         Ok(())
     }
 
-    /// Begins anew with a copy of `octets`; lines inside it are then added by [`Fields::push_inside`].
+    /// Begins anew with a copy of `octets`; lines inside it are then added by [`Fields::extend_inside`].
     #[inline]
     pub(super) fn refill(&mut self, octets: &[u8]) {
         self.clear();
+        self.is_dense = false;
         self.octets.extend_from_slice(octets);
     }
 
-    /// Adds a checked line that lies at `start` of the octets given to [`Fields::refill`], as it would be written.
+    /// Adds checked lines that lie in the octets given to [`Fields::refill`], as they would be written.
+    ///
+    /// Of each: its first octet, its name, the octets of its value.
     #[inline]
-    pub(super) fn push_inside(&mut self, start: usize, name: &[u8], value_octets: usize) {
-        self.add_line(start, name.len(), value_octets, Name::of(name));
+    pub(super) fn extend_inside<'l>(
+        &mut self,
+        lines: impl Iterator<Item = (usize, &'l [u8], usize)>,
+    ) {
+        let Self { octets, names, .. } = self;
+        // As for `add_line`: what does not fit is lost, not mixed.
+        if u32::try_from(octets.len()).is_err() {
+            return;
+        }
+        let lines = lines.map(|(start, name, value_octets)| {
+            let kind = Name::of(name);
+            *names = names.with(kind);
+            Line {
+                start: start as u32,
+                name_octets: name.len() as u32,
+                value_octets: value_octets as u32,
+                name: kind,
+            }
+        });
+        self.lines.extend(lines);
     }
 
     /// Adds a checked line that may lie at `start` of the octets given to [`Fields::refill`].
@@ -313,59 +353,86 @@ impl Fields {
         let is_canonical = self.octets.get(colon..value_start) == Some(b": ")
             && self.octets.get(value_end..value_end.saturating_add(2)) == Some(b"\r\n");
         if is_canonical {
-            self.push_inside(start, name, value.len());
+            self.add_line(start, name.len(), value.len(), Name::of(name));
         } else {
             self.push_checked(name, value);
         }
     }
 
-    /// Adds the lines of `other` except those of `dropped`, and except those for which `is_dropped(kind, name)` says so.
+    /// Adds the lines of `other` except those of `dropped`, and those that `named` names unless they are of `fixed`.
     #[inline]
     pub(super) fn append_from(
         &mut self,
         other: &Self,
         dropped: Names,
-        mut is_dropped: impl FnMut(Name, &[u8]) -> bool,
+        (named, fixed): (&[&[u8]], Names),
     ) {
-        let base = self.octets.len();
-        // All octets of `other` move by the same distance, those of the lines left out among them.
-        let Ok(distance) = u32::try_from(base.saturating_add(other.octets.len())) else {
+        if named.is_empty() {
+            self.append_if(other, |line| !dropped.has(line.name));
             return;
+        }
+        let is_named = |line: &Line| {
+            let name = line.name(&other.octets);
+            named.iter().any(|other| other.eq_ignore_ascii_case(name))
         };
-        let distance = distance.saturating_sub(other.octets.len() as u32);
-        let before = self.lines.len();
+        self.append_if(other, |line| {
+            !dropped.has(line.name) && (fixed.has(line.name) || !is_named(line))
+        });
+    }
+
+    /// Adds the lines of `other` that are to be kept.
+    #[inline]
+    fn append_if(&mut self, other: &Self, keep: impl Fn(&Line) -> bool) {
+        // Nothing that is added lies beyond this.
+        let end = self.octets.len().saturating_add(other.octets.len());
+        if u32::try_from(end).is_err() {
+            return;
+        }
+        let mut names = self.names;
+        let mut run = Run::default();
+        // How far the lines of the run move.
+        let mut distance = 0_u32;
         for line in &other.lines {
-            if dropped.has(line.name) || is_dropped(line.name, line.name(&other.octets)) {
+            if !keep(line) {
                 continue;
             }
-            self.names = self.names.with(line.name);
+            if line.start == run.end {
+                run.end = line.end();
+            } else {
+                self.octets.extend_from_slice(run.of(&other.octets));
+                run = Run::begin(line);
+                distance = (self.octets.len() as u32).wrapping_sub(line.start);
+            }
+            names = names.with(line.name);
             self.lines.push(Line {
-                start: line.start.saturating_add(distance),
+                start: line.start.wrapping_add(distance),
                 ..*line
             });
         }
-        if self.lines.len() > before {
-            self.octets.extend_from_slice(&other.octets);
-        }
+        self.names = names;
+        self.octets.extend_from_slice(run.of(&other.octets));
     }
 
     /// Appends every line but those of `dropped`, as it goes on the wire.
     #[inline]
     pub(super) fn write(&self, dropped: Names, buf: &mut Vec<u8>) {
-        // Lines that lie one behind the other go in one piece.
-        let (mut start, mut end) = (0_usize, 0_usize);
-        for line in &self.lines {
-            if dropped.has(line.name) {
-                continue;
-            }
-            let line_start = line.start as usize;
-            if line_start != end {
-                buf.extend_from_slice(self.octets.get(start..end).unwrap_or_default());
-                start = line_start;
-            }
-            end = line_start.saturating_add(line.octets());
+        if self.is_dense && !self.has_any(dropped) {
+            buf.extend_from_slice(&self.octets);
+        } else {
+            self.write_runs(dropped, buf);
         }
-        buf.extend_from_slice(self.octets.get(start..end).unwrap_or_default());
+    }
+
+    /// As [`Fields::write`], for lines that have gaps between them.
+    fn write_runs(&self, dropped: Names, buf: &mut Vec<u8>) {
+        let mut run = Run::default();
+        for line in self.lines.iter().filter(|line| !dropped.has(line.name)) {
+            if !run.extend(line) {
+                buf.extend_from_slice(run.of(&self.octets));
+                run = Run::begin(line);
+            }
+        }
+        buf.extend_from_slice(run.of(&self.octets));
     }
 
     /// The lines of one kind.
@@ -397,7 +464,8 @@ impl Fields {
         // line fits, so do its parts.
         let end = start
             .saturating_add(name_octets)
-            .saturating_add(value_octets);
+            .saturating_add(value_octets)
+            .saturating_add(4);
         if u32::try_from(end).is_ok() {
             self.names = self.names.with(name);
             self.lines.push(Line {
@@ -410,11 +478,18 @@ impl Fields {
     }
 }
 
+impl Default for Fields {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Clone for Fields {
     fn clone(&self) -> Self {
         Self {
             octets: self.octets.clone(),
             lines: self.lines.clone(),
+            is_dense: self.is_dense,
             names: self.names,
         }
     }
@@ -422,6 +497,7 @@ impl Clone for Fields {
     fn clone_from(&mut self, source: &Self) {
         self.octets.clone_from(&source.octets);
         self.lines.clone_from(&source.lines);
+        self.is_dense = source.is_dense;
         self.names = source.names;
     }
 }
@@ -452,6 +528,35 @@ impl fmt::Debug for Fields {
     }
 }
 
+impl Run {
+    /// A run of one line.
+    #[inline]
+    fn begin(line: &Line) -> Self {
+        Self {
+            start: line.start,
+            end: line.end(),
+        }
+    }
+
+    /// Takes `line` in, if it lies right behind the run. Says whether it does.
+    #[inline]
+    fn extend(&mut self, line: &Line) -> bool {
+        let does = line.start == self.end;
+        if does {
+            self.end = line.end();
+        }
+        does
+    }
+
+    /// The octets of the run.
+    #[inline]
+    fn of<'a>(&self, octets: &'a [u8]) -> &'a [u8] {
+        octets
+            .get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
+    }
+}
+
 impl Line {
     /// The octets of the name.
     #[inline]
@@ -468,12 +573,14 @@ impl Line {
         range(octets, start, self.value_octets as usize)
     }
 
-    /// How many octets the whole line has, CRLF included.
+    /// Where the line ends, behind its CRLF.
     #[inline]
-    fn octets(&self) -> usize {
-        (self.name_octets as usize)
-            .saturating_add(self.value_octets as usize)
-            .saturating_add(4)
+    fn end(&self) -> u32 {
+        // The invariant of `Fields` has it inside the octets.
+        self.start
+            .wrapping_add(self.name_octets)
+            .wrapping_add(self.value_octets)
+            .wrapping_add(4)
     }
 
     /// Whether the name is `name`, case-insensitively; the kind is already known to be equal.
@@ -579,7 +686,7 @@ impl Names {
 
 /// The items of one list value; as [`Fields::list`].
 #[inline]
-pub(super) fn items(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn items(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     Items { rest: list }
 }
 

@@ -7,7 +7,7 @@
 use super::error::{FieldError, TargetError};
 use super::field::{Fields, Name, Names};
 use super::head::{RequestHead, ResponseHead, Version};
-use super::number::{parse_decimal, write_decimal};
+use super::number::{parse_decimal, write_decimal, write_ipv4};
 use super::options::{Options, names_field};
 use super::target::Target;
 use std::io::Write as _;
@@ -347,9 +347,7 @@ fn keep_request_fields(input: &RequestHead, out: &mut Fields, how: &Forwarding<'
     ]);
     let fields = input.fields();
     let nominated = nominated(fields, input.options());
-    out.append_from(fields, dropped, |kind, name| {
-        is_nominated(&nominated, name) && !FIXED.has(kind)
-    });
+    out.append_from(fields, dropped, (&nominated, FIXED));
 }
 
 /// Copies the fields of a response that go on as they are.
@@ -361,9 +359,7 @@ fn keep_response_fields(input: &ResponseHead, out: &mut Fields, client: Version)
     const FIXED: Names = Names::of(&[Name::Upgrade, Name::Trailer]);
     let fields = input.fields();
     let nominated = nominated(fields, input.options());
-    out.append_from(fields, dropped, |kind, name| {
-        is_nominated(&nominated, name) && !FIXED.has(kind)
-    });
+    out.append_from(fields, dropped, (&nominated, FIXED));
 }
 
 /// The fields that concern one connection only, and the framing fields, which the writer says anew.
@@ -383,6 +379,7 @@ const HOP_BY_HOP: Names = Names::of(&[
 /// The field names that Connection lists, those left out that no peer may name away.
 ///
 /// Allocates only when something is nominated, which is rare.
+#[inline]
 fn nominated(fields: &Fields, options: Options) -> Vec<&[u8]> {
     if !options.fields {
         return Vec::new();
@@ -391,15 +388,6 @@ fn nominated(fields: &Fields, options: Options) -> Vec<&[u8]> {
         .items(Name::Connection)
         .filter(|option| names_field(option))
         .collect()
-}
-
-/// Whether Connection lists `name`.
-#[inline]
-fn is_nominated(nominated: &[&[u8]], name: &[u8]) -> bool {
-    !nominated.is_empty()
-        && nominated
-            .iter()
-            .any(|option| option.eq_ignore_ascii_case(name))
 }
 
 /// Adds Host, as the first field (RFC 9110 §7.2 wants it early).
@@ -615,14 +603,7 @@ fn join_list<'a>(items: impl Iterator<Item = &'a [u8]>, octets: &mut Vec<u8>) {
 /// Appends an address; an IPv4 address in IPv6 clothes as IPv4.
 fn write_ip(ip: IpAddr, octets: &mut Vec<u8>) {
     match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let mut before: &[u8] = b"";
-            for part in ip.octets() {
-                octets.extend_from_slice(before);
-                write_decimal(u64::from(part), octets);
-                before = b".";
-            }
-        }
+        IpAddr::V4(ip) => write_ipv4(ip.octets(), octets),
         // Writing to a Vec cannot fail.
         IpAddr::V6(ip) => drop(write!(octets, "{ip}")),
     }

@@ -215,6 +215,7 @@ enum Declared {
 }
 
 /// Reads both framing fields, and refuses whatever two readers could understand in two ways.
+#[inline]
 fn declared(fields: &Fields, version: Version) -> Result<Declared, FramingError> {
     let (has_coding, has_length) = (
         fields.has(Name::TransferEncoding),
@@ -232,7 +233,18 @@ fn declared(fields: &Fields, version: Version) -> Result<Declared, FramingError>
 }
 
 /// Rule 5: one number, or several lines with the same.
+#[inline]
 fn parse_length(fields: &Fields) -> Result<u64, FramingError> {
+    let mut lines = fields.all(Name::ContentLength);
+    match (lines.next().map(parse_decimal), lines.next()) {
+        (Some(Ok(octets)), None) => Ok(octets),
+        _ => parse_lengths(fields),
+    }
+}
+
+/// Reads several lines that should be the same number, or finds out what is wrong with the only one.
+#[cold]
+fn parse_lengths(fields: &Fields) -> Result<u64, FramingError> {
     let mut length = None;
     for value in fields.all(Name::ContentLength) {
         let octets = parse_decimal(value).map_err(|error| match error {
@@ -249,6 +261,7 @@ fn parse_length(fields: &Fields) -> Result<u64, FramingError> {
 }
 
 /// Rule 4: `chunked`, once and last; and nothing before it, for osier knows no other coding.
+#[inline(never)]
 fn check_codings(fields: &Fields) -> Result<(), FramingError> {
     let mut chunked_count: usize = 0;
     let mut other = None;

@@ -354,6 +354,7 @@ impl RequestHead {
     /// # Source
     /// RFC 9110 §7.6.2.
     #[must_use]
+    #[inline]
     pub fn max_forwards(&self) -> Option<u64> {
         let value = self.fields.first(Name::MaxForwards)?;
         match self.method() {
@@ -681,26 +682,22 @@ fn fill_plain(
     lines: &[Header<'_>],
 ) -> Option<()> {
     fields.refill(head);
-    let base = head.as_ptr().addr();
-    let ends = |end: usize| Some(head.get(end.checked_sub(2)?..end)? == b"\r\n");
     let mut start = line_octets;
-    if !ends(start)? {
-        return None;
-    }
-    for line in lines {
-        let (name, value) = (line.name.as_bytes(), line.value);
-        let value_start = value.as_ptr().addr().checked_sub(base)?;
-        let end = value_start.checked_add(value.len())?.checked_add(2)?;
-        let is_plain = value_start == start.checked_add(name.len())?.checked_add(2)?
-            && head.get(value_start.checked_sub(1)?) == Some(&b' ')
-            && ends(end)?;
-        if !is_plain {
-            return None;
-        }
-        fields.push_inside(start, name, value.len());
-        start = end;
-    }
-    (head.get(start..)? == b"\r\n").then_some(())
+    let mut is_plain = head.get(..start)?.ends_with(b"\r\n");
+    // Neither a name nor a value has an LF in it, and a name begins where the line before ended. So if CRLF is where the
+    // line would end as it would be written, and a space where it would have one, then each octet is where it would be.
+    // What is not plain is filled anew; a sum that wraps is no place in the head.
+    fields.extend_inside(lines.iter().map(|line| {
+        let place = start;
+        let colon = place.wrapping_add(line.name.len());
+        start = colon.wrapping_add(line.value.len()).wrapping_add(4);
+        is_plain &= head.get(colon.wrapping_add(1)) == Some(&b' ');
+        is_plain &= head
+            .get(..start)
+            .is_some_and(|lines| lines.ends_with(b"\r\n"));
+        (place, line.name.as_bytes(), line.value.len())
+    }));
+    (is_plain && head.get(start..)? == b"\r\n").then_some(())
 }
 
 /// Fills `fields` with the lines httparse found in `head`, once its line ends are known to be CRLF.
@@ -791,7 +788,7 @@ fn reason_of_line(head: &[u8]) -> &[u8] {
 #[inline]
 fn check_options(fields: &Fields, limits: &Limits) -> Result<Options, HeadError> {
     let options = Options::of(fields);
-    if options.count > limits.connection_options_max {
+    if options.count as usize > limits.connection_options_max {
         return Err(FieldError::TooManyOptions(limits.connection_options_max).into());
     }
     Ok(options)

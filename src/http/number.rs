@@ -88,9 +88,30 @@ fn write_long_decimal(mut value: u64, buf: &mut Vec<u8>) {
     buf.extend_from_slice(digits.get(start..).unwrap_or_default());
 }
 
+/// Appends an IPv4 address: four numbers with dots between them.
+#[inline]
+pub(super) fn write_ipv4(parts: [u8; 4], buf: &mut Vec<u8>) {
+    // Three digits and a dot, four times; the last dot is not written.
+    let (mut text, mut length) = ([0; 16], 0_usize);
+    for part in parts {
+        let place = text.get_mut(length..).unwrap_or_default();
+        let part = PARTS.get(usize::from(part));
+        if let (Some(place), Some(part)) = (place.first_chunk_mut::<4>(), part) {
+            *place = *part;
+            let is_long = usize::from(part[3] == b'.');
+            let is_short = usize::from(part[1] == b'.');
+            length = length
+                .wrapping_add(3)
+                .wrapping_add(is_long)
+                .wrapping_sub(is_short);
+        }
+    }
+    buf.extend_from_slice(text.get(..length.saturating_sub(1)).unwrap_or_default());
+}
+
 /// The last decimal digit of `value`, as an octet.
 #[inline]
-fn decimal_digit(value: u64) -> u8 {
+const fn decimal_digit(value: u64) -> u8 {
     // A remainder by ten is below ten, so the cast keeps it whole.
     b'0'.wrapping_add((value % 10) as u8)
 }
@@ -106,3 +127,31 @@ pub(super) fn hex_digit(value: u64) -> u8 {
 
 /// So many decimal digits fit 64 bits whatever they are.
 const DIGITS_SAFE: usize = 19;
+
+/// The parts an IPv4 address may have, each with a dot behind it.
+static PARTS: [[u8; 4]; 256] = parts();
+
+/// Makes [`PARTS`].
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "runs in the compiler, which checks both"
+)]
+const fn parts() -> [[u8; 4]; 256] {
+    let mut parts = [[0; 4]; 256];
+    let mut part = 0;
+    while part < parts.len() {
+        let digits = [
+            decimal_digit(part as u64 / 100),
+            decimal_digit(part as u64 / 10),
+            decimal_digit(part as u64),
+        ];
+        parts[part] = match part {
+            0..10 => [digits[2], b'.', 0, 0],
+            10..100 => [digits[1], digits[2], b'.', 0],
+            _ => [digits[0], digits[1], digits[2], b'.'],
+        };
+        part += 1;
+    }
+    parts
+}

@@ -17,37 +17,38 @@ pub(super) struct Options {
     /// One at least that [`names_field`].
     pub(super) fields: bool,
     /// How many there are over all lines, equal ones counted apart.
-    pub(super) count: usize,
+    pub(super) count: u32,
 }
 
 impl Options {
     /// Reads the Connection lines of `fields`.
     #[inline]
     pub(super) fn of(fields: &Fields) -> Self {
-        let mut options = Self::default();
-        if fields.has(Name::Connection) {
-            for value in fields.all(Name::Connection) {
-                // Nearly every line has this one option.
-                if is(value, b"keep-alive") {
-                    options.keep_alive = true;
-                    options.count = options.count.saturating_add(1);
-                } else {
-                    options.read(value);
-                }
-            }
+        let mut lines = fields.all(Name::Connection);
+        match (lines.next(), lines.next()) {
+            (None, _) => Self::default(),
+            // What nearly every head says that says anything.
+            (Some(value), None) if is(value, b"keep-alive") => Self {
+                keep_alive: true,
+                count: 1,
+                ..Self::default()
+            },
+            _ => Self::read(fields),
         }
-        options
     }
 
-    /// Reads one line.
-    fn read(&mut self, value: &[u8]) {
-        for option in super::field::items(value) {
-            self.close |= is(option, b"close");
-            self.keep_alive |= is(option, b"keep-alive");
-            self.upgrade |= is(option, b"upgrade");
-            self.fields |= names_field(option);
-            self.count = self.count.saturating_add(1);
+    /// Reads any Connection lines.
+    #[inline(never)]
+    fn read(fields: &Fields) -> Self {
+        let mut options = Self::default();
+        for option in fields.items(Name::Connection) {
+            options.close |= is(option, b"close");
+            options.keep_alive |= is(option, b"keep-alive");
+            options.upgrade |= is(option, b"upgrade");
+            options.fields |= names_field(option);
+            options.count = options.count.saturating_add(1);
         }
+        options
     }
 }
 
