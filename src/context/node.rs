@@ -9,6 +9,9 @@
 //! A child owns its parent, a parent knows its children weakly. So a node lives exactly as long as a handle of it or of
 //! something below it, and everything above a live node is alive.
 //!
+//! Callers hold a node by its [`Handle`]. The last one takes the node out of the tree, empties it and leaves it to its
+//! thread (`spare.rs`), which spares the next node the allocator. Where that cannot be, the node is simply dropped.
+//!
 //! A merged node (`bit::JOINT`) has several parents and stands in the list of each. The first of them is its parent in
 //! every respect; the others only end it, drain it and limit its time.
 
@@ -535,7 +538,7 @@ impl Node {
     /// Who is not a handle of the node finds it in its parent's list, and gets a handle there under the parent's lock.
     /// So whoever is the only one under that lock, and takes it out of the list, stays the only one.
     fn retire(mut node: Arc<Self>) -> Result<Option<Arc<Self>>, Arc<Self>> {
-        if node.load() & bit::JOINT != 0 || !spare::has_room() {
+        if !spare::has_room() || node.load() & bit::JOINT != 0 {
             return Err(node);
         }
         if let Some(parent) = &node.parent {
@@ -657,7 +660,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         if let Some(node) = self.take() {
             // If several go at once, the last of them may not be known as such: then the node is simply dropped.
-            if Arc::strong_count(&node) == 1 {
+            if Arc::strong_count(&node) == 1 && spare::has_room() {
                 if let Ok(parent) = Node::retire(node) {
                     Node::drop_all(parent, Vec::new());
                 }
