@@ -18,7 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use osier::clock::TestClock;
-use osier::context::{Context, ContextError, Done, Key, Label, Reason, background, todo};
+use osier::context::{Cancel, Context, ContextError, Done, Key, Label, Reason, background, todo};
 
 struct Counting;
 
@@ -84,6 +84,13 @@ fn warm_up() {
     }
 }
 
+/// Uses up what the thread keeps of nodes that were dropped, so that what is made next is allocated.
+fn without_spares() -> Vec<(Context, Cancel)> {
+    let mut made = Vec::with_capacity(1000);
+    while calls(|| made.push(background().with_cancel())) == 0 {}
+    made
+}
+
 #[test]
 fn law_009_background_allocates_nothing() {
     warm_up();
@@ -117,35 +124,52 @@ fn law_114_few_allocations() {
         clock.advance(Duration::from_nanos(1));
         assert!(poll(&mut done).is_ready());
     };
-    let counted = [calls(value), calls(cancel), calls(timeout), calls(wait)];
-    println!("value, cancel, timeout, waited for: {counted:?}");
-    assert_eq!(counted[..3], [2, 1, 1]);
+    let all: [&dyn Fn(); 4] = [&value, &cancel, &timeout, &wait];
+    let first = all.map(|make| {
+        let _spares = without_spares();
+        calls(make)
+    });
+    let again = all.map(calls);
+    println!("value, cancel, timeout, waited for: {first:?}, and again {again:?}");
     // The node, the list of listeners, the listener, and the test clock's own entry.
-    assert!(counted[3] <= 4);
+    assert_eq!(first[..3], [2, 1, 1]);
+    assert!(first[3] <= 4);
+    // The value; and of what waits, the listener and the test clock's entry.
+    assert_eq!(again[..3], [1, 0, 0]);
+    assert!(again[3] <= 2);
 }
 
 #[test]
 fn a_plain_node_is_one_allocation_of_at_most_160_octets() {
     warm_up();
-    let (parent, _parent) = background().with_cancel();
-    let plain = cost(|| parent.with_cancel());
-    let named = cost(|| {
-        parent
-            .named("exchange", Label::new("GET /index.html"))
-            .with_cancel()
+    let parents = [(); 5].map(|()| background().with_cancel());
+    let [parent, of_named, of_timed, of_passive, of_value] = parents.each_ref().map(|(ctx, _)| ctx);
+    let _spares = without_spares();
+    // What is measured is kept, or the next one would be made of it.
+    let mut keep = Vec::with_capacity(5);
+    let mut cost = |make: &dyn Fn() -> Context| cost(|| keep.push(make()));
+    let detached = |(ctx, cancel): (Context, Cancel)| {
+        cancel.detach();
+        ctx
+    };
+    let plain = cost(&|| detached(parent.with_cancel()));
+    let named = cost(&|| {
+        let named = of_named.named("exchange", Label::new("GET /index.html"));
+        detached(named.with_cancel())
     });
-    let timed = cost(|| parent.with_timeout(Duration::from_secs(1)));
+    let timed = cost(&|| detached(of_timed.with_timeout(Duration::from_secs(1))));
     println!("a node: {} octets", plain.1);
     assert_eq!((plain.0, timed.0), (1, 1));
     assert!(plain.1 <= 160);
     assert_eq!((named.0, named.1), plain);
-    assert_eq!(calls(|| parent.without_cancel()), 1);
-    assert_eq!(calls(|| parent.with_value(&NUMBER, 1)), 2);
+    assert_eq!(cost(&|| of_passive.without_cancel()).0, 1);
+    assert_eq!(cost(&|| of_value.with_value(&NUMBER, 1)).0, 2);
 }
 
 #[test]
 fn a_chain_is_one_allocation_a_node() {
     warm_up();
+    let _spares = without_spares();
     let mut chain = Vec::with_capacity(1001);
     chain.push(background().with_cancel());
     let made = calls(|| {
@@ -155,6 +179,48 @@ fn a_chain_is_one_allocation_a_node() {
         }
     });
     assert_eq!(made, 1000);
+}
+
+#[test]
+fn what_comes_and_goes_allocates_nothing() {
+    warm_up();
+    let (parent, _parent) = background().with_cancel();
+    let one = || {
+        let (ctx, cancel) = parent
+            .named("exchange", "GET /")
+            .with_timeout(Duration::from_secs(1));
+        let (below, _below) = ctx.with_cancel();
+        cancel.cancel();
+        assert!(below.err().is_some());
+    };
+    one();
+    assert_eq!(calls(|| (0..1000).for_each(|_| one())), 0);
+    let wait = || {
+        let (ctx, cancel) = parent.with_cancel();
+        let mut done = ctx.done();
+        assert!(poll(&mut done).is_pending());
+        cancel.cancel();
+        assert!(poll(&mut done).is_ready());
+    };
+    wait();
+    // The listener; the list of them was the node's before.
+    assert_eq!(calls(wait), 1);
+}
+
+#[test]
+fn a_thread_keeps_64_nodes_and_no_more() {
+    warm_up();
+    let make = || -> Vec<_> { (0..100).map(|_| background().with_cancel()).collect() };
+    drop(make());
+    let mut made = None;
+    assert_eq!(calls(|| made = Some(make())), 1 + 100 - 64);
+    // Dropped on another thread, they are that thread's.
+    let other = thread::spawn(move || {
+        drop(made);
+        calls(make)
+    });
+    assert_eq!(other.join().unwrap(), 1 + 100 - 64);
+    assert_eq!(calls(make), 1 + 100);
 }
 
 #[test]

@@ -222,7 +222,7 @@ pub(super) fn on_task<F>(
     let task = AfterFunc {
         run: Some(run),
         taken,
-        done: Done::new(node),
+        done: Done::new(node.into()),
     };
     (stop, Some(task))
 }

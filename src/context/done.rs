@@ -12,7 +12,7 @@ use std::task::{self, Poll, ready};
 use event_listener::EventListener;
 
 use super::ContextError;
-use super::node::{Node, bit};
+use super::node::{Handle, Node, bit};
 use super::{drain, sweep};
 use crate::clock::{self, Sleep};
 
@@ -36,19 +36,19 @@ pub struct Draining(Wait);
 pub struct Emptied(Wait);
 
 impl Done {
-    pub(super) fn new(node: Arc<Node>) -> Self {
+    pub(super) fn new(node: Handle) -> Self {
         Self(Wait::new(node))
     }
 }
 
 impl Draining {
-    pub(super) fn new(node: Arc<Node>) -> Self {
+    pub(super) fn new(node: Handle) -> Self {
         Self(Wait::new(node))
     }
 }
 
 impl Emptied {
-    pub(super) fn new(node: Arc<Node>) -> Self {
+    pub(super) fn new(node: Handle) -> Self {
         Self(Wait::new(node))
     }
 }
@@ -91,11 +91,11 @@ struct Wait {
     /// Wakes the future at the deadline, if there is one. // while waiting
     timer: Option<Sleep>,
     /// What gives the signal.
-    node: Arc<Node>,
+    node: Handle,
 }
 
 impl Wait {
-    fn new(node: Arc<Node>) -> Self {
+    fn new(node: Handle) -> Self {
         Self {
             listener: None,
             timer: None,

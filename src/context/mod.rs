@@ -73,6 +73,7 @@ mod done;
 mod drain;
 mod label;
 mod node;
+mod spare;
 mod stamp;
 mod sweep;
 mod sync;
@@ -99,7 +100,7 @@ pub use view::{StillAlive, Survivor, View, ViewNode, ViewOptions};
 
 use crate::clock;
 use label::Kind;
-use node::{About, Node, Seed, Word};
+use node::{About, Handle, Node, Seed, Word};
 use stamp::Stamp;
 use value::{Carried, Hidden};
 
@@ -107,7 +108,7 @@ use value::{Carried, Hidden};
 #[must_use]
 pub fn background() -> Context {
     Context {
-        node: Node::background().clone(),
+        node: Node::background().clone().into(),
     }
 }
 
@@ -115,7 +116,7 @@ pub fn background() -> Context {
 #[must_use]
 pub fn todo() -> Context {
     Context {
-        node: Node::todo().clone(),
+        node: Node::todo().clone().into(),
     }
 }
 
@@ -123,10 +124,13 @@ pub fn todo() -> Context {
 ///
 /// A node stays in the tree until its last handle and the last one of anything below it are dropped, whether it has
 /// ended or not.
+///
+/// Its values, reasons and functions are dropped with it. Its memory stays with the thread that dropped it, for what is
+/// derived there next; a thread keeps 64 nodes at most.
 #[derive(Clone)]
 pub struct Context {
     /// The node itself.
-    node: Arc<Node>,
+    node: Handle,
 }
 
 impl Context {
@@ -209,7 +213,7 @@ impl Context {
             bits: 0,
         };
         Self {
-            node: self.node.child(seed),
+            node: self.node.child(seed).into(),
         }
     }
 
@@ -229,7 +233,7 @@ impl Context {
             bits: node::bit::SHIELD,
         };
         Self {
-            node: self.node.child(seed),
+            node: self.node.child(seed).into(),
         }
     }
 
@@ -273,7 +277,7 @@ impl Context {
         for ctx in contexts {
             let is_known = sources.iter().any(|source| Arc::ptr_eq(source, &ctx.node));
             if !ctx.node.is_root() && !is_known {
-                sources.push(ctx.node.clone());
+                sources.push(Arc::clone(&ctx.node));
             }
         }
         let mut sources = sources.into_iter();
@@ -290,7 +294,7 @@ impl Context {
                 node.add(node::bit::DRAINING);
             }
         }
-        Self { node }
+        Self { node: node.into() }
     }
 
     fn unnamed(&self, kind: Kind) -> Named<'_> {
@@ -326,7 +330,7 @@ impl Context {
     #[must_use]
     pub fn deadline_owner(&self) -> Option<Self> {
         Some(Self {
-            node: self.node.deadline_owner()?.clone(),
+            node: self.node.deadline_owner()?.clone().into(),
         })
     }
 
@@ -463,7 +467,7 @@ impl Context {
     /// The node with this number, if it is this one or somewhere below it. Looks at one node after the other.
     #[must_use]
     pub fn descendant(&self, id: u64) -> Option<Self> {
-        view::find(&self.node, id).map(|node| Self { node })
+        view::find(&self.node, id).map(|node| Self { node: node.into() })
     }
 }
 
@@ -554,7 +558,7 @@ impl Named<'_> {
             bits: 0,
         };
         Context {
-            node: self.parent.node.child(seed),
+            node: self.parent.node.child(seed).into(),
         }
     }
 
@@ -571,9 +575,9 @@ impl Named<'_> {
             bits: 0,
         };
         let ctx = Context {
-            node: self.parent.node.child(seed),
+            node: self.parent.node.child(seed).into(),
         };
-        (ctx.clone(), Cancel { ctx: Some(ctx) })
+        (ctx.clone(), Cancel { ctx })
     }
 }
 
@@ -585,8 +589,8 @@ impl Named<'_> {
 /// - Dropping the handle cancels, with [`Dropped`] as the reason, unless it is [detached](Self::detach).
 #[must_use = "dropping the handle cancels the context"]
 pub struct Cancel {
-    /// The node. // taken once, by detach or drop
-    ctx: Option<Context>,
+    /// The node. // taken out of it once, by detach or drop
+    ctx: Context,
 }
 
 impl Cancel {
@@ -630,25 +634,24 @@ impl Cancel {
 
     /// Gives up the handle without cancelling. The node then ends when its parent does, or at its deadline.
     pub fn detach(mut self) {
-        self.ctx = None;
+        drop(self.ctx.node.take().map(Handle::from));
     }
 
     /// The node that this handle ends.
     #[must_use]
     pub fn context(&self) -> &Context {
-        self.ctx
-            .as_ref()
-            .expect("only detach and drop take the context, and both take the handle")
+        &self.ctx
     }
 }
 
 impl Drop for Cancel {
     fn drop(&mut self) {
-        let Some(Context { node }) = self.ctx.take() else {
+        let Some(node) = self.ctx.node.take() else {
             return;
         };
         // If this was the only handle, there is no work left to be told, nothing below, and nobody who could ask why.
-        if let Err(node) = Arc::try_unwrap(node) {
+        if let Err(node) = Handle::drop_last(node) {
+            let node = Handle::from(node);
             // The place is that of the handle's creation, which the node knows.
             sweep::cancel(&node, Word::Dropped, Location::caller());
         }

@@ -9,10 +9,14 @@
 //! A child owns its parent, a parent knows its children weakly. So a node lives exactly as long as a handle of it or of
 //! something below it, and everything above a live node is alive.
 //!
+//! Callers hold a node by its [`Handle`]. The last one takes the node out of the tree, empties it and leaves it to its
+//! thread (`spare.rs`), which spares the next node the allocator. Where that cannot be, the node is simply dropped.
+//!
 //! A merged node (`bit::JOINT`) has several parents and stands in the list of each. The first of them is its parent in
 //! every respect; the others only end it, drain it and limit its time.
 
 use std::fmt;
+use std::ops::Deref;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
@@ -20,6 +24,7 @@ use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use super::after::Hook;
 use super::cause::{Cause, Fate, Origin, Reason};
 use super::label::{Kind, next_id};
+use super::spare;
 use super::stamp::Stamp;
 use super::sync::{AtomicU16, Event, LazyLock, Mutex, MutexGuard};
 use super::value::{KeyNumber, Slot};
@@ -58,6 +63,8 @@ pub(super) mod bit {
 
     /// The node has several parents. Set when it is made; its `DONE` is set under its lock only.
     pub(crate) const JOINT: u16 = 1 << 12;
+    /// The last handle was dropped, and the node is not in its parent's list any more.
+    pub(crate) const LOOSE: u16 = 1 << 13;
 }
 
 /// One branch point of the tree. 144 octets on 64-bit machines, 160 with the counters of its `Arc`.
@@ -139,21 +146,30 @@ pub(super) struct Seed {
 }
 
 impl Node {
+    /// A node with nothing in it, above it or below it.
+    fn empty() -> Self {
+        Self {
+            state: AtomicU16::new(0),
+            kind: Kind::BACKGROUND,
+            mask: 0,
+            deadline: Stamp::NEVER,
+            parent: None,
+            seq: 0,
+            links: Mutex::new(Links::new(Fate::living(None, Location::caller()))),
+            event: Event::new(),
+            id: 0,
+            created: Stamp::NEVER,
+            about: About::Named(Label::EMPTY),
+        }
+    }
+
     /// The root of a program: never ends, and holds no children.
     fn root(kind: Kind, bits: u16) -> Arc<Self> {
-        Arc::new(Self {
-            parent: None,
-            id: 0,
-            created: Stamp::now(),
-            deadline: Stamp::NEVER,
-            event: Event::new(),
-            about: About::Named(Label::EMPTY),
-            seq: 0,
-            mask: 0,
-            state: AtomicU16::new(bits),
-            kind,
-            links: Mutex::new(Links::new(Fate::living(None, Location::caller()))),
-        })
+        let mut root = Self::empty();
+        root.created = Stamp::now();
+        root.state = AtomicU16::new(bits);
+        root.kind = kind;
+        Arc::new(root)
     }
 
     pub(super) fn background() -> &'static Arc<Self> {
@@ -172,16 +188,21 @@ impl Node {
 
     /// Makes a child.
     pub(super) fn child(self: &Arc<Self>, seed: Seed) -> Arc<Self> {
-        let id = next_id();
+        let mut child = spare::take().unwrap_or_else(|| Arc::new(Self::empty()));
+        let new = Arc::get_mut(&mut child).expect("nobody was told of it yet");
+        new.id = next_id();
         if self.is_root() {
-            return Arc::new(self.grow(seed, None, 0, id, self.state.load(Ordering::Relaxed)));
+            new.grow(self, seed, self.state.load(Ordering::Relaxed));
+            return child;
         }
-        let parent = self.clone();
+        set(&mut new.parent, Some(self.clone()));
         let mut links = self.lock();
         let state = self.become_parent();
         let seq = links.next_seq();
-        let child = Arc::new(self.grow(seed, Some(parent), seq, id, state));
+        new.seq = seq;
+        new.grow(self, seed, state);
         links.adopt(seq, Arc::downgrade(&child));
+        drop(links);
         child
     }
 
@@ -240,14 +261,16 @@ impl Node {
         (child, signals)
     }
 
-    /// The child's fields. `state` is the parent's as it is inherited.
+    /// Fills an empty node, as a child of `parent`, whose word as it is inherited is `state`.
+    ///
+    /// In place, because a node is large enough that moving it would be seen.
     #[inline(always)]
-    fn grow(&self, seed: Seed, parent: Option<Arc<Self>>, seq: u64, id: u64, state: u16) -> Self {
+    fn grow(&mut self, parent: &Self, seed: Seed, state: u16) {
         let shielded = seed.bits & bit::SHIELD != 0;
         let above = if shielded {
             Stamp::NEVER
         } else {
-            self.deadline
+            parent.deadline
         };
         let owns =
             seed.deadline <= above && seed.deadline != Stamp::NEVER && seed.bits & bit::JOINT == 0;
@@ -256,25 +279,30 @@ impl Node {
         } else {
             state & (bit::TODO | bit::DONE | bit::EXPIRED | bit::DRAINING)
         };
-        let mask = match &seed.about {
-            About::Value(slot) => self.mask | slot.key().bit(),
-            _ => self.mask,
+        self.mask = match &seed.about {
+            About::Value(slot) => parent.mask | slot.key().bit(),
+            _ => parent.mask,
         };
         // The reason of a deadline that can never be the first to pass is not kept.
         let reason = seed.reason.filter(|_| owns);
-        Self {
-            parent,
-            id,
-            created: seed.created,
-            deadline: above.min(seed.deadline),
-            event: Event::new(),
-            about: seed.about,
-            seq,
-            mask,
-            state: AtomicU16::new(inherited | seed.bits | if owns { bit::OWNS } else { 0 }),
-            kind: seed.kind,
-            links: Mutex::new(Links::new(Fate::living(reason, seed.place))),
-        }
+        self.state = AtomicU16::new(inherited | seed.bits | if owns { bit::OWNS } else { 0 });
+        self.kind = seed.kind;
+        self.created = seed.created;
+        self.deadline = above.min(seed.deadline);
+        set(&mut self.about, seed.about);
+        set(&mut self.links_mut().fate, Fate::living(reason, seed.place));
+    }
+
+    /// Empties a node that nobody knows any more, but for its event. Whatever is the caller's is dropped by this.
+    fn clear(&mut self) {
+        self.about = About::Named(Label::EMPTY);
+        let links = self.links_mut();
+        links.more = None;
+        links.fate = Fate::living(None, Location::caller());
+    }
+
+    fn links_mut(&mut self) -> &mut Links {
+        self.links.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn parent(&self) -> Option<&Arc<Self>> {
@@ -504,6 +532,45 @@ impl Node {
         }
     }
 
+    /// Keeps the node for another use, if `node` is its last handle, and returns its parent. Gives `node` back if it is
+    /// not, or if the node must be dropped.
+    ///
+    /// Who is not a handle of the node finds it in its parent's list, and gets a handle there under the parent's lock.
+    /// So whoever is the only one under that lock, and takes it out of the list, stays the only one.
+    fn retire(mut node: Arc<Self>) -> Result<Option<Arc<Self>>, Arc<Self>> {
+        if !spare::has_room() || node.load() & bit::JOINT != 0 {
+            return Err(node);
+        }
+        if let Some(parent) = &node.parent {
+            if !parent.release(node.seq, || Arc::strong_count(&node) == 1) {
+                return Err(node);
+            }
+        }
+        let Some(old) = Arc::get_mut(&mut node) else {
+            // Somebody knows it otherwise, as a `Stop` does.
+            node.add(bit::LOOSE);
+            return Err(node);
+        };
+        let parent = old.parent.take();
+        old.clear();
+        spare::put(node);
+        Ok(parent)
+    }
+
+    /// Drops handles, and the chains of parents that they were the last to hold, in a loop: a chain may be a million
+    /// nodes deep.
+    fn drop_all(mut next: Option<Arc<Self>>, mut others: Vec<Arc<Self>>) {
+        while let Some(node) = next.or_else(|| others.pop()) {
+            let last = if Arc::strong_count(&node) == 1 {
+                Self::retire(node)
+            } else {
+                Err(node)
+            };
+            // Taken out of its Arc and cut off from its own parents, the node is dropped here without going deeper.
+            next = last.unwrap_or_else(|node| Arc::into_inner(node)?.unlink(&mut others));
+        }
+    }
+
     /// Takes the node out of its parent's list, and returns the parent. Further parents go to `others`.
     fn unlink(&mut self, others: &mut Vec<Arc<Self>>) -> Option<Arc<Self>> {
         if let About::Joint(joint) = &mut self.about {
@@ -511,19 +578,25 @@ impl Node {
             joint.ender.take();
             let seqs = joint.seqs.take().unwrap_or_default();
             for (other, seq) in joint.others.iter().zip(seqs) {
-                other.release(seq);
+                other.release(seq, || true);
             }
             others.append(&mut joint.others);
         }
         let parent = self.parent.take()?;
-        parent.release(self.seq);
+        if self.load() & bit::LOOSE == 0 {
+            parent.release(self.seq, || true);
+        }
         Some(parent)
     }
 
-    /// Takes the child at `seq` out of the list.
-    fn release(&self, seq: u64) {
+    /// Takes the child at `seq` out of the list, if `may` says so under the lock. Returns what that said.
+    #[inline]
+    fn release(&self, seq: u64, may: impl FnOnce() -> bool) -> bool {
         let (entry, emptied) = {
             let mut links = self.lock();
+            if !may() {
+                return false;
+            }
             let entry = links.remove(seq);
             (
                 entry,
@@ -535,7 +608,77 @@ impl Node {
         if emptied {
             self.event.notify(usize::MAX);
         }
+        true
     }
+}
+
+/// A handle of a node as callers hold it: the last one leaves the node to its thread for another use.
+///
+/// Everything else holds a plain `Arc`. If that happens to be the last handle, the node is simply dropped.
+#[derive(Clone)]
+pub(super) struct Handle(Option<Arc<Node>>); // none only while it is dropped
+
+impl Handle {
+    /// The handle itself, without what its drop would do.
+    pub(super) fn take(&mut self) -> Option<Arc<Node>> {
+        self.0.take()
+    }
+
+    /// Drops `node` if it is the last handle, else gives it back.
+    pub(super) fn drop_last(node: Arc<Node>) -> Result<(), Arc<Node>> {
+        if Arc::strong_count(&node) > 1 {
+            return Err(node);
+        }
+        match Node::retire(node) {
+            Ok(parent) => Node::drop_all(parent, Vec::new()),
+            // Between the look and now, the view may have given somebody a handle.
+            Err(node) => drop(Arc::try_unwrap(node)?),
+        }
+        Ok(())
+    }
+}
+
+impl From<Arc<Node>> for Handle {
+    fn from(node: Arc<Node>) -> Self {
+        Self(Some(node))
+    }
+}
+
+impl Deref for Handle {
+    type Target = Arc<Node>;
+
+    #[inline]
+    fn deref(&self) -> &Arc<Node> {
+        self.0
+            .as_ref()
+            .expect("only what drops a handle takes the node")
+    }
+}
+
+impl Drop for Handle {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(node) = self.take() {
+            // If several go at once, the last of them may not be known as such: then the node is simply dropped.
+            if Arc::strong_count(&node) == 1 && spare::has_room() {
+                if let Ok(parent) = Node::retire(node) {
+                    Node::drop_all(parent, Vec::new());
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Sets a field of an empty node. There is nothing in it to be dropped, only the compiler does not know.
+#[inline(always)]
+fn set<T>(field: &mut T, to: T) {
+    std::mem::forget(std::mem::replace(field, to));
 }
 
 /// The kind of end that a state word with `DONE` tells of.
@@ -556,14 +699,10 @@ pub(super) enum Word {
 }
 
 impl Drop for Node {
-    /// Drops the chain of parents that this node was the last to hold, in a loop: a chain may be a million nodes deep.
     fn drop(&mut self) {
         let mut others = Vec::new();
-        let mut next = self.unlink(&mut others);
-        while let Some(node) = next.or_else(|| others.pop()) {
-            // Taken out of its Arc and cut off from its own parents, the node is dropped here without going deeper.
-            next = Arc::into_inner(node).and_then(|mut node| node.unlink(&mut others));
-        }
+        let parent = self.unlink(&mut others);
+        Self::drop_all(parent, others);
     }
 }
 

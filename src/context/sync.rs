@@ -1,12 +1,14 @@
 //! What a node shares between threads, under names that the models in `tests/loom` can give another meaning.
 //!
-//! Only the protocol of the tree goes through here: state words, locks, events and roots. The counters of `Arc` do not,
-//! nor what is set once and read as it is.
+//! Only the protocol of the tree goes through here: state words, locks, events, roots and spare nodes. The counters of
+//! `Arc` do not, nor what is set once and read as it is.
 
 #[cfg(not(loom))]
 pub(super) use event_listener::Event;
 #[cfg(not(loom))]
 pub(super) use std::sync::{LazyLock, Mutex, MutexGuard, atomic::AtomicU16};
+#[cfg(not(loom))]
+pub(super) use std::thread_local as per_thread;
 
 #[cfg(loom)]
-pub(super) use crate::shim::{AtomicU16, Event, LazyLock, Mutex, MutexGuard};
+pub(super) use crate::shim::{AtomicU16, Event, LazyLock, Mutex, MutexGuard, per_thread};

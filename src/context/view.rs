@@ -84,7 +84,7 @@ impl View {
     pub fn of(ctx: &Context, options: &ViewOptions) -> Self {
         let now = Stamp::now();
         let mut nodes = vec![ViewNode::of(&ctx.node, None, now)];
-        let mut waiting = VecDeque::from([(0, ctx.node.clone())]);
+        let mut waiting = VecDeque::from([(0, Arc::clone(&ctx.node))]);
         let mut merged = HashSet::new();
         while let Some((index, node)) = waiting.pop_front() {
             let is_deep = options
@@ -531,7 +531,10 @@ impl Survivor {
     fn of(node: &Arc<Node>, now: Stamp) -> Self {
         sweep::err(node);
         Self {
-            path: Context { node: node.clone() }.to_string(),
+            path: Context {
+                node: node.clone().into(),
+            }
+            .to_string(),
             id: node.id,
             kind: node.kind.name(),
             label: node.label().as_str().to_owned(),

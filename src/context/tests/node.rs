@@ -3,6 +3,8 @@
 use super::*;
 use crate::clock::{TestClock, now};
 use crate::context::node::Node;
+use crate::context::{Key, Label, Reason};
+use std::fmt;
 
 #[test]
 fn a_node_takes_at_most_160_octets_with_its_counters() {
@@ -173,7 +175,7 @@ fn a_chain_is_dropped_on_a_small_stack() {
 
 #[test]
 fn the_path_reads_as_in_go() {
-    static USER: crate::context::Key<u8> = crate::context::Key::new("user");
+    static USER: Key<u8> = Key::new("user");
     let _clock = TestClock::install();
     let (a, _a) = background().with_cancel();
     let (b, _b) = a.with_timeout(ms(1500));
@@ -188,4 +190,112 @@ fn the_path_reads_as_in_go() {
         (background().to_string(), todo().to_string()),
         ("context.Background".into(), "context.TODO".into())
     );
+}
+
+/// A node that is kept for another use keeps nothing of its caller's.
+#[test]
+fn what_a_node_held_goes_when_the_node_goes() {
+    use std::sync::atomic::AtomicBool;
+    static HELD: Key<Arc<AtomicBool>> = Key::new("held");
+    #[derive(Debug)]
+    struct Sorry(#[allow(dead_code, reason = "only held")] Arc<AtomicBool>);
+    impl fmt::Display for Sorry {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("sorry")
+        }
+    }
+    impl std::error::Error for Sorry {}
+
+    let held = Arc::new(AtomicBool::new(false));
+    let (parent, _parent) = background().with_cancel();
+    let value = parent.with_value(&HELD, held.clone());
+    let said = parent.with_cancel();
+    said.1.cancel_because(Reason::new(Sorry(held.clone())));
+    let ready =
+        parent.with_timeout_cause(Duration::from_secs(3600), Reason::new(Sorry(held.clone())));
+    let function = parent.with_cancel();
+    let kept = held.clone();
+    let stop = function.0.after_func(move || drop(kept));
+    assert_eq!(Arc::strong_count(&held), 5);
+    stop.stop();
+    drop((value, said, ready, function));
+    assert_eq!(Arc::strong_count(&held), 1);
+    assert_eq!(parent.node.child_count(), 0);
+}
+
+#[test]
+fn a_node_made_of_another_is_nothing_like_it() {
+    static NUMBER: Key<u32> = Key::new("number");
+    let (parent, _parent) = background().with_cancel();
+    for round in 0..200 {
+        let (old, cancel) = parent
+            .named("exchange", Label::from("GET /".to_owned()))
+            .with_timeout_cause(Duration::from_secs(3600), "late");
+        let below = old.with_value(&NUMBER, round);
+        let beside = [(); 3].map(|()| below.with_cancel());
+        cancel.drain();
+        cancel.cancel_because("enough");
+        drop((old, cancel, below, beside));
+
+        let (new, cancel) = parent.with_cancel();
+        assert_eq!(
+            (new.kind(), new.label(), new.deadline()),
+            ("cancel", "", None)
+        );
+        assert_eq!((new.err(), new.is_draining()), (None, false));
+        assert_eq!((new.value(&NUMBER), new.node.child_count()), (None, 0));
+        cancel.cancel();
+        assert_eq!(new.cause().unwrap().brief().to_string(), "context canceled");
+    }
+}
+
+/// Values may hold contexts, whose drop makes and drops others in turn.
+#[test]
+fn a_value_may_hold_nodes() {
+    static HELD: Key<Nested> = Key::new("held");
+    struct Nested(Context);
+    impl Drop for Nested {
+        fn drop(&mut self) {
+            let (ctx, _cancel) = self.0.with_cancel();
+            assert!(ctx.err().is_none());
+        }
+    }
+    let (top, _top) = background().with_cancel();
+    let (parent, cancel) = background().with_cancel();
+    cancel.detach();
+    for _ in 0..100 {
+        let (inner, _inner) = top.with_cancel();
+        inner.with_value(&HELD, Nested(parent.with_value(&HELD, Nested(top.clone()))));
+    }
+    assert_eq!((top.node.child_count(), parent.node.child_count()), (0, 0));
+}
+
+/// Handles may be dropped, and nodes made, while the thread's own storage is torn down.
+#[test]
+fn nodes_may_go_with_their_thread() {
+    thread_local! {
+        static KEPT: std::cell::RefCell<Option<Late>> = const { std::cell::RefCell::new(None) };
+    }
+    struct Late(Context, #[allow(dead_code, reason = "only held")] Context);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let (ctx, _cancel) = self.0.with_cancel();
+            assert!(ctx.err().is_none());
+        }
+    }
+    let (top, _top) = background().with_cancel();
+    for early in [true, false] {
+        let top = top.clone();
+        let thread = std::thread::spawn(move || {
+            // Which of the two is torn down first follows from which is used first.
+            if early {
+                KEPT.with(|kept| assert!(kept.borrow().is_none()));
+            }
+            let child = top.with_cancel().0;
+            drop(top.with_cancel());
+            KEPT.set(Some(Late(top, child)));
+        });
+        thread.join().unwrap();
+    }
+    assert_eq!(top.node.child_count(), 0);
 }

@@ -52,6 +52,15 @@ pub(crate) const ALL: &[(&str, usize, fn())] = &[
         merge_ended_from_both_sides,
     ),
     ("merge_made_during_cancel", 3, merge_made_during_cancel),
+    ("reuse_during_cancel", 3, reuse_during_cancel),
+    ("reuse_of_one_waited_for", 2, reuse_of_one_waited_for),
+    ("last_drop_against_find", 4, last_drop_against_find),
+    (
+        "last_cancel_dropped_against_find",
+        4,
+        last_cancel_dropped_against_find,
+    ),
+    ("last_drop_against_stop", 5, last_drop_against_stop),
 ];
 
 /// Counts executions. Of the standard library: loom's own begin anew each time.
@@ -421,4 +430,103 @@ fn merge_made_during_cancel() {
     let _b_cancel = ending.join().unwrap();
     assert_eq!(waiter.finish(pending), ContextError::Canceled);
     assert_eq!(origin(&merged), id);
+}
+
+/// The sweep that comes by may hold the node that is dropped, or meet the one that is made of it.
+fn reuse_during_cancel() {
+    let (top, cancel) = background().with_cancel();
+    let (old, old_cancel) = top.with_cancel();
+    let old_id = old.id();
+    let ending = thread::spawn(move || {
+        cancel.cancel_because("race");
+        cancel
+    });
+    drop((old, old_cancel));
+    let (new, _new) = top.with_cancel();
+    let (below, _below) = new.with_cancel();
+    assert_ne!(new.id(), old_id);
+    if top.err().is_some() {
+        assert!(new.err().is_some() && below.err().is_some());
+    }
+    let _cancel = ending.join().unwrap();
+    assert_eq!((new.err(), origin(&new)), (below.err(), top.id()));
+    drop((new, _new, below, _below));
+    assert!(waiting_for_nobody(&top));
+}
+
+/// An event that is used again wakes those who listen now.
+fn reuse_of_one_waited_for() {
+    let (top, cancel) = background().with_cancel();
+    let (old, old_cancel) = top.with_cancel();
+    let waiter = waiting(old.done());
+    old_cancel.cancel();
+    assert_eq!(waiter.finish(true), ContextError::Canceled);
+    drop((old, old_cancel));
+    let ending = thread::spawn(move || {
+        cancel.cancel();
+        cancel
+    });
+    let (new, _new) = top.with_cancel();
+    let mut waiter = Waiting::new(new.done());
+    let pending = waiter.poll().is_pending();
+    let _cancel = ending.join().unwrap();
+    assert_eq!(waiter.finish(pending), ContextError::Canceled);
+}
+
+/// Whoever finds a node while its last handle is dropped has a node that is still in the tree, or none.
+fn last_drop_against_find() {
+    let (top, cancel) = background().with_cancel();
+    let (old, old_cancel) = top.with_cancel();
+    let id = old.id();
+    old_cancel.detach();
+    let seen = top.clone();
+    let finding = thread::spawn(move || seen.descendant(id));
+    drop(old);
+    let found = finding.join().unwrap();
+    let (new, _new) = top.with_cancel();
+    cancel.cancel();
+    assert!(new.id() != id && new.err().is_some());
+    if let Some(found) = found {
+        assert_eq!(found.id(), id);
+        assert_eq!((found.err(), origin(&found)), (new.err(), top.id()));
+    }
+    drop((new, _new));
+    assert!(waiting_for_nobody(&top));
+}
+
+/// As before, with a handle that cancels: who found the node sees that.
+fn last_cancel_dropped_against_find() {
+    let (top, _top) = background().with_cancel();
+    let (old, old_cancel) = top.with_cancel();
+    let id = old.id();
+    drop(old);
+    let seen = top.clone();
+    let finding = thread::spawn(move || seen.descendant(id));
+    drop(old_cancel);
+    if let Some(found) = finding.join().unwrap() {
+        assert_eq!((found.id(), origin(&found)), (id, id));
+    }
+    assert!(waiting_for_nobody(&top));
+}
+
+/// A registration is known besides the tree: its node is not used again while it is.
+fn last_drop_against_stop() {
+    let (top, _top) = background().with_cancel();
+    let mut task = None;
+    let stop = top.after_func_on(|made| task = Some(made), || ());
+    let seen = top.clone();
+    let stopping = thread::spawn(move || {
+        // Loom does not see that a `Stop` looks for its node, so that is tied to a look at the list, which it sees.
+        waiting_for_nobody(&seen);
+        stop.stop();
+        stop
+    });
+    drop(task);
+    let (new, _new) = top.with_cancel();
+    let stop = stopping.join().unwrap();
+    assert!(!stop.stop());
+    // The old node was taken out of the list once, and this one not at all.
+    assert!(new.err().is_none() && top.descendant(new.id()).is_some());
+    drop((new, _new));
+    assert!(waiting_for_nobody(&top));
 }

@@ -90,6 +90,14 @@ impl Drop for Event {
     }
 }
 
+/// Statics of a thread that are made anew for every execution, written as std's are.
+macro_rules! per_thread {
+    (static $name:ident: $of:ty = const { $init:expr };) => {
+        loom::thread_local! { static $name: $of = $init; }
+    };
+}
+pub(crate) use per_thread;
+
 /// A static that is made anew for every execution.
 pub(crate) struct LazyLock<T: 'static>(loom::lazy_static::Lazy<T>);
 
