@@ -18,6 +18,7 @@ mod progress;
 mod result;
 mod run;
 mod shape;
+mod toolchain;
 mod verify;
 
 use std::io;

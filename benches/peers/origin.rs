@@ -72,7 +72,7 @@ impl Served {
             Err(error) => return Err(error),
         }
         self.flush()?;
-        Ok(!self.close || self.has_output())
+        Ok(!self.close || self.has_output() || self.owed.is_some())
     }
 
     fn take(&mut self, octets: &[u8], witness: &mut Witness) -> io::Result<()> {

@@ -70,7 +70,7 @@ pub(crate) fn check(
             Ok(()) => {}
             Err(Fault::Refused(why)) => refused.push(format!("{name}: {why}")),
             Err(Fault::Changed(what)) => {
-                changed = changed.or(Some(format!("{name}: {what}")));
+                changed = Some(format!("{name}: {what}"));
             }
         }
     }

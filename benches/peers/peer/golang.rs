@@ -1,14 +1,14 @@
 //! Go's `httputil.ReverseProxy`, from `benches/peers/go/proxy`.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use super::{Layer, Missing, Peer, Site, build, build_dir, installed, source_dir, version};
+use super::{Layer, Missing, Peer, Site, installed, version};
 use crate::process::Launch;
+use crate::toolchain;
 
 pub(crate) fn find() -> Result<Vec<Peer>, Missing> {
     let go = installed("go", "golang-go")?;
-    let program = compile(&go, "proxy").map_err(|why| Missing {
+    let program = toolchain::go(&go, "proxy").map_err(|why| Missing {
         name: "Go ReverseProxy",
         why,
     })?;
@@ -20,19 +20,6 @@ pub(crate) fn find() -> Result<Vec<Peer>, Missing> {
         configure,
         remark: "with a buffer pool and 1,024 idle connections to the origin",
     }])
-}
-
-/// Compiles one of the programs of `benches/peers/go`; they need nothing but Go's own library.
-fn compile(go: &Path, name: &str) -> Result<PathBuf, String> {
-    let output = build_dir().join(format!("go-{name}"));
-    let source = source_dir().join("go").join(name).join("main.go");
-    build(
-        Command::new(go)
-            .arg("build")
-            .arg("-o")
-            .args([&output, &source]),
-    )?;
-    Ok(output)
 }
 
 fn configure(program: &Path, site: &Site) -> Launch {

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::process::Launch;
+use crate::toolchain::on_path;
 
 /// Where a proxy is to run.
 #[derive(Debug, Clone)]
@@ -85,15 +86,6 @@ pub(crate) fn find(build: bool) -> (Vec<Peer>, Vec<Missing>) {
     (peers, missing)
 }
 
-/// A program on PATH, or where the system's own daemons are.
-pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
-        .map(|dir| dir.join(name))
-        .find(|candidate| candidate.is_file())
-}
-
 /// A program, or how Debian installs it.
 fn installed(name: &'static str, package: &str) -> Result<PathBuf, Missing> {
     on_path(name).ok_or_else(|| Missing {
@@ -114,25 +106,4 @@ fn version(program: &Path, argument: &str) -> String {
         word.starts_with(|first: char| first.is_ascii_digit()) && word.contains('.')
     });
     number.unwrap_or_default().to_owned()
-}
-
-/// Where the bench builds what it builds: beside Cargo's own output.
-pub(crate) fn build_dir() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("peers")
-}
-
-/// The sources of what is built here.
-pub(crate) fn source_dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers")
-}
-
-/// Runs a build step; `Err` is the end of what it said.
-pub(crate) fn build(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| error.to_string())?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&output.stderr);
-    let last = text.lines().rev().find(|line| !line.trim().is_empty());
-    Err(format!("{command:?} failed: {}", last.unwrap_or_default()))
 }
