@@ -8,6 +8,7 @@ mod content;
 mod cores;
 mod engine;
 mod histogram;
+mod json;
 mod markdown;
 mod measure;
 mod options;
@@ -15,6 +16,7 @@ mod origin;
 mod peer;
 mod process;
 mod progress;
+mod publish;
 mod result;
 mod run;
 mod shape;
@@ -59,6 +61,14 @@ fn bench(options: Options) -> io::Result<ExitCode> {
         });
     }
     let report = run.all()?;
-    print!("{}", markdown::write(&report));
+    let text = if options.json {
+        json::write(&report)
+    } else {
+        markdown::write(&report)
+    };
+    print!("{text}");
+    if options.write {
+        publish::publish(&report)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
