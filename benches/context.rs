@@ -6,10 +6,21 @@
 //! Each row is the median of several rounds, with the fastest round beside it: on a busy machine the two differ. Rows
 //! marked `worker` run under a clock that is read once per turn, as on a worker; the others ask the system's clock
 //! whenever a node is made or a deadline is looked at. The first rows are not osier's: they tell how fast the machine is.
+//!
+//! Beside a row stands what the same costs with Go's `context` and tokio-util's `CancellationToken`, measured in the
+//! same run by the programs of `benches/peers`, where there is a Go toolchain and where Cargo can build the other.
 
+// Shared with the bench of the proxies, which uses all of it.
+#[allow(dead_code)]
+#[path = "peers/toolchain.rs"]
+mod toolchain;
+
+use std::collections::HashMap;
 use std::future::Future;
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::process::Command;
 use std::sync::Arc;
 use std::task::{self, Waker};
 use std::time::{Duration, Instant};
@@ -33,10 +44,12 @@ fn main() {
             .find(|arg| !arg.starts_with('-'))
             .unwrap_or_default(),
         missed: 0,
+        go: others("Go's context", go()),
+        tokens: others("tokio-util's CancellationToken", tokens()),
     };
     println!(
-        "{:<46} {:>10} {:>10} {:>8}",
-        "ns per operation", "median", "fastest", "target"
+        "{:<46} {:>10} {:>10} {:>10} {:>10} {:>8}",
+        "ns per operation", "median", "fastest", "Go", "tokio-util", "target"
     );
     machine(&mut bench);
     one_node(&mut bench);
@@ -219,11 +232,47 @@ fn chain() -> (Cancel, Vec<Context>) {
     (cancel, nodes)
 }
 
+/// The rows that a program measured: lines of a name, a tab and nanoseconds.
+type Others = HashMap<String, String>;
+
+fn go() -> Result<PathBuf, String> {
+    let compiler = toolchain::on_path("go").ok_or("no Go toolchain on PATH")?;
+    toolchain::go(&compiler, "context")
+}
+
+fn tokens() -> Result<PathBuf, String> {
+    toolchain::rust("tokens")
+}
+
+/// Runs a program that measures somebody else's context. Without it the column stays empty, and it is said why.
+fn others(name: &str, program: Result<PathBuf, String>) -> Others {
+    let run = |program: PathBuf| {
+        let output = Command::new(program).output();
+        output.map_err(|error| error.to_string())
+    };
+    let output = match program.and_then(run) {
+        Ok(output) => output,
+        Err(why) => {
+            println!("missing: {name}: {why}");
+            return Others::new();
+        }
+    };
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .map(|(row, nanos)| (row.to_owned(), nanos.to_owned()))
+        .collect()
+}
+
 struct Bench {
     /// What the names of rows must contain.
     wanted: String,
     /// How many rows were slower than their target.
     missed: usize,
+    /// Go's rows.
+    go: Others,
+    /// tokio-util's.
+    tokens: Others,
 }
 
 impl Bench {
@@ -281,7 +330,11 @@ impl Bench {
                 format!("<= {target}  missed")
             }
         };
-        println!("{name:<46} {median:>10.1} {fastest:>10.1} {verdict:>8}");
+        // A row under a worker's clock is the same operation.
+        let plain = name.trim_start_matches("worker: ");
+        let beside = |others: &Others| others.get(plain).cloned().unwrap_or_default();
+        let (go, tokens) = (beside(&self.go), beside(&self.tokens));
+        println!("{name:<46} {median:>10.1} {fastest:>10.1} {go:>10} {tokens:>10} {verdict:>8}");
     }
 }
 

@@ -1,0 +1,518 @@
+//! The order of a run: start all, check all, then shape by shape, round by round, proxy by proxy, so that what the
+//! machine does meanwhile meets all of them alike.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::client::Exchange;
+use crate::content::SMALL;
+use crate::cores::{Cores, stay_on};
+use crate::engine::{Engine, Job, Pace, Tally};
+use crate::measure::{Cpu, cpu, own_cpu, pss_kib};
+use crate::options::Options;
+use crate::peer::{Layer, Missing, Peer, Site};
+use crate::process::{Running, Scratch, free_address};
+use crate::progress::Progress;
+use crate::result::{Described, Report, Row, Sample, Table, Weight, median};
+use crate::shape::{self, MAIN, Shape};
+use crate::{peer, verify};
+
+/// Descriptors that are asked for: two for each of the most connections, and some.
+const DESCRIPTORS: u64 = 20_000;
+/// Descriptors of this process that are not connections.
+const OWN_DESCRIPTORS: u64 = 300;
+/// A proxy has this long to give its first answer.
+const STARTING: Duration = Duration::from_secs(10);
+/// The parts of nginx's maximum that requests are sent at.
+const PARTS: [f64; 3] = [0.2, 0.6, 0.9];
+/// Connections that share a fixed rate.
+const RATE_CONNECTIONS: usize = 64;
+/// How often a start is timed.
+const STARTS: usize = 5;
+
+pub(crate) struct Run {
+    engine: Engine,
+    cores: Cores,
+    scratch: Scratch,
+    options: Options,
+    descriptors: u64,
+    next_port: u16,
+    peers: Vec<Peer>,
+    report: Report,
+}
+
+/// A peer that runs.
+#[derive(Debug)]
+struct Started {
+    peer: Peer,
+    running: Running,
+    pids: Vec<u32>,
+    /// From the start of the program to its first answer.
+    first_answer: Duration,
+    fresh_kib: u64,
+    configuration: String,
+}
+
+impl Run {
+    pub(crate) fn new(options: Options) -> io::Result<Self> {
+        let descriptors = raise_descriptors();
+        let (mut peers, missing) = peer::find(options.full);
+        if !options.only.is_empty() {
+            peers.retain(|peer| {
+                let name = peer.name.to_lowercase();
+                peer.name == peer::osier::BARE
+                    || options.only.iter().any(|wanted| name.contains(wanted))
+            });
+        }
+        let cores = Cores::choose()?;
+        stay_on(&[cores.load])?;
+        let mut run = Self {
+            engine: Engine::new(2)?,
+            cores,
+            scratch: Scratch::new()?,
+            options,
+            descriptors,
+            next_port: 0,
+            peers,
+            report: Report::default(),
+        };
+        for Missing { name, why } in &missing {
+            eprintln!("missing: {name}: {why}");
+        }
+        run.report.missing = missing;
+        run.describe_machine();
+        Ok(run)
+    }
+
+    /// Only the check. How many proxies changed what they carried, or could not be asked.
+    pub(crate) fn check(&mut self) -> io::Result<usize> {
+        let asked = self.peers.len();
+        let started = self.start_all()?;
+        println!(
+            "{} of {asked} proxies carry everything octet for octet",
+            started.len()
+        );
+        Ok(asked - started.len())
+    }
+
+    pub(crate) fn all(mut self) -> io::Result<Report> {
+        let mut started = self.start_all()?;
+        let shapes: Vec<Shape> = shape::all()
+            .into_iter()
+            .filter(|shape| self.options.full || shape.quick)
+            .filter(|shape| match &self.options.shape {
+                Some(wanted) => shape.title.to_lowercase().contains(wanted.as_str()),
+                None => true,
+            })
+            .collect();
+        let rounds = self
+            .options
+            .rounds
+            .unwrap_or(if self.options.full { 5 } else { 2 });
+        let mut progress = Progress::new(self.steps(shapes.len(), started.len(), rounds));
+        for shape in &shapes {
+            self.shape(shape, &mut started, rounds, &mut progress);
+        }
+        if self.options.full && self.options.shape.is_none() {
+            self.fixed_rates(&mut started, &mut progress);
+        }
+        let loaded: Vec<_> = started
+            .iter()
+            .map(|one| (one.peer.name, pss_kib(&one.pids).ok()))
+            .collect();
+        drop(started);
+        if self.options.shape.is_none() {
+            self.weigh(&loaded, &mut progress)?;
+        }
+        if self.options.full && self.options.shape.is_none() {
+            self.two_workers(rounds, &mut progress)?;
+        }
+        progress.end();
+        Ok(self.report)
+    }
+
+    fn steps(&self, shapes: usize, peers: usize, rounds: usize) -> usize {
+        let more = match (self.options.full, self.options.shape.is_none()) {
+            (true, true) => PARTS.len() + 1 + rounds,
+            (false, true) => 1,
+            (_, false) => 0,
+        };
+        (shapes * rounds + more) * peers
+    }
+
+    /// How long a measurement takes.
+    fn seconds(&self) -> Duration {
+        let default = if self.options.full { 1.0 } else { 0.5 };
+        Duration::from_secs_f64(self.options.seconds.unwrap_or(default))
+    }
+
+    fn job(&self, running: &Running, exchange: Exchange, connections: usize, pace: Pace) -> Job {
+        Job {
+            to: running.address,
+            exchange,
+            connections,
+            pace,
+            warm_up: self.seconds() / 3,
+            duration: self.seconds(),
+        }
+    }
+
+    // ---------------------------------------------------------------- starting
+
+    /// Starts all peers and checks them. Those that do not do what they should are reported and left out; osier has to.
+    fn start_all(&mut self) -> io::Result<Vec<Started>> {
+        let mut started = Vec::new();
+        for peer in self.peers.clone() {
+            let name = peer.name;
+            let result = self.start_checked(peer);
+            match result {
+                Ok(one) => started.push(one),
+                Err(why) if name.starts_with(peer::osier::BARE) => {
+                    return Err(io::Error::other(format!("{name}: {why}")));
+                }
+                Err(why) => {
+                    eprintln!("left out: {name}: {why}");
+                    self.report.missing.push(Missing { name, why });
+                }
+            }
+        }
+        self.peers = started.iter().map(|one| one.peer.clone()).collect();
+        self.report.peers = started.iter().map(Started::described).collect();
+        Ok(started)
+    }
+
+    fn start_checked(&mut self, peer: Peer) -> Result<Started, String> {
+        let layer = peer.layer;
+        let started = self.start(peer, 1).map_err(|error| error.to_string())?;
+        let refused = verify::check(&mut self.engine, started.running.address, layer)?;
+        if !refused.is_empty() {
+            let note = format!("{} refuses {}", started.peer.name, refused.join(", "));
+            if started.peer.name.starts_with(peer::osier::BARE) {
+                return Err(note);
+            }
+            eprintln!("{note}");
+            self.report.notes.push(note);
+        }
+        self.engine.clear().map_err(|error| error.to_string())?;
+        Ok(started)
+    }
+
+    fn start(&mut self, peer: Peer, workers: usize) -> io::Result<Started> {
+        let number = self.next_port;
+        let dir = self.scratch.0.join(number.to_string());
+        fs::create_dir_all(&dir)?;
+        let site = Site {
+            listen: free_address(&mut self.next_port)?,
+            admin: free_address(&mut self.next_port)?,
+            origins: self.engine.origins()?,
+            workers,
+            dir,
+            descriptors: self.descriptors,
+        };
+        let launch = (peer.configure)(&peer.program, &site);
+        let log = site.path("log");
+        let cores = self.cores.of_proxy(workers);
+        let mut running = Running::start(&launch, site.listen, &cores, self.cores.load, &log)?;
+        let first_answer = self.first_answer(&mut running).map_err(|error| {
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            io::Error::other(format!("{error}; it said: {}", said.trim()))
+        })?;
+        let pids = running.pids();
+        Ok(Started {
+            fresh_kib: pss_kib(&pids)?,
+            peer,
+            running,
+            pids,
+            first_answer,
+            configuration: launch.describe(),
+        })
+    }
+
+    /// Asks until there is an answer.
+    fn first_answer(&mut self, running: &mut Running) -> io::Result<Duration> {
+        let job = verify::job(running.address, shape::plain(SMALL));
+        loop {
+            let result = self.engine.ask(&job, Duration::from_secs(1));
+            let elapsed = running.started.elapsed();
+            match result {
+                Ok(_) => return Ok(elapsed),
+                Err(error) if elapsed > STARTING || running.has_ended() => return Err(error),
+                Err(_) => self.engine.serve(Duration::from_micros(200))?,
+            }
+        }
+    }
+
+    // ---------------------------------------------------------------- measuring
+
+    fn shape(
+        &mut self,
+        shape: &Shape,
+        started: &mut [Started],
+        rounds: usize,
+        progress: &mut Progress,
+    ) {
+        let connections = self.affordable(shape.connections);
+        let mut table = Table::new(shape.key, shape.title, started);
+        for _ in 0..rounds {
+            for one in started.iter() {
+                progress.step(&format!("{}: {}", shape.title, one.peer.name));
+                let job = self.job(
+                    &one.running,
+                    shape.exchange.clone(),
+                    connections,
+                    Pace::Closed,
+                );
+                self.sample(one, &job, &mut table);
+            }
+        }
+        self.report.tables.push(table);
+    }
+
+    fn sample(&mut self, one: &Started, job: &Job, table: &mut Table) {
+        let Some(row) = table.rows.iter_mut().find(|row| row.peer == one.peer.name) else {
+            return;
+        };
+        if row.trouble.is_some() {
+            return;
+        }
+        let gauge = || Ok((cpu(&one.pids)?, own_cpu()));
+        match self.engine.run(job, gauge) {
+            Ok(tally) => row.rounds.push(sample(&tally)),
+            Err(error) => {
+                row.trouble = Some(error.to_string());
+                // What is left of the run must not disturb the next.
+                drop(self.engine.clear());
+            }
+        }
+    }
+
+    fn fixed_rates(&mut self, started: &mut [Started], progress: &mut Progress) {
+        let Some((reference, maximum)) = self.maximum() else {
+            return;
+        };
+        for part in PARTS {
+            let rate = maximum * part;
+            let title = format!(
+                "{:.0} % of {reference}'s maximum: {rate:.0} requests/s",
+                part * 100.0
+            );
+            let mut table = Table::new(&format!("rate-{:.0}", part * 100.0), &title, started);
+            table.rate = Some(rate);
+            for one in started.iter() {
+                progress.step(&format!("{title}: {}", one.peer.name));
+                let mut job = self.job(
+                    &one.running,
+                    shape::plain(SMALL),
+                    RATE_CONNECTIONS,
+                    Pace::Rate(rate),
+                );
+                // p99.9 needs more requests than the other figures.
+                job.duration *= 4;
+                self.sample(one, &job, &mut table);
+            }
+            self.report.tables.push(table);
+        }
+    }
+
+    /// The most requests per second that nginx answered, or osier where there is no nginx.
+    fn maximum(&self) -> Option<(&'static str, f64)> {
+        let main = self.report.tables.iter().find(|table| table.key == MAIN)?;
+        ["nginx", peer::osier::BARE].into_iter().find_map(|name| {
+            let rate = main.row(name)?.median(|sample| sample.rate)?;
+            Some((name, rate))
+        })
+    }
+
+    /// Memory of idle clients, the start, the size of the program: on a fresh process of each.
+    fn weigh(
+        &mut self,
+        loaded: &[(&'static str, Option<u64>)],
+        progress: &mut Progress,
+    ) -> io::Result<()> {
+        let wanted = if self.options.full { 10_000 } else { 1_000 };
+        let clients = self.affordable_idle(wanted);
+        self.report.idle_clients = clients;
+        for peer in self.peers.clone() {
+            progress.step(&format!("{clients} idle clients: {}", peer.name));
+            let (name, program) = (peer.name, peer.program.clone());
+            let mut starts = Vec::new();
+            let mut fresh = Vec::new();
+            let mut per_client = None;
+            for round in 0..STARTS {
+                let one = self.start(peer.clone(), 1)?;
+                starts.push(one.first_answer.as_secs_f64() * 1e3);
+                fresh.push(one.fresh_kib as f64);
+                // In TCP mode an idle client holds two descriptors here, and more than there are in all.
+                if round == 0 && peer.layer == Layer::Http {
+                    per_client = self.idle_clients(&one, clients);
+                }
+                self.engine.clear()?;
+            }
+            self.report.weights.push(Weight {
+                peer: name,
+                fresh: median(fresh).unwrap_or_default(),
+                loaded: loaded
+                    .iter()
+                    .find(|(peer, _)| *peer == name)
+                    .and_then(|(_, kib)| Some((*kib)? as f64)),
+                per_client,
+                start: median(starts).unwrap_or_default(),
+                binary: fs::metadata(&program).map_or(0.0, |meta| meta.len() as f64),
+            });
+        }
+        Ok(())
+    }
+
+    /// PSS octets that one more idle client costs.
+    fn idle_clients(&mut self, one: &Started, clients: usize) -> Option<f64> {
+        let job = self.job(&one.running, shape::plain(SMALL), clients, Pace::Closed);
+        let before = pss_kib(&one.pids).ok()?;
+        if let Err(error) = self.engine.hold(&job) {
+            eprintln!("{}: {error}", one.peer.name);
+            return None;
+        }
+        self.engine.serve(Duration::from_millis(500)).ok()?;
+        let after = pss_kib(&one.pids).ok()?;
+        Some((after as f64 - before as f64) * 1024.0 / clients as f64)
+    }
+
+    fn two_workers(&mut self, rounds: usize, progress: &mut Progress) -> io::Result<()> {
+        let mut started = Vec::new();
+        for peer in self.peers.clone() {
+            started.push(self.start(peer, 2)?);
+        }
+        let mut table = Table::new(
+            "workers-2",
+            "63 octets, 64 connections, two workers",
+            &started,
+        );
+        table.workers = 2;
+        for _ in 0..rounds {
+            for one in &started {
+                progress.step(&format!("two workers: {}", one.peer.name));
+                let job = self.job(&one.running, shape::plain(SMALL), 64, Pace::Closed);
+                self.sample(one, &job, &mut table);
+            }
+        }
+        self.report.tables.push(table);
+        Ok(())
+    }
+
+    // ---------------------------------------------------------------- limits
+
+    /// This process has both ends' other sides: two descriptors for each connection through a proxy.
+    fn affordable(&mut self, wanted: usize) -> usize {
+        self.cut(wanted, (self.descriptors - OWN_DESCRIPTORS) / 2)
+    }
+
+    /// An idle client needs one, because its connection to the origin is shared.
+    fn affordable_idle(&mut self, wanted: usize) -> usize {
+        self.cut(wanted, (self.descriptors - OWN_DESCRIPTORS) / 3 * 2)
+    }
+
+    fn cut(&mut self, wanted: usize, possible: u64) -> usize {
+        let possible = usize::try_from(possible).unwrap_or(usize::MAX);
+        if possible < wanted {
+            let note = format!(
+                "{possible} connections instead of {wanted}: `ulimit -Hn` is {}",
+                self.descriptors
+            );
+            eprintln!("{note}");
+            self.report.notes.push(note);
+        }
+        wanted.min(possible)
+    }
+
+    fn describe_machine(&mut self) {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let cpu_info = read("/proc/cpuinfo");
+        let model = cpu_info
+            .lines()
+            .find(|line| line.starts_with("model name"))
+            .and_then(|line| line.split(": ").nth(1))
+            .unwrap_or("an unknown processor");
+        let kernel = read("/proc/sys/kernel/osrelease");
+        let cores = self.cores;
+        let mut notes = vec![
+            format!("{model}, Linux {}", kernel.trim()),
+            format!(
+                "the proxy on core {}, the generator and the origin (one thread) on core {}",
+                cores.proxy, cores.load
+            ),
+        ];
+        if cores.shared {
+            notes.push(
+                "these share a core: rates and latencies say little here, CPU per request is what counts"
+                    .to_owned(),
+            );
+        }
+        if cores.second == cores.load {
+            notes.push("two workers share the second core with the generator".to_owned());
+        }
+        self.report.notes = notes;
+    }
+}
+
+impl Started {
+    fn described(&self) -> Described {
+        Described {
+            name: self.peer.name,
+            version: self.peer.version.clone(),
+            remark: self.peer.remark,
+            configuration: self.configuration.clone(),
+        }
+    }
+}
+
+impl Table {
+    fn new(key: &str, title: &str, started: &[Started]) -> Self {
+        let rows = started.iter().map(|one| Row {
+            peer: one.peer.name,
+            rounds: Vec::new(),
+            trouble: None,
+        });
+        Self {
+            key: key.to_owned(),
+            title: title.to_owned(),
+            rate: None,
+            workers: 1,
+            rows: rows.collect(),
+        }
+    }
+}
+
+fn sample(tally: &Tally<(Cpu, f64)>) -> Sample {
+    let used = tally.after.0.since(&tally.before.0);
+    let requests = tally.requests as f64;
+    let micros = |seconds: f64| seconds * 1e6 / requests;
+    let latency = |part| tally.latency.micros(part).unwrap_or_default();
+    Sample {
+        cpu: micros(used.total),
+        user: micros(used.user),
+        system: micros(used.system),
+        rate: requests / tally.seconds,
+        p50: latency(0.5),
+        p99: latency(0.99),
+        p999: latency(0.999),
+        proxy_busy: used.total / tally.seconds,
+        load_busy: (tally.after.1 - tally.before.1) / tally.seconds,
+        failures: tally.failures as f64,
+    }
+}
+
+/// Raises the limit of descriptors as far as is allowed and useful. What is started inherits it.
+fn raise_descriptors() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = DESCRIPTORS.min(limit.maximum.unwrap_or(u64::MAX));
+    let raised = Rlimit {
+        current: Some(wanted),
+        maximum: limit.maximum,
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => wanted,
+        Err(_) => limit.current.unwrap_or(wanted),
+    }
+}
