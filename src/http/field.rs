@@ -287,7 +287,8 @@ impl Fields {
         self.octets.extend_from_slice(begin);
         let value_start = self.octets.len();
         write(&mut self.octets);
-        let value_octets = self.octets.len().saturating_sub(value_start);
+        // Nothing takes octets away while a value is written.
+        let value_octets = self.octets.len().wrapping_sub(value_start);
         self.octets.extend_from_slice(b"\r\n");
         self.add_line(start, N.saturating_sub(2), value_octets, kind);
     }
@@ -331,7 +332,7 @@ impl Fields {
             return;
         }
         let lines = lines.map(|(start, name, value_octets)| {
-            let kind = Name::of(name);
+            let kind = Name::classify(name);
             *names = names.with(kind);
             Line {
                 start: start as u32,
@@ -460,13 +461,9 @@ impl Fields {
     /// Notes a line that lies in the octets.
     #[inline]
     fn add_line(&mut self, start: usize, name_octets: usize, value_octets: usize, name: Name) {
-        // Sections are bounded far below 4 GiB; one that is not would lose its lines, not mix them. Where the end of a
-        // line fits, so do its parts.
-        let end = start
-            .saturating_add(name_octets)
-            .saturating_add(value_octets)
-            .saturating_add(4);
-        if u32::try_from(end).is_ok() {
+        // Sections are bounded far below 4 GiB; one that is not would lose its lines, not mix them. Where all octets
+        // have a place that fits, so have the parts of a line.
+        if u32::try_from(self.octets.len()).is_ok() {
             self.names = self.names.with(name);
             self.lines.push(Line {
                 start: start as u32,
@@ -593,8 +590,13 @@ impl Line {
 impl Name {
     /// Classifies a field name by its length first, then its octets, case-insensitively.
     #[must_use]
-    #[inline]
     pub fn of(name: &[u8]) -> Self {
+        Self::classify(name)
+    }
+
+    /// As [`Name::of`], in line: for the loop that meets every name of every message.
+    #[inline(always)]
+    fn classify(name: &[u8]) -> Self {
         match name.len() {
             2 if is(name, b"te") => Self::Te,
             3 if is(name, b"via") => Self::Via,

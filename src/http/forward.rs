@@ -190,10 +190,11 @@ pub fn request(
     // Looked up once for all who say it again.
     let authority = input.authority().map(|authority| authority.octets);
     add_host(authority, fields, how)?;
-    keep_request_fields(input, fields, how);
+    let max_forwards = input.max_forwards();
+    keep_request_fields(input, max_forwards, fields, how);
     renew_te(input, fields);
     renew_upgrade(input, fields, how.upgrade);
-    lower_max_forwards(input, fields);
+    lower_max_forwards(max_forwards, fields);
     if how.forwarded.has_x() {
         add_x_forwarded(input, authority, fields, how);
     }
@@ -316,7 +317,12 @@ pub(super) fn join_target(base: &[u8], path: &[u8], query: Option<&[u8]>, out: &
 }
 
 /// Copies the fields of a request that go on as they are.
-fn keep_request_fields(input: &RequestHead, out: &mut Fields, how: &Forwarding<'_>) {
+fn keep_request_fields(
+    input: &RequestHead,
+    max_forwards: Option<u64>,
+    out: &mut Fields,
+    how: &Forwarding<'_>,
+) {
     // Host, TE and Upgrade are said anew by other steps.
     let mut dropped = HOP_BY_HOP
         .with(Name::Host)
@@ -324,7 +330,7 @@ fn keep_request_fields(input: &RequestHead, out: &mut Fields, how: &Forwarding<'
         .with(Name::Upgrade);
     let is_made = matches!(how.request_id, RequestId::Make(_));
     dropped = dropped
-        .with_if(input.max_forwards().is_some(), Name::MaxForwards)
+        .with_if(max_forwards.is_some(), Name::MaxForwards)
         .with_if(input.version == Version::Http10, Name::Expect)
         .with_if(is_made, Name::XRequestId);
     if !how.trusted {
@@ -455,8 +461,8 @@ fn announces_content(fields: &Fields) -> bool {
 }
 
 /// Counts Max-Forwards of OPTIONS and TRACE down (RFC 9110 §7.6.2). At zero the gateway should have answered.
-fn lower_max_forwards(input: &RequestHead, out: &mut Fields) {
-    if let Some(count) = input.max_forwards() {
+fn lower_max_forwards(count: Option<u64>, out: &mut Fields) {
+    if let Some(count) = count {
         out.push_known(Name::MaxForwards, b"Max-Forwards: ", |octets| {
             write_decimal(count.saturating_sub(1), octets)
         });
@@ -583,6 +589,7 @@ fn add_request_id(out: &mut Fields, request_id: RequestId<'_>) -> Result<(), Fie
 }
 
 /// Adds the fields of the configuration.
+#[inline]
 fn add_fields(out: &mut Fields, add: &[(&str, &str)]) -> Result<(), ForwardError> {
     for (name, value) in add {
         out.push(name, value)?;

@@ -356,11 +356,11 @@ impl RequestHead {
     #[must_use]
     #[inline]
     pub fn max_forwards(&self) -> Option<u64> {
-        let value = self.fields.first(Name::MaxForwards)?;
-        match self.method() {
-            b"OPTIONS" | b"TRACE" => parse_decimal(value).ok(),
-            _ => None,
+        if !self.fields.has(Name::MaxForwards) || !matches!(self.method(), b"OPTIONS" | b"TRACE") {
+            return None;
         }
+        let value = self.fields.first(Name::MaxForwards)?;
+        parse_decimal(value).ok()
     }
 
     /// Whether the method is HEAD.

@@ -32,6 +32,7 @@ pub(super) fn parse_decimal(octets: &[u8]) -> Result<u64, NumberError> {
 
 /// Reads so many digits that they may overflow, or none.
 #[cold]
+#[inline(never)]
 fn parse_long_decimal(octets: &[u8]) -> Result<u64, NumberError> {
     if octets.is_empty() || !octets.iter().all(u8::is_ascii_digit) {
         return Err(NumberError::NotDigits);

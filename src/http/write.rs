@@ -26,8 +26,13 @@ pub enum ConnectionOption {
 /// them. Content-Length, Transfer-Encoding and the connection fields of `head` are passed over; Trailer too, unless
 /// the content is chunked.
 pub fn write_request(head: &RequestHead, framed: &Framed, buf: &mut Vec<u8>) {
-    buf.extend_from_slice(&head.method);
-    buf.push(b' ');
+    match head.method.as_slice() {
+        b"GET" => buf.extend_from_slice(b"GET "),
+        method => {
+            buf.extend_from_slice(method);
+            buf.push(b' ');
+        }
+    }
     buf.extend_from_slice(&head.target);
     buf.extend_from_slice(b" HTTP/1.1\r\n");
     write_fields(head.fields(), framed, buf);

@@ -1,7 +1,9 @@
 //! Heads: what parses, what is refused and by which name, and the limits.
 
 use super::{request, response, text};
-use crate::http::{Expectation, HeadError, Limits, Parsed, RequestHead, ResponseHead, Version};
+use crate::http::{
+    Expectation, FieldError, HeadError, Limits, Parsed, RequestHead, ResponseHead, Version,
+};
 
 fn sin(octets: impl AsRef<[u8]>) -> String {
     request(octets).map_or_else(
@@ -327,4 +329,46 @@ fn what_a_request_expects_and_may() {
     let head = |method: &str| request(format!("{method} / HTTP/1.0\r\n\r\n")).unwrap();
     assert!(head("GET").is_safe() && head("PUT").is_idempotent() && !head("POST").is_idempotent());
     assert!(!head("get").is_safe() && head("HEAD").is_head());
+}
+
+#[test]
+fn what_parsing_learnt_is_forgotten_when_the_fields_change() {
+    let mut head = RequestHead::new();
+    let octets = b"GET / HTTP/1.1\r\nHost: a:1\r\nConnection: keep-alive, X\r\n\r\n";
+    head.parse(octets, &Limits::default()).unwrap();
+    assert_eq!(head.authority().unwrap().port, Some(1));
+    assert!(!head.options().close);
+    head.fields_mut().set("Host", "long.example").unwrap();
+    head.fields_mut().set("Connection", "close").unwrap();
+    assert_eq!(head.authority().unwrap().host, b"long.example");
+    assert!(head.options().close && !head.options().fields);
+    let copy = head.clone();
+    assert_eq!(copy, head);
+    assert_eq!(copy.authority(), head.authority());
+}
+
+#[test]
+fn lines_in_other_dress_are_the_same_lines() {
+    // Each but the first is filled the longer way.
+    for line in [
+        "A: b\r\n",
+        "A:b\r\n",
+        "A:\tb\r\n",
+        "A:  b\r\n",
+        "A: b \r\n",
+        "A:b\t\r\n",
+    ] {
+        let octets = format!("GET / HTTP/1.1\r\nHost: h\r\n{line}C: d\r\n\r\n");
+        let mut head = RequestHead::new();
+        let parsed = head.parse(octets.as_bytes(), &Limits::default());
+        assert_eq!(parsed, Ok(Parsed::Complete(octets.len())), "{line:?}");
+        let lines: Vec<_> = head.fields().iter().collect();
+        let expected: [(&[u8], &[u8]); 3] = [(b"Host", b"h"), (b"A", b"b"), (b"C", b"d")];
+        assert_eq!(lines, expected, "{line:?}");
+    }
+    for line in ["A: b\n", "A:b\n", "A:\n", "A: \n", "A:b \n"] {
+        let octets = format!("GET / HTTP/1.1\r\nHost: h\r\n{line}\r\n");
+        let parsed = RequestHead::new().parse(octets.as_bytes(), &Limits::default());
+        assert_eq!(parsed, Err(FieldError::BareLf.into()), "{line:?}");
+    }
 }
