@@ -3,6 +3,9 @@
 //! The connection used last is taken first, so that the others grow old and go. A connection on which anything shows
 //! up while it idles (its end, or octets nobody asked for) is closed at once, not found out by the next request: the
 //! keeper task waits on all of them.
+//!
+//! With more exchanges at a time than connections may idle, every exchange that ends would close a connection and every
+//! one that begins would make one. So the surplus is closed only when it has not been of use for a moment.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -13,12 +16,15 @@ use std::time::{Duration, Instant};
 use super::stream::Stream;
 use crate::clock;
 
+/// For how long a connection is kept that is more than may idle.
+const SURPLUS: Duration = Duration::from_secs(1);
+
 /// How long and how many idle connections are kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Keepalive {
     /// How long one may idle. Shorter than origins are wont to wait, so that we close first.
     pub idle: Duration,
-    /// How many are kept per endpoint and worker.
+    /// How many are kept per endpoint and worker; for a second after their last exchange, as many as there are.
     pub max_idle: usize,
     /// How old one may become.
     pub max_age: Duration,
@@ -60,8 +66,17 @@ pub struct Pooled<S> {
 #[derive(Debug)]
 struct Idle<S> {
     pooled: Pooled<S>,
+    /// Since when it idles.
+    since: Instant,
     /// When it will have idled, or lived, long enough.
     until: Instant,
+}
+
+impl<S> Idle<S> {
+    /// When it goes, if it is more than may idle.
+    fn surplus_until(&self) -> Instant {
+        clock::later(self.since, SURPLUS)
+    }
 }
 
 impl<S: Stream> Pool<S> {
@@ -109,13 +124,19 @@ impl<S: Stream> Pool<S> {
         if now >= until {
             return;
         }
+        let mut next = until;
         if let Some(idle) = self.idle.borrow_mut().get_mut(endpoint) {
-            if idle.len() >= self.keepalive.max_idle {
-                idle.remove(0);
+            let since = now;
+            idle.push(Idle {
+                pooled,
+                since,
+                until,
+            });
+            if idle.len() > self.keepalive.max_idle {
+                next = idle.first().map_or(until, Idle::surplus_until);
             }
-            idle.push(Idle { pooled, until });
         }
-        if self.next_look.get().is_none_or(|at| until < at) {
+        if self.next_look.get().is_none_or(|at| next < at) {
             self.wake_keeper();
         }
     }
@@ -163,6 +184,18 @@ impl<S: Stream> Pool<S> {
         let now = clock::now();
         let mut next: Option<Instant> = None;
         for endpoint in self.idle.borrow_mut().iter_mut() {
+            let surplus = endpoint.len().saturating_sub(self.keepalive.max_idle);
+            let is_due = |idle: &Idle<S>| idle.surplus_until() <= now;
+            let due = endpoint
+                .iter()
+                .take(surplus)
+                .take_while(|idle| is_due(idle))
+                .count();
+            endpoint.drain(..due);
+            if let Some(idle) = endpoint.first().filter(|_| surplus > due) {
+                let at = idle.surplus_until();
+                next = Some(next.map_or(at, |next| next.min(at)));
+            }
             endpoint.retain(|idle| {
                 let stays = now < idle.until && idle.pooled.stream.poll_disturbed(cx).is_pending();
                 if stays {

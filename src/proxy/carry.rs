@@ -50,7 +50,8 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         told: &mut Told,
         reply: &mut Reply,
     ) -> Result<Outcome<D::Stream>, Failed> {
-        let idle = self.gateway.pool.take(index);
+        let may_idle = self.stale.get() < self.gateway.rules.keepalive.max_idle;
+        let idle = may_idle.then(|| self.gateway.pool.take(index)).flatten();
         let goes_at_once = idle.is_some() && reply.request_read;
         let named = self.ctx.named("attempt", Label::new(&endpoint.name));
         let (ctx, cancel) = match self.due(reply.request_read, goes_at_once) {

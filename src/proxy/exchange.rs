@@ -59,6 +59,8 @@ pub(super) struct Exchange<'a, C, D: Dial> {
     pub(super) started: Instant,
     /// A 100 was forwarded.
     pub(super) continued: Cell<bool>,
+    /// How many attempts met a connection that was not good any more.
+    pub(super) stale: Cell<usize>,
 }
 
 /// What the client has seen of a response, and what may follow it.
@@ -116,6 +118,7 @@ pub(super) async fn run<C: Stream, D: Dial>(
         cancel,
         started,
         continued: Cell::new(false),
+        stale: Cell::new(0),
     };
     let mut reply = Reply {
         begun: false,
@@ -246,8 +249,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         reply: &mut Reply,
     ) -> Result<Outcome<D::Stream>, Error> {
         let mut tried: Vec<usize> = Vec::new();
-        // A stale connection does not count as a try of the origin, and each is met once at most.
-        let mut stale = 0;
+        // A stale connection does not count as a try of the origin. After many of them a new one is made.
         loop {
             let Some(index) = self.gateway.turns.pick(&tried) else {
                 return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
@@ -274,8 +276,8 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             if !allowed || reply.begun || told.received > 0 || self.ctx.err().is_some() {
                 return Err(error);
             }
-            if was_reused && stale < self.gateway.rules.keepalive.max_idle {
-                stale += 1;
+            if was_reused {
+                self.stale.set(self.stale.get() + 1);
                 continue;
             }
             tried.push(index);

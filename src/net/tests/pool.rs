@@ -112,7 +112,15 @@ fn the_keeper_closes_what_ended_and_what_is_due() {
     for pooled in [pooled().1, one, pooled().1] {
         pool.put(0, pooled);
     }
-    assert_eq!(pool.idle_count(), 2, "the one that idled longest made room");
+    assert_eq!(pool.idle_count(), 3, "the third has been of use just now");
+    assert!(keeper.as_mut().poll(&mut cx).is_pending());
+    clock.advance(Duration::from_secs(1));
+    assert!(keeper.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(
+        pool.idle_count(),
+        2,
+        "the one that idled longest makes room"
+    );
     disturbed.set(true);
     assert!(keeper.as_mut().poll(&mut cx).is_pending());
     assert_eq!(pool.idle_count(), 1);
