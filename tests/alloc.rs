@@ -380,3 +380,128 @@ fn a_million_are_dropped_alive_on_a_small_stack() {
         drop(last);
     });
 }
+
+/// What a request costs on connections that are there already: a client's and an origin's, both in memory.
+#[cfg(target_os = "linux")]
+mod request {
+    use std::cell::RefCell;
+    use std::io::{self, IoSlice};
+    use std::rc::Rc;
+    use std::task::Poll;
+
+    use osier::ReverseProxy;
+    use osier::clock;
+    use osier::net::address::Address;
+    use osier::net::dialer::Dial;
+    use osier::net::stream::{Hangup, Stream};
+    use osier::proxy::session;
+    use osier::runtime::timer::Timers;
+
+    use super::*;
+
+    /// Octets on their way in one direction.
+    type Way = Rc<RefCell<Vec<u8>>>;
+
+    /// One end of a connection in memory. It wakes nobody: the test polls by itself.
+    #[derive(Clone, Default)]
+    struct End {
+        from: Way,
+        to: Way,
+    }
+
+    impl End {
+        fn other(&self) -> Self {
+            Self {
+                from: self.to.clone(),
+                to: self.from.clone(),
+            }
+        }
+    }
+
+    impl Stream for End {
+        fn poll_readable(&self, _cx: &mut task::Context<'_>) -> Poll<()> {
+            if self.from.borrow().is_empty() {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        }
+
+        fn poll_read(
+            &self,
+            cx: &mut task::Context<'_>,
+            into: &mut Vec<u8>,
+        ) -> Poll<io::Result<usize>> {
+            self.poll_readable(cx).map(|()| {
+                let mut octets = self.from.borrow_mut();
+                into.extend_from_slice(&octets);
+                let count = octets.len();
+                octets.clear();
+                Ok(count)
+            })
+        }
+
+        fn poll_write(
+            &self,
+            _cx: &mut task::Context<'_>,
+            pieces: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let mut to = self.to.borrow_mut();
+            for piece in pieces {
+                to.extend_from_slice(piece);
+            }
+            Poll::Ready(Ok(pieces.iter().map(|piece| piece.len()).sum()))
+        }
+
+        fn poll_shutdown(&self, _cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_hangup(&self, _cx: &mut task::Context<'_>) -> Poll<Hangup> {
+            Poll::Pending
+        }
+    }
+
+    /// Every connection to the origin is this one.
+    struct Always(End);
+
+    impl Dial for Always {
+        type Stream = End;
+
+        async fn dial(&self, _to: &Address) -> io::Result<End> {
+            Ok(self.0.clone())
+        }
+    }
+
+    #[test]
+    fn a_request_on_kept_connections_allocates_twice_at_most() {
+        const REQUEST: &[u8] = b"GET /small HTTP/1.1\r\nHost: a\r\n\r\n";
+        const RESPONSE: &[u8] =
+            b"HTTP/1.1 200 OK\r\nServer: o\r\nDate: Tue, 24 Nov 2026 00:00:00 GMT\r\n\
+            Content-Type: text/plain\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello";
+        // As on a worker.
+        let _time = clock::install(Rc::new(Timers::default()));
+        let proxy = ReverseProxy::builder().to("127.0.0.1:1").unwrap().build();
+        let (client, origin) = (End::default(), End::default());
+        let gateway = proxy.gateway(Always(origin.other()));
+        let (ctx, _cancel) = background().named("session", "client").with_cancel();
+        let mut serving = Box::pin(session::serve(gateway, client.other(), None, ctx));
+        let mut go_on = || assert!(poll(&mut serving).is_pending(), "the session has ended");
+        let mut most = 0;
+        for round in 0..50 {
+            client.to.borrow_mut().extend_from_slice(REQUEST);
+            let sent = calls(&mut go_on);
+            assert!(origin.from.borrow().starts_with(b"GET /small HTTP/1.1\r\n"));
+            origin.from.borrow_mut().clear();
+            origin.to.borrow_mut().extend_from_slice(RESPONSE);
+            let carried = calls(&mut go_on);
+            assert!(client.from.borrow().ends_with(b"\r\n\r\nhello"));
+            client.from.borrow_mut().clear();
+            // The first ones make what the others use again.
+            if round >= 10 {
+                most = most.max(sent + carried);
+            }
+        }
+        assert!(most <= 2, "{most} allocations");
+    }
+}

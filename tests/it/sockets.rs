@@ -1,11 +1,13 @@
 //! What the kernel does to sockets.
 
 use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use osier::net::address::Address;
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use crate::support::{House, Origin, Osier, Scratch, Wire, octets, options, wait_for};
 
@@ -594,4 +596,46 @@ fn two_thousand_connections_are_served() {
     wait_for("the descriptors to be given back", || {
         (descriptor_count(pid) < 400).then_some(())
     });
+}
+
+#[test]
+#[ignore = "needs strace: apt-get install strace"]
+fn a_request_on_kept_connections_is_four_calls_and_the_waiting() {
+    const REQUESTS: usize = 2000;
+    let origin = Origin::that_answers();
+    let osier = Osier::serving_to(origin.address(), &["--workers", "1"]);
+    let mut client = osier.connect();
+    assert_eq!(client.get("/").status(), 200);
+    let summary = Scratch::new("strace");
+    let pid = osier.pid().to_string();
+    let mut strace = Command::new("strace")
+        .args(["-f", "-c", "-U", "calls,name", "-p", &pid, "-o"])
+        .arg(summary.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("strace is to be installed: apt-get install strace");
+    let mut attached = String::new();
+    BufReader::new(strace.stderr.take().unwrap())
+        .read_line(&mut attached)
+        .unwrap();
+    assert!(attached.contains("attached"), "{attached}");
+    for _ in 0..REQUESTS {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    let tracer = Pid::from_child(&strace);
+    kill_process(tracer, Signal::INT).unwrap();
+    strace.wait().unwrap();
+    let table = std::fs::read_to_string(summary.path()).unwrap();
+    // Each line: how often, and which.
+    let rows = table.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        Some((words.next()?.parse::<usize>().ok()?, words.next()?))
+    });
+    let counted = rows.filter(|(_, name)| *name != "total" && !name.starts_with("epoll_"));
+    let calls: usize = counted.map(|(count, _)| count).sum();
+    let (least, most) = (4 * REQUESTS, 42 * REQUESTS / 10);
+    assert!(
+        (least..=most).contains(&calls),
+        "{calls} for {REQUESTS} requests:\n{table}"
+    );
 }
