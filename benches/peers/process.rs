@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ pub(crate) struct Launch {
     pub(crate) environment: Vec<(String, String)>,
     /// Its configuration: written to this path before it starts.
     pub(crate) file: Option<(PathBuf, String)>,
+    /// It signals its whole process group when it ends, which must not be the bench's.
+    pub(crate) own_group: bool,
 }
 
 impl Launch {
@@ -35,6 +38,7 @@ impl Launch {
             arguments: arguments.iter().map(|text| (*text).to_owned()).collect(),
             environment: Vec::new(),
             file: None,
+            own_group: false,
         }
     }
 
@@ -80,6 +84,9 @@ impl Running {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
+        if launch.own_group {
+            command.process_group(0);
+        }
         stay_on(cores)?;
         let started = Instant::now();
         let child = command.spawn();
@@ -110,7 +117,11 @@ impl Drop for Running {
             .into_iter()
             .map(|pid| (pid, birth(pid)))
             .collect();
+        // The second one is for those that drain at the first. Once it is waited for, its number may be a stranger's.
         for _ in 0..2 {
+            if self.has_ended() {
+                break;
+            }
             send(self.child.id(), Signal::TERM);
             let end = Instant::now() + ENDING;
             while Instant::now() < end && !self.has_ended() {

@@ -30,6 +30,8 @@ const STARTING: Duration = Duration::from_secs(10);
 const PARTS: [f64; 3] = [0.2, 0.6, 0.9];
 /// Connections that share a fixed rate.
 const RATE_CONNECTIONS: usize = 64;
+/// More connections than this need more time.
+const MANY: usize = 1000;
 /// How often a start is timed.
 const STARTS: usize = 5;
 
@@ -150,13 +152,15 @@ impl Run {
     }
 
     fn job(&self, running: &Running, exchange: Exchange, connections: usize, pace: Pace) -> Job {
+        // Thousands of connections take a while to have had a request each.
+        let longer = if connections > MANY { 2 } else { 1 };
         Job {
             to: running.address,
             exchange,
             connections,
             pace,
-            warm_up: self.seconds() / 3,
-            duration: self.seconds(),
+            warm_up: self.seconds() / 3 * longer,
+            duration: self.seconds() * longer,
         }
     }
 

@@ -5,10 +5,8 @@ use std::path::Path;
 use super::{Layer, Missing, Peer, Site, installed, version};
 use crate::process::Launch;
 
-/// Pipes to splice through; each is two descriptors. By default HAProxy wants a quarter as many as connections.
-const PIPES: u64 = 100;
-/// Descriptors that HAProxy needs beside the two of each connection.
-const RESERVED: u64 = 2 * PIPES + 100;
+/// Pipes to splice through. By default HAProxy wants a quarter as many as connections, and descriptors for them.
+const PIPES: u64 = 64;
 
 pub(crate) fn find() -> Result<Vec<Peer>, Missing> {
     let program = installed("haproxy", "haproxy")?;
@@ -66,6 +64,7 @@ fn launch(program: &Path, site: &Site, mode: &str) -> Launch {
     ulimit-n {descriptors}
     maxconn {connections}
     maxpipes {PIPES}
+    no strict-limits
 defaults
 {mode}
     timeout connect 3s
@@ -81,7 +80,8 @@ backend origin
 ",
         workers = site.workers,
         descriptors = site.descriptors,
-        connections = (site.descriptors - RESERVED) / 2,
+        // An idle client has one descriptor, not two: more of them than HAProxy would allow by itself.
+        connections = site.descriptors / 3 * 2,
         listen = site.listen,
         origin = site.origins[0],
     );

@@ -48,5 +48,6 @@ server.upload-dirs = (\"{dir}\")
     let path = site.path("lighttpd.conf");
     let mut launch = Launch::new(program, &["-D", "-f", &path.to_string_lossy()]);
     launch.file = Some((path, text));
+    launch.own_group = site.workers > 1;
     launch
 }
