@@ -54,10 +54,11 @@ fn cpu(result: &Value, area: &Area<'_>) -> Drawn {
         .find(|bar| bar.name == FLOOR)
         .map(|bar| bar.value);
     bars.retain(|bar| bar.name != FLOOR);
-    let title = format!(
-        "CPU µs per request, {}",
-        table["title"].as_str().unwrap_or("")
-    );
+    let shape = table["title"].as_str().unwrap_or_default();
+    let line = floor.map_or_else(String::new, |floor| {
+        format!(" (red: the floor, {FLOOR}, {})", figure(floor))
+    });
+    let title = format!("CPU µs per request, {shape}{line}");
     bar_panel(area, &title, bars, floor)
 }
 
@@ -114,10 +115,6 @@ fn bar_panel(area: &Area<'_>, title: &str, mut bars: Vec<Bar>, floor: Option<f64
     if let Some(floor) = floor {
         let line = [(floor, 0.0), (floor, count as f64)];
         chart.draw_series([PathElement::new(line.to_vec(), RED.stroke_width(2))])?;
-        let (x, y) = chart.backend_coord(&(floor, 0.0));
-        let text = format!("the floor: {FLOOR}, {}", figure(floor));
-        let red = ("sans-serif", 13).into_font().color(&RED);
-        area.draw_text(&text, &red, local(area, (x + 160, y - 20)))?;
     }
     Ok(())
 }
