@@ -6,7 +6,7 @@ pub(crate) const HELP: &str = "\
 cargo bench --bench peers -- [OPTIONS]
 
   --quick        three shapes, two rounds: about a minute (the default)
-  --full         everything, five rounds: about 20 minutes
+  --full         everything, five rounds: about 25 minutes
   --check        only the check that no proxy changes what it carries
   --json         prints the result as JSON instead of Markdown
   --write        puts the tables into benches/README.md and draws benches/peers.svg

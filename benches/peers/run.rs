@@ -30,6 +30,10 @@ const STARTING: Duration = Duration::from_secs(10);
 const PARTS: [f64; 3] = [0.2, 0.6, 0.9];
 /// Connections that share a fixed rate.
 const RATE_CONNECTIONS: usize = 64;
+/// More connections than this need more time.
+const MANY: usize = 1000;
+/// A load average above this means that the cores are not ours.
+const QUIET: f64 = 0.5;
 /// How often a start is timed.
 const STARTS: usize = 5;
 
@@ -150,13 +154,15 @@ impl Run {
     }
 
     fn job(&self, running: &Running, exchange: Exchange, connections: usize, pace: Pace) -> Job {
+        // Thousands of connections take a while to have had a request each.
+        let longer = if connections > MANY { 2 } else { 1 };
         Job {
             to: running.address,
             exchange,
             connections,
             pace,
-            warm_up: self.seconds() / 3,
-            duration: self.seconds(),
+            warm_up: self.seconds() / 3 * longer,
+            duration: self.seconds() * longer,
         }
     }
 
@@ -443,6 +449,14 @@ impl Run {
                 cores.proxy, cores.load
             ),
         ];
+        let load = read("/proc/loadavg");
+        let load = load.split(' ').next().and_then(|text| text.parse().ok());
+        if load.is_some_and(|load: f64| load > QUIET) {
+            notes.push(format!(
+                "other programs were running (load average {}): figures are noisy",
+                load.unwrap_or_default()
+            ));
+        }
         if cores.shared {
             notes.push(
                 "these share a core: rates and latencies say little here, CPU per request is what counts"

@@ -54,10 +54,11 @@ fn cpu(result: &Value, area: &Area<'_>) -> Drawn {
         .find(|bar| bar.name == FLOOR)
         .map(|bar| bar.value);
     bars.retain(|bar| bar.name != FLOOR);
-    let title = format!(
-        "CPU µs per request, {}",
-        table["title"].as_str().unwrap_or("")
-    );
+    let shape = table["title"].as_str().unwrap_or_default();
+    let line = floor.map_or_else(String::new, |floor| {
+        format!(" (red: the floor, {FLOOR}, {})", figure(floor))
+    });
+    let title = format!("CPU µs per request, {shape}{line}");
     bar_panel(area, &title, bars, floor)
 }
 
@@ -114,10 +115,6 @@ fn bar_panel(area: &Area<'_>, title: &str, mut bars: Vec<Bar>, floor: Option<f64
     if let Some(floor) = floor {
         let line = [(floor, 0.0), (floor, count as f64)];
         chart.draw_series([PathElement::new(line.to_vec(), RED.stroke_width(2))])?;
-        let (x, y) = chart.backend_coord(&(floor, count as f64));
-        let text = format!("the floor: {FLOOR}, {}", figure(floor));
-        let red = ("sans-serif", 13).into_font().color(&RED);
-        area.draw_text(&text, &red, local(area, (x + 4, y - 14)))?;
     }
     Ok(())
 }
@@ -151,7 +148,7 @@ fn latency(result: &Value, area: &Area<'_>) -> Drawn {
             ("sans-serif", 20),
         )
         .margin(14)
-        .margin_right(150)
+        .margin_right(170)
         .x_label_area_size(28)
         .y_label_area_size(80)
         .build_cartesian_2d(0.0..highest * 1.05, (least * 0.7..most * 1.5).log_scale())?;
@@ -167,17 +164,13 @@ fn latency(result: &Value, area: &Area<'_>) -> Drawn {
             Palette99::pick(index).to_rgba()
         };
         let style = color.stroke_width(if own { 3 } else { 1 });
-        chart
-            .draw_series(LineSeries::new(points.iter().copied(), style).point_size(3))?
-            .label(name.as_str())
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+        chart.draw_series(LineSeries::new(points.iter().copied(), style).point_size(3))?;
+        // The legend stands beside the chart: inside, it would hide lines.
+        let (x, y) = ((WIDTH - 150) as i32, 60 + index as i32 * 20);
+        area.draw(&PathElement::new([(x, y + 7), (x + 18, y + 7)], style))?;
+        let plain = ("sans-serif", 13).into_font().color(&INK);
+        area.draw_text(name, &plain, (x + 24, y))?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::Coordinate((WIDTH - 225) as i32, 0))
-        .border_style(TRANSPARENT)
-        .label_font(("sans-serif", 13))
-        .draw()?;
     Ok(())
 }
 
