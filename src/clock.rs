@@ -144,8 +144,8 @@ enum Armed {
         id: u32,
         key: u64,
     },
-    /// In async-io's reactor.
-    Io(async_io::Timer),
+    /// In async-io's reactor. Behind a box, for it is large, and a worker's waits have none.
+    Io(Box<async_io::Timer>),
 }
 
 impl Sleep {
@@ -191,7 +191,7 @@ impl Future for Sleep {
             (None, armed) => {
                 let mut timer = async_io::Timer::at(at);
                 let polled = Pin::new(&mut timer).poll(cx).map(|_| ());
-                *armed = Armed::Io(timer);
+                *armed = Armed::Io(Box::new(timer));
                 polled
             }
         })

@@ -73,7 +73,7 @@
 //! 3. Status codes for osier's own answers are chosen in `proxy/answer.rs` and nowhere else.
 //! 4. The time is asked for in `clock.rs` only.
 //! 5. Errors belong to rooms; there is no error type of the whole crate.
-//! 6. There is no `unsafe`.
+//! 6. There is no `unsafe`, but for one declaration in `runtime/trim.rs`: a function of the C library.
 
 pub mod balance;
 pub mod clock;

@@ -77,25 +77,20 @@ pub(super) struct Reply {
 pub(super) async fn run<C: Stream, D: Dial>(
     session: &Session<C, D>,
     input: &mut Option<Buffer>,
+    heads: &mut Box<Heads>,
 ) -> Next<D::Stream> {
     let gateway = &*session.gateway;
-    let mut heads = gateway.take_heads();
     match read_head(session, input, &mut heads.request).await {
         Ok(true) => {}
         // It ended between two requests, as it may.
-        Ok(false) => {
-            gateway.give_back(heads);
-            return Next::Close;
-        }
+        Ok(false) => return Next::Close,
         Err(error) => {
             let mut told = Told {
                 started: Some(clock::now()),
                 ..Told::default()
             };
-            let next =
-                answer_error(session, &session.ctx, &error, &mut heads, &mut told, None).await;
-            record(session, &heads, &told);
-            gateway.give_back(heads);
+            let next = answer_error(session, &session.ctx, &error, heads, &mut told, None).await;
+            record(session, heads, &told);
             return next;
         }
     }
@@ -125,9 +120,7 @@ pub(super) async fn run<C: Stream, D: Dial>(
         request_read: false,
         persists: false,
     };
-    let served = exchange
-        .serve(input, &mut heads, &mut told, &mut reply)
-        .await;
+    let served = exchange.serve(input, heads, &mut told, &mut reply).await;
     let next = match served {
         Ok(Outcome::Tunnel(origin, origin_input)) => {
             let label = Label::new(exchange.ctx.label());
@@ -136,16 +129,15 @@ pub(super) async fn run<C: Stream, D: Dial>(
                 input: origin_input,
                 label,
                 told,
-                heads,
+                heads: std::mem::take(heads),
             }));
         }
         Ok(Outcome::Done) if reply.persists && reply.request_read => Next::Request,
         Ok(Outcome::Done) if reply.request_read => Next::Close,
         Ok(Outcome::Done) => Next::Linger,
-        Err(error) => exchange.fail(&error, &mut heads, &mut told, &reply).await,
+        Err(error) => exchange.fail(&error, heads, &mut told, &reply).await,
     };
-    record(session, &heads, &told);
-    gateway.give_back(heads);
+    record(session, heads, &told);
     // Nobody else knows the node any more, so ending it wakes nobody: the cheap order.
     let Exchange { ctx, cancel, .. } = exchange;
     drop(ctx);

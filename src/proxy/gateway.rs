@@ -12,6 +12,7 @@ use slab::Slab;
 
 use super::answer::Answer;
 use super::hooks::Hooks;
+use super::stage::Stages;
 use super::timeout::Timeouts;
 use crate::balance::policy::RoundRobin;
 use crate::clock;
@@ -23,8 +24,8 @@ use crate::net::dialer::Dial;
 use crate::net::pool::{Keepalive, Pool};
 use crate::runtime::buffer::Buffers;
 
-/// How many recycled sets of heads a worker keeps.
-const HEADS_KEPT: usize = 256;
+/// A set of heads whose octets grew beyond this is not used again.
+const HEADS_OCTETS_MAX: usize = 32 * 1024;
 
 /// The rules of the gateway: the same for all workers.
 #[derive(Debug, Clone, Default)]
@@ -174,14 +175,10 @@ pub struct Gateway<D: Dial> {
     pub(super) turns: RoundRobin,
     pub(super) buffers: Buffers,
     pub(super) scribe: Scribe,
-    /// Sets of heads whose memory is used again.
-    #[expect(
-        clippy::vec_box,
-        reason = "a set goes in and out as one pointer, for each exchange"
-    )]
-    heads: RefCell<Vec<Box<Heads>>>,
     /// The sessions that live.
     sessions: RefCell<Slab<Rc<Standing>>>,
+    /// Where exchanges run.
+    pub(super) stages: Stages,
     /// No further request is taken; what runs may end.
     draining: Cell<bool>,
     /// Who waits for a session to idle.
@@ -206,8 +203,8 @@ impl<D: Dial> Gateway<D> {
             dial,
             buffers,
             scribe,
-            heads: RefCell::default(),
             sessions: RefCell::default(),
+            stages: Stages::default(),
             draining: Cell::new(false),
             crowd: RefCell::default(),
             emptied: RefCell::default(),
@@ -283,6 +280,11 @@ impl<D: Dial> Gateway<D> {
         }
     }
 
+    /// Gives memory back that was needed once and is not any more. Returns whenever that was much.
+    pub async fn tidy(&self) {
+        self.stages.tidy().await;
+    }
+
     /// Records are wanted.
     pub fn logs(&self) -> bool {
         self.scribe.is_on()
@@ -296,21 +298,6 @@ impl<D: Dial> Gateway<D> {
     pub(super) fn log_recorded(&self) {
         if let Some(flusher) = self.recorded.borrow_mut().take() {
             flusher.wake();
-        }
-    }
-
-    pub(super) fn take_heads(&self) -> Box<Heads> {
-        self.heads.borrow_mut().pop().unwrap_or_default()
-    }
-
-    pub(super) fn give_back(&self, mut heads: Box<Heads>) {
-        let mut kept = self.heads.borrow_mut();
-        if kept.len() < HEADS_KEPT
-            && heads.octets.capacity() + heads.octets_back.capacity() <= 32 * 1024
-        {
-            heads.octets.clear();
-            heads.octets_back.clear();
-            kept.push(heads);
         }
     }
 
@@ -352,6 +339,15 @@ pub(super) struct Heads {
     pub(super) octets: Vec<u8>,
     /// The response's to the client.
     pub(super) octets_back: Vec<u8>,
+}
+
+impl Heads {
+    /// Gives memory back that few exchanges need.
+    pub(super) fn shrink(&mut self) {
+        if self.octets.capacity() + self.octets_back.capacity() > HEADS_OCTETS_MAX {
+            *self = Self::default();
+        }
+    }
 }
 
 /// What the gateway knows of one session, and how it reaches it.
@@ -419,6 +415,7 @@ impl<D: Dial> Drop for Entered<D> {
     fn drop(&mut self) {
         let mut sessions = self.gateway.sessions.borrow_mut();
         sessions.try_remove(self.index);
+        self.gateway.stages.note_end();
         if sessions.is_empty() {
             if let Some(waiting) = self.gateway.emptied.borrow_mut().take() {
                 waiting.wake();

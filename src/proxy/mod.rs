@@ -16,6 +16,7 @@ mod carry;
 mod exchange;
 mod record;
 mod relay;
+mod stage;
 mod tunnel;
 mod wait;
 

@@ -12,7 +12,7 @@ use super::error::{Error, Phase, Retry, Side, What};
 use super::timeout::Timeout;
 use super::wait::{Owed, within};
 use crate::context::Context;
-use crate::http::body::{Decoder, Encoder};
+use crate::http::body::{ChunkHead, Decoder, Encoder};
 use crate::net::stream::{self, Stream};
 use crate::runtime::buffer::{Buffer, Buffers};
 
@@ -76,68 +76,29 @@ pub(super) async fn relay<R: Stream, W: Stream>(
     };
     loop {
         // Write what is there: the head, as much content as one write takes, and the end where it is reached.
-        let mut used = 0;
-        let mut content: [&[u8]; PIECES_MAX] = [&[]; PIECES_MAX];
-        let mut count = 0;
         let input = from.input.as_ref().map(Buffer::filled).unwrap_or_default();
-        while count < PIECES_MAX && !decoder.is_done() {
-            let rest = input.get(used..).unwrap_or_default();
-            let decoded = decoder
-                .decode(rest)
-                .map_err(|error| sin(from.side, error.sin(), error.status()))?;
-            if decoded.consumed == 0 {
-                break;
-            }
-            used += decoded.consumed;
-            if !decoded.data.is_empty() {
-                content[count] = decoded.data;
-                count += 1;
+        let Gathered {
+            used,
+            octets,
+            is_full,
+            pieces,
+        } = gather(input, from.side, head, decoder, encoder)?;
+        match pieces {
+            None if head.is_empty() => {}
+            None => write(means, receiver, to, head).await?,
+            // Seldom, and large: not in every exchange's memory.
+            Some(pieces) => {
+                Box::pin(write_gathered(means, receiver, to, head, &pieces)).await?;
             }
         }
-        let octets: usize = content.iter().map(|piece| piece.len()).sum();
-        if octets > 0 || decoder.is_done() || !head.is_empty() {
-            let chunk_head = encoder
-                .chunk_head(octets)
-                .map_err(|error| sin(from.side, error.sin(), error.status()))?;
-            let mut tail = Vec::new();
-            if decoder.is_done() {
-                encoder
-                    .finish(decoder.trailers(), &mut tail)
-                    .map_err(|_| sin(from.side, "body_shorter_than_length", 400))?;
-            }
-            if octets <= COPIED_MAX {
-                // One small copy costs less than a vectored write.
-                head.extend_from_slice(&chunk_head);
-                for piece in content.iter().take(count) {
-                    head.extend_from_slice(piece);
-                }
-                head.extend_from_slice(encoder.chunk_tail(octets));
-                head.append(&mut tail);
-                write(means, receiver, to, head).await?;
-            } else {
-                let mut pieces = [IoSlice::new(&[]); PIECES_MAX + 4];
-                let ends = [encoder.chunk_tail(octets), &tail];
-                let all = [&**head, &chunk_head]
-                    .into_iter()
-                    .chain(content.into_iter().take(count))
-                    .chain(ends);
-                let mut used = 0;
-                for (place, piece) in pieces.iter_mut().zip(all.filter(|piece| !piece.is_empty())) {
-                    *place = IoSlice::new(piece);
-                    used += 1;
-                }
-                let pieces = pieces.get_mut(..used).unwrap_or_default();
-                write_pieces(means, receiver, to, pieces).await?;
-            }
-            *carried += octets as u64;
-            head.clear();
-        }
+        *carried += octets as u64;
+        head.clear();
         consume(from.input, used);
         means.note(&from, decoder);
         if decoder.is_done() {
             return Ok(());
         }
-        if count == PIECES_MAX {
+        if is_full {
             // There may be more in the buffer already.
             continue;
         }
@@ -164,6 +125,113 @@ pub(super) async fn relay<R: Stream, W: Stream>(
             })?;
         }
     }
+}
+
+/// What of an input goes out in one write.
+struct Gathered<'a> {
+    /// Octets of the input that are used.
+    used: usize,
+    /// Octets of content among them.
+    octets: usize,
+    /// As much was gathered as fits: the input may hold more.
+    is_full: bool,
+    /// What goes out behind the head; `None`: it is in the head's own buffer.
+    pieces: Option<Box<Pieces<'a>>>,
+}
+
+/// Content as it lies in the input, and what the coding puts around it.
+struct Pieces<'a> {
+    chunk_head: ChunkHead,
+    content: [&'a [u8]; PIECES_MAX],
+    chunk_tail: &'static [u8],
+    tail: Vec<u8>,
+}
+
+/// Decodes and encodes as much of `input` as one write takes. What is small is copied behind `head`.
+fn gather<'a>(
+    input: &'a [u8],
+    side: Side,
+    head: &mut Vec<u8>,
+    decoder: &mut Decoder,
+    encoder: &mut Encoder,
+) -> Result<Gathered<'a>, Error> {
+    let (mut used, mut octets, mut count) = (0, 0, 0);
+    let mut content: [&[u8]; PIECES_MAX] = [&[]; PIECES_MAX];
+    while count < PIECES_MAX && !decoder.is_done() {
+        let rest = input.get(used..).unwrap_or_default();
+        let decoded = decoder
+            .decode(rest)
+            .map_err(|error| sin(side, error.sin(), error.status()))?;
+        if decoded.consumed == 0 {
+            break;
+        }
+        if !decoded.data.is_empty() {
+            octets += decoded.data.len();
+            if let Some(place) = content.get_mut(count) {
+                *place = decoded.data;
+            }
+            count += 1;
+        }
+        used += decoded.consumed;
+    }
+    let mut gathered = Gathered {
+        used,
+        octets,
+        is_full: count == PIECES_MAX,
+        pieces: None,
+    };
+    if octets == 0 && !decoder.is_done() {
+        return Ok(gathered);
+    }
+    let chunk_head = encoder
+        .chunk_head(octets)
+        .map_err(|error| sin(side, error.sin(), error.status()))?;
+    let mut tail = Vec::new();
+    if decoder.is_done() {
+        encoder
+            .finish(decoder.trailers(), &mut tail)
+            .map_err(|_| sin(side, "body_shorter_than_length", 400))?;
+    }
+    let chunk_tail = encoder.chunk_tail(octets);
+    if octets > COPIED_MAX {
+        gathered.pieces = Some(Box::new(Pieces {
+            chunk_head,
+            content,
+            chunk_tail,
+            tail,
+        }));
+        return Ok(gathered);
+    }
+    // One small copy costs less than a vectored write.
+    head.extend_from_slice(&chunk_head);
+    for piece in content.into_iter().take(count) {
+        head.extend_from_slice(piece);
+    }
+    head.extend_from_slice(chunk_tail);
+    head.append(&mut tail);
+    Ok(gathered)
+}
+
+/// Writes a head and what was gathered behind it.
+async fn write_gathered<S: Stream>(
+    means: &Means<'_>,
+    receiver: Side,
+    to: &S,
+    head: &[u8],
+    gathered: &Pieces<'_>,
+) -> Result<(), Error> {
+    let mut pieces = [IoSlice::new(&[]); PIECES_MAX + 4];
+    let all = [head, &gathered.chunk_head]
+        .into_iter()
+        .chain(gathered.content)
+        .chain([gathered.chunk_tail, &gathered.tail]);
+    let mut count = 0;
+    for (place, piece) in pieces.iter_mut().zip(all.filter(|piece| !piece.is_empty())) {
+        *place = IoSlice::new(piece);
+        count += 1;
+    }
+    let pieces = pieces.get_mut(..count).unwrap_or_default();
+    write_pieces(means, receiver, to, pieces).await
 }
 
 fn truncated(error: &impl std::fmt::Display) -> What {

@@ -12,8 +12,9 @@ use std::task::{self, Poll, ready};
 use std::time::Duration;
 
 use super::error::Phase;
-use super::exchange::{self, Next};
+use super::exchange::Next;
 use super::gateway::{Entered, Gateway};
+use super::stage;
 use super::timeout::Timeout;
 use super::tunnel;
 use super::wait::within;
@@ -23,8 +24,6 @@ use crate::net::dialer::Dial;
 use crate::net::stream::{self, Stream};
 use crate::runtime::buffer::Buffer;
 
-/// How closely a request follows the one before, for the memory of one to serve the next.
-const SOON: Duration = Duration::from_secs(1);
 /// For how long, and how many octets, a connection that is being closed is still read, so that the client gets to read
 /// the last answer before a reset (RFC 9112 §9.6).
 const LINGER: Duration = Duration::from_secs(2);
@@ -43,141 +42,99 @@ pub(super) struct Session<C, D: Dial> {
 ///
 /// This is the whole proxy for one connection, on any executor: the connection, the dialer's connections and the timers
 /// of [`clock`] are all it waits for.
-pub async fn serve<C: Stream, D: Dial>(
+pub fn serve<C: Stream + 'static, D: Dial + 'static>(
     gateway: Rc<Gateway<D>>,
     client: C,
     peer: Option<SocketAddr>,
     ctx: Context,
-) {
-    let entered = gateway.enter();
-    let session = Session {
+) -> impl Future<Output = ()> {
+    let session = Rc::new(Session {
         gateway,
         client,
         peer,
         ctx,
-    };
+    });
+    // Of an `async fn` the arguments would be there twice, in every task that idles.
+    async move { serve_requests(&session).await }
+}
+
+async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Session<C, D>>) {
+    let entered = session.gateway.enter();
     // What the client has sent beyond the request at hand.
     let mut input: Option<Buffer> = None;
     // A client that has never sent anything has its time for the head; one that has, its time to come back.
     let timeouts = &session.gateway.rules.timeouts;
-    let mut limit = (Timeout::Header, timeouts.header);
-    entered.set_quiet(clock::now());
-    loop {
-        if input.is_none() && !await_request(&session, &entered, limit).await {
-            return;
-        }
-        match Box::pin(burst(&session, &entered, &mut input)).await {
-            Next::Request => {
-                let quiet = clock::now().saturating_duration_since(entered.quiet_since());
-                let left = timeouts.idle.map(|idle| idle.saturating_sub(quiet));
-                limit = (Timeout::Idle, left);
-            }
-            Next::Close => return,
-            Next::Linger => return Box::pin(linger(&session, input)).await,
-            Next::Tunnel(upgraded) => {
-                return Box::pin(tunnel::run(&session, *upgraded, input)).await;
-            }
-        }
-    }
-}
-
-/// Serves requests for as long as they follow each other closely. What an exchange needs in memory is large, and is
-/// kept for the next one only while that may come at any moment.
-///
-/// [`Next::Request`]: it did not come soon; the connection may go on.
-async fn burst<C: Stream, D: Dial>(
-    session: &Session<C, D>,
-    entered: &Entered<D>,
-    input: &mut Option<Buffer>,
-) -> Next<D::Stream> {
-    let idle = session.gateway.rules.timeouts.idle;
+    let mut limit = timeouts.header;
     let mut pause = Pause {
         done: session.ctx.done(),
-        long: idle.map_or(SOON, |idle| idle.min(SOON)),
         alarm: None,
     };
     loop {
-        match exchange::run(session, input).await {
-            Next::Request if input.is_some() => {}
-            Next::Request => {
-                entered.set_quiet(clock::now());
-                entered.set_idle(Some(entered.quiet_since()));
-                let paused = poll_fn(|cx| pause.poll(session, entered, cx)).await;
-                entered.set_idle(None);
-                match paused {
-                    Paused::Request => {}
-                    Paused::Long => return Next::Request,
-                    Paused::Over => return Next::Close,
-                }
+        if input.is_none() {
+            entered.set_quiet(clock::now());
+            entered.set_idle(Some(entered.quiet_since()));
+            let came = poll_fn(|cx| pause.poll(session, &entered, limit, cx)).await;
+            entered.set_idle(None);
+            if !came {
+                return;
             }
-            next => return next,
+        }
+        let next;
+        (next, input) = stage::perform(session, input.take()).await;
+        match next {
+            Next::Request => limit = timeouts.idle,
+            Next::Close => return,
+            Next::Linger => return Box::pin(linger(session, input)).await,
+            Next::Tunnel(upgraded) => {
+                return Box::pin(tunnel::run(session, *upgraded, input)).await;
+            }
         }
     }
 }
 
-/// The pauses of one burst. There is one per request, so what they wait with is made once: the listener, and an alarm
-/// that is set again only when it has rung.
+/// The pauses of a session: what it waits with for a request.
+///
+/// It is made once. There is a pause for each request, and thousands of sessions are in one at any time, so a pause
+/// allocates nothing: its limit is an alarm of the session's and no node, and is set again only when it has rung.
 struct Pause {
     /// The session's end.
     done: Done,
-    /// How long a long pause is.
-    long: Duration,
-    /// Rings when a pause that began with it has been a long one. // from the first pause on
+    /// Rings when a pause that began with it is over. // from the first pause on
     alarm: Option<Sleep>,
 }
 
-/// How a pause ended.
-enum Paused {
-    /// With something to be read.
-    Request,
-    /// Not yet, but it has been so long that the memory is given back. The pause goes on.
-    Long,
-    /// With the session.
-    Over,
-}
-
 impl Pause {
+    /// Ready when something is there to be read: true; or when nothing is to be waited for any more: false.
     fn poll<C: Stream, D: Dial>(
         &mut self,
         session: &Session<C, D>,
         entered: &Entered<D>,
+        limit: Option<Duration>,
         cx: &mut task::Context<'_>,
-    ) -> Poll<Paused> {
-        if session.client.poll_readable(cx).is_ready() {
-            return Poll::Ready(Paused::Request);
-        }
-        if entered.poll_unwanted(cx).is_ready() || Pin::new(&mut self.done).poll(cx).is_ready() {
-            return Poll::Ready(Paused::Over);
-        }
-        let until = clock::later(entered.quiet_since(), self.long);
-        loop {
-            let alarm = self.alarm.get_or_insert_with(|| clock::sleep_until(until));
-            ready!(Pin::new(&mut *alarm).poll(cx));
-            if alarm.at() >= until {
-                return Poll::Ready(Paused::Long);
-            }
-            // It was set in an earlier pause.
-            self.alarm = None;
-        }
-    }
-}
-
-/// Waits until something is there to be read. False: it is not, in time, or the session is over.
-async fn await_request<C: Stream, D: Dial>(
-    session: &Session<C, D>,
-    entered: &Entered<D>,
-    limit: (Timeout, Option<Duration>),
-) -> bool {
-    entered.set_idle(Some(entered.quiet_since()));
-    let mut something = poll_fn(|cx| {
+    ) -> Poll<bool> {
         if session.client.poll_readable(cx).is_ready() {
             return Poll::Ready(true);
         }
-        entered.poll_unwanted(cx).map(|()| false)
-    });
-    let came = within(&session.ctx, Phase::Head, limit, Pin::new(&mut something)).await;
-    entered.set_idle(None);
-    came.unwrap_or(false)
+        if entered.poll_unwanted(cx).is_ready() || Pin::new(&mut self.done).poll(cx).is_ready() {
+            return Poll::Ready(false);
+        }
+        let Some(limit) = limit else {
+            return Poll::Pending;
+        };
+        let until = clock::later(entered.quiet_since(), limit);
+        loop {
+            // One that was set in an earlier pause may ring too early, which costs nothing, but not too late.
+            let alarm = self.alarm.take().filter(|alarm| alarm.at() <= until);
+            let alarm = self
+                .alarm
+                .insert(alarm.unwrap_or_else(|| clock::sleep_until(until)));
+            ready!(Pin::new(&mut *alarm).poll(cx));
+            if alarm.at() >= until {
+                return Poll::Ready(false);
+            }
+            self.alarm = None;
+        }
+    }
 }
 
 /// Ends our direction, and reads on for a little while: a close with octets unread would be a reset, and could take the

@@ -97,7 +97,6 @@ pub(super) async fn run<C: Stream, D: Dial>(
         }
     }
     record(session, &heads, &told);
-    gateway.give_back(heads);
 }
 
 /// Runs `work` under `ctx` for as long as `last` moves on at least every `idle`.

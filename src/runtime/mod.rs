@@ -10,6 +10,7 @@ pub mod pipe;
 pub mod reactor;
 mod tasks;
 pub mod timer;
+pub mod trim;
 pub mod unpark;
 pub mod worker;
 

@@ -9,12 +9,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Waker;
+use std::task::{self, Poll, Waker};
 
 use async_task::{Builder, Runnable};
+use pin_project_lite::pin_project;
 use slab::Slab;
 
 use super::unpark::Unpark;
@@ -84,10 +86,7 @@ impl Tasks {
             // outlive their worker.
             READY.with_borrow_mut(|ready| ready.push_back(runnable));
         };
-        let whole = async move {
-            task.await;
-            drop(place);
-        };
+        let whole = Whole { task, place };
         let builder = Builder::new().metadata(self.number);
         let (runnable, handle) = builder.spawn_local(|_| whole, schedule);
         entry.insert(runnable.waker());
@@ -175,6 +174,24 @@ pub(super) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         HERE.set(self.before);
+    }
+}
+
+pin_project! {
+    /// A task with its place. No `async` block: that would hold the task twice, as what it was given and as what it
+    /// awaits.
+    struct Whole<F> {
+        #[pin]
+        task: F,
+        place: Place,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Whole<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        self.project().task.poll(cx)
     }
 }
 

@@ -1,21 +1,22 @@
 //! Accepting: from a listening socket to a session's task.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::panic::AssertUnwindSafe;
+use std::panic::{self, AssertUnwindSafe};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{self, Poll, Waker};
 use std::time::Duration;
 
-use futures_lite::FutureExt;
 use futures_lite::future;
+use pin_project_lite::pin_project;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::clock;
-use crate::context::{Context, Label};
+use crate::context::{Cancel, Context, Label};
 use crate::net::dialer::Dialer;
 use crate::net::listener::{Accepted, Listener};
 use crate::net::tcp::Socket;
@@ -116,20 +117,10 @@ impl Door {
         let (node, cancel) = ctx.named("session", label).with_cancel();
         self.live.set(self.live.get() + 1);
         let place = Place { door: self.clone() };
-        let gateway = self.gateway.clone();
-        self.worker.spawn(async move {
-            let served = AssertUnwindSafe(session::serve(gateway, client, peer, node))
-                .catch_unwind()
-                .await;
-            if served.is_err() {
-                // The panic has printed itself; the other sessions go on.
-                place
-                    .door
-                    .gateway
-                    .say("a session panicked; this is a bug in osier");
-            }
-            drop(cancel);
-            drop(place);
+        self.worker.spawn(Served {
+            session: session::serve(self.gateway.clone(), client, peer, node),
+            cancel,
+            place,
         });
     }
 
@@ -165,6 +156,34 @@ impl Door {
 
 fn open_reserve() -> Option<OwnedFd> {
     rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()
+}
+
+pin_project! {
+    /// A session's task. No `async` block: thousands of them idle, and it would hold everything twice.
+    struct Served<F> {
+        #[pin]
+        session: F,
+        // Ends the session's node.
+        cancel: Cancel,
+        place: Place,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Served<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        let this = self.project();
+        match panic::catch_unwind(AssertUnwindSafe(|| this.session.poll(cx))) {
+            Ok(polled) => polled,
+            Err(_) => {
+                // The panic has printed itself; the other sessions go on.
+                let gateway = &this.place.door.gateway;
+                gateway.say("a session panicked; this is a bug in osier");
+                Poll::Ready(())
+            }
+        }
+    }
 }
 
 /// A session's place among those there may be.

@@ -18,6 +18,7 @@ use crate::net::dialer::Dialer;
 use crate::net::listener::Bound;
 use crate::proxy::gateway::{Gateway, Rules};
 use crate::runtime::buffer::Budget;
+use crate::runtime::trim;
 use crate::runtime::worker::Worker;
 
 /// A worker's stack. Its tasks live on the heap; what is deep is only the poll of one of them.
@@ -76,6 +77,17 @@ impl Post {
         let keeping = node.clone();
         worker.spawn(async move {
             let _ = keeping.run(keeper.pool().keep()).await;
+        });
+        let tidied = gateway.clone();
+        let tidying = node.clone();
+        worker.spawn(async move {
+            let tidying = tidying.run(async {
+                loop {
+                    tidied.tidy().await;
+                    trim::give_back();
+                }
+            });
+            let _ = tidying.await;
         });
         if gateway.logs() {
             let flusher = gateway.clone();
