@@ -38,10 +38,13 @@ struct Stage<C, D: Dial> {
 /// What goes in and out of a stage.
 struct Desk<C, D: Dial> {
     /// Whose exchange is next, and what its client has sent of it already.
-    next: Cell<Option<(Rc<Session<C, D>>, Option<Buffer>)>>,
+    next: Cell<Option<Order<C, D>>>,
     /// How it ended, and what its client has sent beyond it.
-    over: Cell<Option<(Next<D::Stream>, Option<Buffer>)>>,
+    over: Cell<Option<Outcome<D>>>,
 }
+
+type Order<C, D> = (Rc<Session<C, D>>, Option<Buffer>);
+type Outcome<D> = (Next<<D as Dial>::Stream>, Option<Buffer>);
 
 impl<C: Stream + 'static, D: Dial + 'static> Stage<C, D> {
     fn new() -> Self {
