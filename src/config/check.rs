@@ -155,12 +155,9 @@ impl Check<'_> {
             let label = nearest(word, names.iter().copied())
                 .map_or_else(String::new, |near| format!("did you mean `{near}`?"));
             self.found.push(
-                Diagnostic::error(
-                    written.at,
-                    format!("`{}` cannot be `{word}`", written.name),
-                )
-                .label(label)
-                .help(format!("values here: {}", names.join(", "))),
+                Diagnostic::error(written.at, format!("`{}` cannot be `{word}`", written.name))
+                    .label(label)
+                    .help(format!("values here: {}", names.join(", "))),
             );
         }
         found.map(|(_, value)| *value)
@@ -261,13 +258,12 @@ impl Check<'_> {
         if let (Some(request), Some(total)) = (timeouts.request, timeouts.total) {
             if request > total {
                 let message = "the timeout `request` is longer than `total`, which ends it first";
-                self.found.push(
-                    Diagnostic::warning(written.at, message).label(format!(
+                self.found
+                    .push(Diagnostic::warning(written.at, message).label(format!(
                         "request is {} here, total {}",
                         value::duration_text(request),
                         value::duration_text(total)
-                    )),
-                );
+                    )));
             }
         }
     }
@@ -276,8 +272,12 @@ impl Check<'_> {
         let is_late = matches!(scope, Scope::Route | Scope::Upstream);
         let listener_only = [
             raw.head.as_ref().map(|head| (head.key, &head.name, "head")),
-            raw.fields.as_ref().map(|fields| (fields.key, &fields.name, "fields")),
-            raw.per_ip.as_ref().map(|per_ip| (per_ip.key, &per_ip.name, "per_ip")),
+            raw.fields
+                .as_ref()
+                .map(|fields| (fields.key, &fields.name, "fields")),
+            raw.per_ip
+                .as_ref()
+                .map(|per_ip| (per_ip.key, &per_ip.name, "per_ip")),
         ];
         for (key, full, name) in listener_only.into_iter().flatten().filter(|_| is_late) {
             self.too_late(key, full, name, "limits");
@@ -327,7 +327,10 @@ impl Check<'_> {
                     .help("add `[[listen]]` with `addr = \"127.0.0.1:8086\"`"),
             );
         }
-        raw.listen.iter().map(|listen| self.listener(listen)).collect()
+        raw.listen
+            .iter()
+            .map(|listen| self.listener(listen))
+            .collect()
     }
 
     fn listener(&self, raw: &RawListen) -> Listener {
@@ -336,10 +339,18 @@ impl Check<'_> {
             .filter_map(|addr| self.parsed(Some(addr), address))
             .collect();
         if !raw.has_addr {
-            self.error(raw.at, "a `[[listen]]` without `addr`", "add `addr = \"127.0.0.1:8086\"`");
+            self.error(
+                raw.at,
+                "a `[[listen]]` without `addr`",
+                "add `addr = \"127.0.0.1:8086\"`",
+            );
         } else if let Some(addr) = raw.addr.as_ref().filter(|addr| addr.value.is_empty()) {
             if self.is_empty_list(addr.at) {
-                self.error(addr.at, "a `[[listen]]` without an address", "an empty list");
+                self.error(
+                    addr.at,
+                    "a `[[listen]]` without an address",
+                    "an empty list",
+                );
             }
         }
         let half_close = [("cancel", HalfClose::Cancel), ("allow", HalfClose::Allow)];
@@ -357,14 +368,18 @@ impl Check<'_> {
     /// A list was written empty; not: all of it was refused, which was said.
     pub(super) fn is_empty_list(&self, at: Span) -> bool {
         let text = self.text.get(at.start..at.end).unwrap_or_default();
-        text.chars().all(|char| matches!(char, '[' | ']') || char.is_whitespace())
+        text.chars()
+            .all(|char| matches!(char, '[' | ']') || char.is_whitespace())
     }
 
     /// No address is listened on twice; the admin interface has one of its own.
     fn one_place_each(&self, raw: &Raw) {
         let mut seen: HashMap<Address, Span> = HashMap::new();
         let listen = raw.listen.iter().filter_map(|listen| listen.addr.as_ref());
-        let admin = raw.admin.iter().filter_map(|admin| admin.value.listen.as_ref());
+        let admin = raw
+            .admin
+            .iter()
+            .filter_map(|admin| admin.value.listen.as_ref());
         for written in listen.flat_map(|addr| &addr.value).chain(admin) {
             let Ok(address) = address(&written.value) else {
                 continue;
@@ -405,7 +420,9 @@ impl Check<'_> {
                 self.parsed(Some(host), |text| {
                     let is_host = crate::http::target::parse_authority(text.as_bytes()).is_ok();
                     let host = text.to_ascii_lowercase();
-                    is_host.then_some(host).ok_or_else(|| "expected a host name".to_owned())
+                    is_host
+                        .then_some(host)
+                        .ok_or_else(|| "expected a host name".to_owned())
                 })
             })
             .collect();
@@ -428,8 +445,12 @@ impl Check<'_> {
             ("debug", Level::Debug),
         ];
         Log {
-            access: self.parsed(raw.access.as_ref(), access_log).unwrap_or_default(),
-            format: self.choice(raw.format.as_ref(), &formats).unwrap_or_default(),
+            access: self
+                .parsed(raw.access.as_ref(), access_log)
+                .unwrap_or_default(),
+            format: self
+                .choice(raw.format.as_ref(), &formats)
+                .unwrap_or_default(),
             level: self.choice(raw.level.as_ref(), &levels).unwrap_or_default(),
             redact_query: raw.redact_query.as_ref().is_some_and(|flag| flag.value),
         }

@@ -208,19 +208,22 @@ impl Report {
             place.line,
             place.column
         );
-        let (shown, indent, width) = place.excerpt();
-        let _ = writeln!(out, "{gutter} {faint}|{plain}");
-        let _ = writeln!(out, "{number} {faint}|{plain} {shown}");
-        let label = if diagnostic.label.is_empty() {
-            String::new()
-        } else {
-            format!(" {}", harmless(&diagnostic.label))
-        };
-        let _ = writeln!(
-            out,
-            "{gutter} {faint}|{plain} {indent}{strong}{}{label}{plain}",
-            "^".repeat(width)
-        );
+        // Of an empty file, and of one that cannot be read, there is no line to show.
+        if !self.text.is_empty() {
+            let (shown, indent, width) = place.excerpt();
+            let label = if diagnostic.label.is_empty() {
+                String::new()
+            } else {
+                format!(" {}", harmless(&diagnostic.label))
+            };
+            let caret = "^".repeat(width);
+            let _ = writeln!(out, "{gutter} {faint}|{plain}");
+            let _ = writeln!(out, "{number} {faint}|{plain} {shown}");
+            let _ = writeln!(
+                out,
+                "{gutter} {faint}|{plain} {indent}{strong}{caret}{label}{plain}"
+            );
+        }
         if !diagnostic.help.is_empty() {
             let _ = writeln!(
                 out,
@@ -297,7 +300,8 @@ impl<'a> Place<'a> {
         let line_end = behind.find('\n').map_or(text.len(), |at| start + at);
         let line = text.get(line_start..line_end).unwrap_or_default();
         let chars = |range: std::ops::Range<usize>| {
-            text.get(range).map_or(0, |part| part.trim_end_matches('\r').chars().count())
+            text.get(range)
+                .map_or(0, |part| part.trim_end_matches('\r').chars().count())
         };
         Self {
             line: before.bytes().filter(|octet| *octet == b'\n').count() + 1,
@@ -318,12 +322,16 @@ impl<'a> Place<'a> {
             0
         };
         let until = chars.len().min(from + LINE_CHARS_MAX);
-        let part = |range| chars.get(range).unwrap_or_default().iter().copied();
+        let part =
+            |range: std::ops::Range<usize>| chars.get(range).unwrap_or_default().iter().copied();
         let mut shown: String = part(from..until).map(visible).collect();
         let mut indent: String = part(from..at)
             .map(|char| match char {
                 '\t' => "\t",
-                _ => ["", " ", "  "].get(width(visible(char))).copied().unwrap_or(" "),
+                _ => ["", " ", "  "]
+                    .get(width(visible(char)))
+                    .copied()
+                    .unwrap_or(" "),
             })
             .collect();
         if from > 0 {

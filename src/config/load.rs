@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use super::diagnostic::{Diagnostic, Report, Span};
 use super::{Outcome, Surroundings, read};
 
 /// A configuration larger than this is a mistake.
@@ -11,17 +12,27 @@ const CONFIG_OCTETS_MAX: u64 = 4 << 20;
 /// An error page larger than this is one too: it is kept in memory.
 const PAGE_OCTETS_MAX: u64 = 1 << 20;
 
-/// Reads the configuration at `path`, with this process's environment.
-///
-/// # Errors
-/// The file itself cannot be read. What is wrong inside it is in the [`Outcome`].
-pub fn load(path: &Path) -> io::Result<Outcome> {
-    let octets = read_at_most(path, CONFIG_OCTETS_MAX)?;
+/// Reads the configuration at `path`, with this process's environment. That the file cannot be read is told as
+/// everything else is: in the report.
+#[must_use]
+pub fn load(path: &Path) -> Outcome {
+    let name = path.display().to_string();
+    let octets = match read_at_most(path, CONFIG_OCTETS_MAX) {
+        Ok(octets) => octets,
+        Err(error) => {
+            let message = format!("cannot read the file: {error}");
+            let list = vec![Diagnostic::error(Span::at(0), message)];
+            return Outcome {
+                config: None,
+                report: Report::new(&name, "", list),
+            };
+        }
+    };
     let around = Surroundings {
         environment: &|name| std::env::var(name).ok(),
         file: &|path| read_at_most(path, PAGE_OCTETS_MAX),
     };
-    Ok(read(&path.display().to_string(), &octets, &around))
+    read(&name, &octets, &around)
 }
 
 fn read_at_most(path: &Path, octets_max: u64) -> io::Result<Vec<u8>> {

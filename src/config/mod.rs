@@ -11,7 +11,7 @@ mod check;
 pub mod diagnostic;
 mod load;
 mod model;
-mod print;
+pub mod print;
 mod raw;
 mod route;
 mod suggest;
@@ -36,6 +36,7 @@ pub use model::{
     PathPattern, Paths, Per, RateLimit, RequestId, Rewrite, Route, Share, Shutdown, TimeoutChanges,
     TimeoutName, Upstream,
 };
+pub use route::OWN_FIELDS;
 
 /// What a configuration refers to outside its own text.
 #[derive(Clone, Copy)]

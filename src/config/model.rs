@@ -55,7 +55,9 @@ impl Config {
     ) -> Timeouts {
         let mut timeouts = listener.timeouts.over(&self.timeouts);
         timeouts = route.timeouts.over(&timeouts);
-        upstream.map_or(timeouts.clone(), |upstream| upstream.timeouts.over(&timeouts))
+        upstream.map_or(timeouts.clone(), |upstream| {
+            upstream.timeouts.over(&timeouts)
+        })
     }
 
     /// The limits of an exchange, inherited as the timeouts are.

@@ -9,25 +9,28 @@ use super::model::{
     Upstream,
 };
 use super::template::Template;
-use super::value::{duration_text, size_text, timeout_text};
-use crate::proxy::gateway::Host;
+use super::value::{Cidr, duration_text, size_text, timeout_text};
+use crate::proxy::gateway::{Host, Network};
 
 impl Config {
     /// The configuration as TOML, with every default written out and the environment's values put in.
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut out = String::new();
-        let auto = |count: Option<usize>| {
-            count.map_or_else(|| quoted("auto"), |count| count.to_string())
-        };
+        let auto =
+            |count: Option<usize>| count.map_or_else(|| quoted("auto"), |count| count.to_string());
         line(&mut out, "workers", auto(self.workers));
         line(&mut out, "max_connections", auto(self.max_connections));
-        line(&mut out, "trusted_proxies", list(&self.trusted));
+        line(&mut out, "trusted_proxies", networks_text(&self.trusted));
         let shutdown = [
             ("delay", duration_text(self.shutdown.delay)),
             ("grace", duration_text(self.shutdown.grace)),
         ];
-        line(&mut out, "shutdown", inline(shutdown.map(|(key, text)| (key, quoted(&text)))));
+        line(
+            &mut out,
+            "shutdown",
+            inline(shutdown.map(|(key, text)| (key, quoted(&text)))),
+        );
         for (key, account) in [("user", &self.user), ("group", &self.group)] {
             if let Some(account) = account {
                 line(&mut out, key, quoted(account));
@@ -49,7 +52,11 @@ impl Config {
         for listener in &self.listeners {
             print_listener(listener, &mut out);
         }
-        for upstream in self.upstreams.iter().filter(|upstream| !upstream.is_implicit) {
+        for upstream in self
+            .upstreams
+            .iter()
+            .filter(|upstream| !upstream.is_implicit)
+        {
             print_upstream(upstream, &mut out);
         }
         for route in &self.routes {
@@ -106,12 +113,14 @@ impl Config {
         }
         for (name, pairs) in [("header", &matchers.headers), ("query", &matchers.queries)] {
             if !pairs.is_empty() {
-                let pairs = pairs.iter().map(|(name, value)| (name.as_str(), quoted(value)));
+                let pairs = pairs
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), quoted(value)));
                 line(out, name, inline(pairs));
             }
         }
         if !matchers.clients.is_empty() {
-            line(out, "client", list(&matchers.clients));
+            line(out, "client", networks_text(&matchers.clients));
         }
         line(out, "priority", matchers.priority);
         self.print_action(&route.action, out);
@@ -141,7 +150,11 @@ impl Config {
         print_timeouts(&route.timeouts, out);
         print_limit_changes(&route.limits, out);
         if is_forward || route.attempts_max != 2 {
-            line(out, "retry", inline([("attempts", route.attempts_max.to_string())]));
+            line(
+                out,
+                "retry",
+                inline([("attempts", route.attempts_max.to_string())]),
+            );
         }
         print_rate_limit(route, out);
         if is_forward || route.upgrade != ["websocket"] {
@@ -188,11 +201,19 @@ impl Config {
             }
             Action::Redirect { to, status } => {
                 let to = quoted(&to.to_string());
-                line(out, "redirect", inline([("to", to), ("status", status.to_string())]));
+                line(
+                    out,
+                    "redirect",
+                    inline([("to", to), ("status", status.to_string())]),
+                );
             }
             Action::Respond { status, body } => {
                 let body = quoted(body);
-                line(out, "respond", inline([("status", status.to_string()), ("body", body)]));
+                line(
+                    out,
+                    "respond",
+                    inline([("status", status.to_string()), ("body", body)]),
+                );
             }
         }
     }
@@ -283,16 +304,31 @@ fn print_rate_limit(route: &Route, out: &mut String) {
 }
 
 fn print_edits(name: &str, edits: &Edits, out: &mut String) {
-    let fields = |lines: &[(String, Template)]| {
-        let lines = lines.iter();
-        inline(lines.map(|(name, value)| (name.as_str(), quoted(&value.to_string()))))
-    };
+    let value = |template: &Template| quoted(&template.to_string());
     let mut pairs = Vec::new();
     if !edits.set.is_empty() {
-        pairs.push(("set", fields(&edits.set)));
+        let lines = edits.set.iter();
+        pairs.push((
+            "set",
+            inline(lines.map(|(name, template)| (name, value(template)))),
+        ));
     }
     if !edits.add.is_empty() {
-        pairs.push(("add", fields(&edits.add)));
+        // One key for all lines of a name: a key stands only once in a table.
+        let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
+        for (name, template) in &edits.add {
+            match lines.iter_mut().find(|(other, _)| other == name) {
+                Some((_, values)) => values.push(value(template)),
+                None => lines.push((name, vec![value(template)])),
+            }
+        }
+        let lines = lines
+            .into_iter()
+            .map(|(name, values)| match values.as_slice() {
+                [value] => (name, value.clone()),
+                _ => (name, array(values)),
+            });
+        pairs.push(("add", inline(lines)));
     }
     if !edits.remove.is_empty() {
         pairs.push(("remove", list(&edits.remove)));
@@ -300,6 +336,26 @@ fn print_edits(name: &str, edits: &Edits, out: &mut String) {
     if !pairs.is_empty() {
         line(out, name, inline(pairs));
     }
+}
+
+/// Networks as a list, the private ones by their common name.
+#[must_use]
+pub fn networks_text(networks: &[Cidr]) -> String {
+    let private: Vec<Cidr> = Network::PRIVATE
+        .into_iter()
+        .filter_map(|network| network.parse().ok())
+        .collect();
+    let (mut items, mut rest) = (Vec::new(), networks);
+    while let [first, others @ ..] = rest {
+        if let Some(behind) = rest.strip_prefix(private.as_slice()) {
+            items.push(quoted("private"));
+            rest = behind;
+        } else {
+            items.push(quoted(&first.to_string()));
+            rest = others;
+        }
+    }
+    array(items)
 }
 
 fn line(out: &mut String, key: &str, value: impl std::fmt::Display) {
@@ -349,8 +405,9 @@ fn key(name: &str) -> String {
     }
 }
 
-/// A value: a string in which nothing is the environment's.
-pub(super) fn quoted(text: &str) -> String {
+/// A value: a string of TOML in which nothing is the environment's.
+#[must_use]
+pub fn quoted(text: &str) -> String {
     escaped(&text.replace("${", "$${"))
 }
 

@@ -399,7 +399,7 @@ fn route(table: &Table<'_>) -> RawRoute {
 fn edits(table: &Table<'_>) -> RawEdits {
     RawEdits {
         set: table.pairs("set", "the field's value in quotes"),
-        add: table.pairs("add", "the field's value in quotes"),
+        add: table.pair_lists("add", "the field's value in quotes, or a list of them"),
         remove: table.texts("remove", "field names in quotes"),
     }
 }

@@ -23,7 +23,7 @@ const METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "QUERY",
 ];
 /// Fields that osier writes itself, from what it knows of the message (RFC 9110 §7.6.1, RFC 9112 §6).
-const OWN_FIELDS: [&str; 9] = [
+pub const OWN_FIELDS: [&str; 9] = [
     "connection",
     "content-length",
     "host",
@@ -83,10 +83,7 @@ impl Check<'_> {
             attempts_max: self
                 .number(raw.attempts.as_ref(), 1..=ATTEMPTS_MAX)
                 .unwrap_or(ATTEMPTS),
-            rate_limit: raw
-                .limit
-                .as_ref()
-                .map(|limit| self.rate_limit(limit)),
+            rate_limit: raw.limit.as_ref().map(|limit| self.rate_limit(limit)),
             upgrade: self.upgrade(raw),
             forwarded: self
                 .choice(raw.forwarded.as_ref(), &forwarded)
@@ -108,7 +105,10 @@ impl Check<'_> {
             path: self.parsed(raw.path.as_ref(), path_pattern),
             clients: self.networks(raw.client.as_ref()),
             priority: self
-                .number(raw.priority.as_ref(), i64::from(i32::MIN)..=i64::from(i32::MAX))
+                .number(
+                    raw.priority.as_ref(),
+                    i64::from(i32::MIN)..=i64::from(i32::MAX),
+                )
                 .unwrap_or_default(),
             ..Matchers::default()
         };
@@ -116,9 +116,8 @@ impl Check<'_> {
             if let Some(host) = self.parsed(Some(&written), host_pattern) {
                 if !written.value.is_ascii() {
                     let message = "browsers send the `xn--` form of such a host";
-                    self.found.push(
-                        Diagnostic::warning(written.at, message).label("this never arrives"),
-                    );
+                    self.found
+                        .push(Diagnostic::warning(written.at, message).label("this never arrives"));
                 }
                 self.once(&mut matchers.hosts, host, &written);
             }
@@ -140,7 +139,11 @@ impl Check<'_> {
             let value = pair.value.value.trim_matches([' ', '\t']).to_owned();
             if matchers.headers.insert(name, value).is_some() {
                 let message = format!("the field `{}` is there twice", pair.name);
-                self.error(pair.value.key, message, "case makes no difference in field names");
+                self.error(
+                    pair.value.key,
+                    message,
+                    "case makes no difference in field names",
+                );
             }
         }
         for pair in &raw.query {
@@ -202,7 +205,10 @@ impl Check<'_> {
             .redirect
             .as_ref()
             .map(|redirect| self.redirect(redirect));
-        let respond = raw.respond.as_ref().map(|respond| self.respond(&respond.value));
+        let respond = raw
+            .respond
+            .as_ref()
+            .map(|respond| self.respond(&respond.value));
         to.filter(|shares: &Vec<Share>| !shares.is_empty())
             .map(Action::Forward)
             .or_else(|| redirect.flatten())
@@ -216,7 +222,8 @@ impl Check<'_> {
         };
         for (name, at) in &raw.forwarding {
             let message = format!("`{name}` does nothing in a route with `{action}`");
-            self.found.push(Diagnostic::warning(*at, message).label("nothing is forwarded"));
+            self.found
+                .push(Diagnostic::warning(*at, message).label("nothing is forwarded"));
         }
     }
 
@@ -238,7 +245,9 @@ impl Check<'_> {
             let example = template.fill(|_| "");
             match Fields::new().push("Location", &example) {
                 Ok(()) if !example.is_empty() || template.as_text().is_none() => Ok(template),
-                _ => Err("expected the URL to go to, such as `https://new.example{uri}`".to_owned()),
+                _ => {
+                    Err("expected the URL to go to, such as `https://new.example{uri}`".to_owned())
+                }
             }
         });
         Some(Action::Redirect {
@@ -264,6 +273,17 @@ impl Check<'_> {
             let value = self.parsed(Some(&pair.value), Template::parse)?;
             Some((pair.name.clone(), value))
         };
+        for (index, pair) in raw.set.iter().enumerate() {
+            let mut before = raw.set.iter().take(index);
+            if before.any(|other| other.name.eq_ignore_ascii_case(&pair.name)) {
+                let message = format!("the field `{}` is set twice", pair.name);
+                self.error(
+                    pair.value.key,
+                    message,
+                    "case makes no difference in field names",
+                );
+            }
+        }
         let remove = raw.remove.iter().flat_map(|remove| &remove.value);
         Edits {
             set: raw.set.iter().filter_map(template).collect(),
@@ -308,7 +328,11 @@ impl Check<'_> {
         let rate = self.parsed(raw.rate.as_ref(), |text| text.parse::<super::value::Rate>());
         let at_most = i64::from(u32::MAX);
         if raw.rate.is_none() && raw.concurrent.is_none() {
-            self.error(written.key, "a limit without a limit", "add `rate` or `concurrent`");
+            self.error(
+                written.key,
+                "a limit without a limit",
+                "add `rate` or `concurrent`",
+            );
         }
         if let (Some(burst), None) = (&raw.burst, &raw.rate) {
             self.error(burst.key, "`burst` without `rate`", "add `rate = \"20/s\"`");
@@ -316,7 +340,9 @@ impl Check<'_> {
         let usual = rate.map_or(0, |rate| rate.count);
         RateLimit {
             rate,
-            burst: self.number(raw.burst.as_ref(), 1..=at_most).unwrap_or(usual),
+            burst: self
+                .number(raw.burst.as_ref(), 1..=at_most)
+                .unwrap_or(usual),
             per: self
                 .parsed(raw.key.as_ref(), |text| match text {
                     "ip" => Ok(Per::Ip),
@@ -359,9 +385,11 @@ impl Check<'_> {
         let mut pages = BTreeMap::new();
         for pair in pairs {
             let digits = pair.name.bytes().all(|octet| octet.is_ascii_digit());
-            let status = pair.name.parse::<u16>().ok().filter(|status| {
-                digits && (400..=599).contains(status)
-            });
+            let status = pair
+                .name
+                .parse::<u16>()
+                .ok()
+                .filter(|status| digits && (400..=599).contains(status));
             let Some(status) = status else {
                 let message = format!("`{}` is no status of an error", pair.name);
                 self.error(pair.value.key, message, "from 400 to 599");
@@ -429,7 +457,9 @@ fn host_pattern(text: &str) -> Result<HostPattern, String> {
     match (is_name || is_address, is_wild) {
         (true, true) => Ok(HostPattern::Below(host.to_owned())),
         (true, false) => Ok(HostPattern::Exact(host.to_owned())),
-        (false, _) => Err("expected a host such as `app.example.com` or `*.example.com`".to_owned()),
+        (false, _) => {
+            Err("expected a host such as `app.example.com` or `*.example.com`".to_owned())
+        }
     }
 }
 
@@ -479,7 +509,9 @@ fn normal_path(path: &str, behind: &str) -> Result<String, String> {
         Ok(path.to_owned())
     } else {
         let normal = String::from_utf8_lossy(&normal);
-        Err(format!("paths are matched in normal form: `{normal}{behind}`"))
+        Err(format!(
+            "paths are matched in normal form: `{normal}{behind}`"
+        ))
     }
 }
 

@@ -211,7 +211,9 @@ impl<'a> Table<'a> {
     ) -> Option<Written<Vec<T>>> {
         let (key, value) = self.entry(name)?;
         let full = self.full(name);
-        let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        let values = value
+            .as_array()
+            .map_or(std::slice::from_ref(value), Vec::as_slice);
         let list = values
             .iter()
             .filter_map(|value| each(self.reader, key, value, &full))
@@ -265,22 +267,43 @@ impl<'a> Table<'a> {
         kind: &'static str,
         read: impl Fn(&Table<'a>) -> T,
     ) -> Vec<Written<T>> {
-        self.free(name, &format!("a table: `[{name}.NAME]`"), |table, key, value| {
-            let full = format!("{}.{}", table.path, key.name);
-            let read = table.reader.table(kind, &full, value, &read)?;
-            Some(written(read, key, value, key.name.to_string()))
-        })
+        self.free(
+            name,
+            &format!("a table: `[{name}.NAME]`"),
+            |table, key, value| {
+                let full = format!("{}.{}", table.path, key.name);
+                let read = table.reader.table(kind, &full, value, &read)?;
+                Some(written(read, key, value, key.name.to_string()))
+            },
+        )
     }
 
     /// A table whose keys are names of the file's own choice, each with a string.
     pub(super) fn pairs(&self, name: &'static str, expected: &str) -> Vec<Pair> {
         self.free(name, "a table of names and strings", |table, key, value| {
-            let full = table.full(&key.name);
-            let text = table.reader.text_of(value, &full, expected)?;
-            Some(Pair {
-                name: key.name.to_string(),
-                value: written(text, key, value, full),
-            })
+            table.pair(key, value, expected)
+        })
+    }
+
+    /// The same, each with a string or a list of them.
+    pub(super) fn pair_lists(&self, name: &'static str, expected: &str) -> Vec<Pair> {
+        let lists = self.free(name, "a table of names and strings", |table, key, value| {
+            let values = value
+                .as_array()
+                .map_or(std::slice::from_ref(value), Vec::as_slice);
+            let pairs = values.iter();
+            let pairs = pairs.filter_map(|value| table.pair(key, value, expected));
+            Some(pairs.collect::<Vec<_>>())
+        });
+        lists.into_iter().flatten().collect()
+    }
+
+    fn pair(&self, key: &Key<'_>, value: &Value<'_>, expected: &str) -> Option<Pair> {
+        let full = self.full(&key.name);
+        let text = self.reader.text_of(value, &full, expected)?;
+        Some(Pair {
+            name: key.name.to_string(),
+            value: written(text, key, value, full),
         })
     }
 
@@ -404,9 +427,15 @@ impl<'a> Reader<'a> {
             rest = behind.get(name.len() + 1..).unwrap_or_default();
             let is_name = !name.is_empty()
                 && !name.starts_with(|first: char| first.is_ascii_digit())
-                && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_')
+                && name
+                    .bytes()
+                    .all(|octet| octet.is_ascii_alphanumeric() || octet == b'_')
                 && name.len() < behind.len();
-            let value = if is_name { (self.environment)(name) } else { None };
+            let value = if is_name {
+                (self.environment)(name)
+            } else {
+                None
+            };
             match value {
                 Some(value) => out.push_str(&value),
                 None => {

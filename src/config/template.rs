@@ -86,7 +86,9 @@ impl Template {
                 plain.push('}');
                 rest = behind;
             } else {
-                let inner = behind.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+                let inner = behind
+                    .strip_prefix('{')
+                    .and_then(|inner| inner.split_once('}'));
                 let (name, behind) = inner.ok_or("write `{{` and `}}` for braces")?;
                 if !plain.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut plain)));

@@ -40,8 +40,10 @@ pub(super) fn check(check: &Check<'_>, raw: &Raw, routes: &[Option<Route>]) {
             tied = tied.or(rival);
             rivals.push(index);
         }
-        let (Some(rival), Some(this)) = (tied.and_then(|at| raw.routes.get(at)), raw.routes.get(index))
-        else {
+        let (Some(rival), Some(this)) = (
+            tied.and_then(|at| raw.routes.get(at)),
+            raw.routes.get(index),
+        ) else {
             continue;
         };
         said += 1;
@@ -55,7 +57,9 @@ pub(super) fn check(check: &Check<'_>, raw: &Raw, routes: &[Option<Route>]) {
                 format!("this route and the one in line {line} tie: a request may meet both"),
             )
             .label(format!("as specific as the route in line {line}"))
-            .help("tell them apart by host, path, method, header, query or client, or by `priority`"),
+            .help(
+                "tell them apart by host, path, method, header, query or client, or by `priority`",
+            ),
         );
     }
 }
@@ -75,13 +79,22 @@ fn ranks_of(matchers: &Matchers) -> impl Iterator<Item = Rank<'_>> {
 fn exclude(one: &Matchers, other: &Matchers) -> bool {
     let methods = !one.methods.is_empty()
         && !other.methods.is_empty()
-        && one.methods.iter().all(|method| !other.methods.contains(method));
-    let apart = |network: &Cidr| other.clients.iter().all(|client| network.is_disjoint(client));
-    let clients = !one.clients.is_empty()
-        && !other.clients.is_empty()
-        && one.clients.iter().all(apart);
+        && one
+            .methods
+            .iter()
+            .all(|method| !other.methods.contains(method));
+    let apart = |network: &Cidr| {
+        other
+            .clients
+            .iter()
+            .all(|client| network.is_disjoint(client))
+    };
+    let clients =
+        !one.clients.is_empty() && !other.clients.is_empty() && one.clients.iter().all(apart);
     let differ = |(name, value): (&String, &String), others: &std::collections::BTreeMap<_, _>| {
-        others.get(name).is_some_and(|other: &String| other != value)
+        others
+            .get(name)
+            .is_some_and(|other: &String| other != value)
     };
     let headers = one.headers.iter().any(|pair| differ(pair, &other.headers));
     let queries = one.queries.iter().any(|pair| differ(pair, &other.queries));

@@ -46,7 +46,10 @@ impl Upstreams {
 
     /// The upstream that a route's `to` names: by name, or by address.
     fn find(&mut self, check: &Check<'_>, to: &Written<String>) -> Option<usize> {
-        let by_name = self.list.iter().position(|upstream| upstream.name == to.value);
+        let by_name = self
+            .list
+            .iter()
+            .position(|upstream| upstream.name == to.value);
         if let Some(index) = by_name {
             if let Some((_, is_used)) = self.sections.get_mut(index) {
                 *is_used = true;
@@ -101,7 +104,10 @@ impl Upstreams {
         };
         // It was hardly meant to be unused: one mistake, one message.
         let meant = near.map(str::to_owned);
-        let index = self.list.iter().position(|upstream| Some(&upstream.name) == meant.as_ref());
+        let index = self
+            .list
+            .iter()
+            .position(|upstream| Some(&upstream.name) == meant.as_ref());
         check.found.push(
             Diagnostic::error(to.at, format!("there is no upstream `{}`", to.value))
                 .label(label)
@@ -116,7 +122,8 @@ impl Upstreams {
 impl Check<'_> {
     fn upstream(&self, raw: &Written<RawUpstream>) -> Upstream {
         let name = &raw.name;
-        let plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.');
+        let plain =
+            |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.');
         if name.is_empty() || !name.bytes().all(plain) {
             self.error(
                 raw.key,
@@ -190,7 +197,8 @@ impl Check<'_> {
     }
 
     fn weight(&self, share: &RawShare) -> u32 {
-        self.number(share.weight.as_ref(), 0..=WEIGHT_MAX).unwrap_or(1)
+        self.number(share.weight.as_ref(), 0..=WEIGHT_MAX)
+            .unwrap_or(1)
     }
 
     /// Something gets something.
@@ -201,7 +209,11 @@ impl Check<'_> {
     ) {
         if written.value.is_empty() {
             if self.is_empty_list(written.at) {
-                self.error(written.at, format!("`{}` names nothing", written.name), "an empty list");
+                self.error(
+                    written.at,
+                    format!("`{}` names nothing", written.name),
+                    "an empty list",
+                );
             }
         } else if weights.len() > 0 && weights.all(|weight| weight == 0) {
             let weight = written.value.iter().find_map(|share| share.weight.as_ref());
@@ -220,11 +232,15 @@ impl Check<'_> {
             duration => Ok(duration),
         };
         Keepalive {
-            idle: self.parsed(raw.idle.as_ref(), positive).unwrap_or(usual.idle),
+            idle: self
+                .parsed(raw.idle.as_ref(), positive)
+                .unwrap_or(usual.idle),
             max_idle: self
                 .number(raw.max_idle.as_ref(), 0..=100_000)
                 .unwrap_or(usual.max_idle),
-            max_age: self.parsed(raw.max_age.as_ref(), positive).unwrap_or(usual.max_age),
+            max_age: self
+                .parsed(raw.max_age.as_ref(), positive)
+                .unwrap_or(usual.max_age),
         }
     }
 
@@ -254,7 +270,6 @@ impl Check<'_> {
 
 fn contains(endpoints: &[Endpoint], endpoint: &Endpoint) -> bool {
     let mut endpoints = endpoints.iter();
-    endpoints.any(|other| {
-        other.authority == endpoint.authority && other.base_path == endpoint.base_path
-    })
+    endpoints
+        .any(|other| other.authority == endpoint.authority && other.base_path == endpoint.base_path)
 }

@@ -187,11 +187,15 @@ impl fmt::Display for Cidr {
 fn masked(address: IpAddr, prefix: u8) -> IpAddr {
     match address {
         IpAddr::V4(address) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
+            let mask = u32::MAX
+                .checked_shl(32 - u32::from(prefix.min(32)))
+                .unwrap_or(0);
             IpAddr::V4((u32::from(address) & mask).into())
         }
         IpAddr::V6(address) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0);
+            let mask = u128::MAX
+                .checked_shl(128 - u32::from(prefix.min(128)))
+                .unwrap_or(0);
             IpAddr::V6((u128::from(address) & mask).into())
         }
     }
@@ -222,7 +226,9 @@ pub fn origin(text: &str) -> Result<(String, String), String> {
         Some(Err(())) => return Err("the port is a number from 1 to 65535".to_owned()),
         None if is_url && !authority.is_empty() => format!("{authority}:80"),
         None if !authority.is_empty() && parse_authority(authority.as_bytes()).is_ok() => {
-            return Err(format!("a port is missing: `{authority}:8080`"));
+            return Err(format!(
+                "a port is missing: HOST:PORT, such as `{authority}:8080`"
+            ));
         }
         None => return Err(shape()),
     };
