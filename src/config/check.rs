@@ -59,7 +59,7 @@ pub(super) fn check(
     let timeouts = check.timeouts(&raw.timeouts, Scope::Global);
     let limits = check.limits(&raw.limits, Scope::Global);
     let global = timeouts.over(&Timeouts::default());
-    check.request_within_total(&raw.timeouts, &global);
+    check.request_within_total(&raw.timeouts, &Vec::new(), &global);
     let listeners = check.listeners(raw);
     let admin = raw.admin.as_ref().map(|admin| check.admin(&admin.value));
     check.one_place_each(raw);
@@ -67,7 +67,7 @@ pub(super) fn check(
     let routes: Vec<_> = raw
         .routes
         .iter()
-        .map(|route| check.route(route, &mut upstreams, &global))
+        .map(|route| check.route(route, &mut upstreams, (&raw.timeouts, &global)))
         .collect();
     if !raw.has_route {
         found.push(
@@ -121,7 +121,7 @@ impl Check<'_> {
 
     /// Says that a value is not what its key takes.
     pub(super) fn refuse(&self, written: &Written<String>, label: impl Into<String>) {
-        let message = format!("`{}` cannot be `{}`", written.name, written.value);
+        let message = format!("`{}` cannot be `{}`", written.name, shown(&written.value));
         self.error(written.at, message, label);
     }
 
@@ -199,7 +199,7 @@ impl Check<'_> {
         match &written.value {
             Scalar::Text(text) if text == word => Some(None),
             Scalar::Text(text) => {
-                let message = format!("`{}` cannot be `{text}`", written.name);
+                let message = format!("`{}` cannot be `{}`", written.name, shown(text));
                 let label = format!("expected `{word}`, or a number without quotes");
                 self.error(written.at, message, label);
                 None
@@ -247,23 +247,34 @@ impl Check<'_> {
         changes
     }
 
-    /// Warns of a `request` that `total` ends first.
-    pub(super) fn request_within_total(&self, raw: &RawTimeouts, timeouts: &Timeouts) {
-        let Some((_, written)) = raw.iter().find(|(key, _)| *key == "request").or_else(|| {
+    /// Warns of a `request` that `total` ends first, where both were written: `raw` is what is written here, `above`
+    /// what is written above. That the usual `request` is longer is no mistake.
+    pub(super) fn request_within_total(
+        &self,
+        raw: &RawTimeouts,
+        above: &RawTimeouts,
+        timeouts: &Timeouts,
+    ) {
+        let find = |raw: &RawTimeouts, name| {
             let mut raw = raw.iter();
-            raw.find(|(key, _)| *key == "total")
-        }) else {
+            raw.find(|(key, _)| *key == name)
+                .map(|(_, written)| written.at)
+        };
+        let (request, total) = (find(raw, "request"), find(raw, "total"));
+        let Some(at) = request.or_else(|| total.filter(|_| find(above, "request").is_some()))
+        else {
             return;
         };
         if let (Some(request), Some(total)) = (timeouts.request, timeouts.total) {
             if request > total {
                 let message = "the timeout `request` is longer than `total`, which ends it first";
+                let label = format!(
+                    "request is {} here, total {}",
+                    value::duration_text(request),
+                    value::duration_text(total)
+                );
                 self.found
-                    .push(Diagnostic::warning(written.at, message).label(format!(
-                        "request is {} here, total {}",
-                        value::duration_text(request),
-                        value::duration_text(total)
-                    )));
+                    .push(Diagnostic::warning(at, message).label(label));
             }
         }
     }
@@ -455,6 +466,17 @@ impl Check<'_> {
             redact_query: raw.redact_query.as_ref().is_some_and(|flag| flag.value),
         }
     }
+}
+
+/// A value as a message shows it: its beginning, where it is long or of several lines.
+pub(super) fn shown(value: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    let line = value.lines().next().unwrap_or_default();
+    let mut shown: String = line.chars().take(CHARS_MAX).collect();
+    if shown.len() < value.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// An address to listen on.

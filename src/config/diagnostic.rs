@@ -218,7 +218,8 @@ impl Report {
             };
             let caret = "^".repeat(width);
             let _ = writeln!(out, "{gutter} {faint}|{plain}");
-            let _ = writeln!(out, "{number} {faint}|{plain} {shown}");
+            let shown = format!("{number} {faint}|{plain} {shown}");
+            let _ = writeln!(out, "{}", shown.trim_end());
             let _ = writeln!(
                 out,
                 "{gutter} {faint}|{plain} {indent}{strong}{caret}{label}{plain}"

@@ -123,8 +123,8 @@ pub(super) struct RawRoute {
     pub(super) paths: Text,
     pub(super) priority: Number,
     pub(super) host_header: Text,
-    pub(super) request: RawEdits,
-    pub(super) response: RawEdits,
+    /// Of the request, and of the response.
+    pub(super) headers: (RawEdits, RawEdits),
     pub(super) timeouts: RawTimeouts,
     pub(super) attempts: Number,
     pub(super) limit: Option<Written<RawRateLimit>>,
@@ -216,12 +216,33 @@ fn syntax(error: &toml_span::Error) -> Diagnostic {
             "the line ends before the closing quote",
         ),
         ErrorKind::ExceededDepthLimit => ("nested too deeply".to_owned(), ""),
-        ErrorKind::Wanted { expected, found } => {
-            (format!("expected {expected}, found {found}"), "here")
-        }
+        ErrorKind::InvalidNumber => (
+            "a number that cannot be read".to_owned(),
+            "put it in quotes, if it is text",
+        ),
+        ErrorKind::Wanted { expected, found } => (
+            format!("expected {}, found {}", plainly(expected), plainly(found)),
+            "here",
+        ),
         _ => (format!("no TOML: {error}"), "here"),
     };
     Diagnostic { message, ..place }.label(label)
+}
+
+/// A token of TOML, as people call it.
+fn plainly(token: &'static str) -> &'static str {
+    match token {
+        "a left brace" => "`{`",
+        "a right brace" => "`}`",
+        "a left bracket" => "`[`",
+        "a right bracket" => "`]`",
+        "an equals" => "`=`",
+        "a comma" => "`,`",
+        "a period" => "`.`",
+        "eof" => "the end of the file",
+        "a newline" => "the end of the line",
+        other => other,
+    }
 }
 
 fn file(table: &Table<'_>) -> Raw {
@@ -344,14 +365,6 @@ fn route(table: &Table<'_>) -> RawRoute {
             .filter_map(|name| Some((*name, table.mentions(name)?)))
             .collect()
     };
-    let retry = table.table("retry", "route.retry", |table| {
-        table.number("attempts", NUMBER)
-    });
-    let headers = table.table("headers", "route.headers", |table| {
-        let edits = |name| table.table(name, "route.headers", edits);
-        (edits("request"), edits("response"))
-    });
-    let (request, response) = headers.map_or((None, None), |headers| headers.value);
     RawRoute {
         at: table.at,
         host: table.texts("host", "a host name in quotes, or a list of them"),
@@ -376,10 +389,9 @@ fn route(table: &Table<'_>) -> RawRoute {
         paths: table.text("paths", STRING),
         priority: table.number("priority", NUMBER),
         host_header: table.text("host_header", STRING),
-        request: request.map(|edits| edits.value).unwrap_or_default(),
-        response: response.map(|edits| edits.value).unwrap_or_default(),
+        headers: headers(table),
         timeouts: timeouts(table),
-        attempts: retry.and_then(|retry| retry.value),
+        attempts: attempts(table),
         limit: table.table("limit", "route.limit", |table| RawRateLimit {
             rate: table.text("rate", "a rate in quotes, such as \"20/s\""),
             burst: table.number("burst", NUMBER),
@@ -394,6 +406,25 @@ fn route(table: &Table<'_>) -> RawRoute {
         errors: table.pairs("errors", "the path of a file in quotes"),
         forwarding: mentioned(&["strip", "rewrite", "host_header", "retry", "upgrade"]),
     }
+}
+
+fn attempts(table: &Table<'_>) -> Number {
+    let retry = table.table("retry", "route.retry", |table| {
+        table.number("attempts", NUMBER)
+    });
+    retry.and_then(|retry| retry.value)
+}
+
+fn headers(table: &Table<'_>) -> (RawEdits, RawEdits) {
+    let headers = table.table("headers", "route.headers", |table| {
+        let edits = |name| table.table(name, "route.headers", edits);
+        let (request, response) = (edits("request"), edits("response"));
+        (
+            request.map(|edits| edits.value).unwrap_or_default(),
+            response.map(|edits| edits.value).unwrap_or_default(),
+        )
+    });
+    headers.map(|headers| headers.value).unwrap_or_default()
 }
 
 fn edits(table: &Table<'_>) -> RawEdits {

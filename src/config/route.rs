@@ -9,7 +9,7 @@ use super::model::{
     Action, Edits, ErrorPage, Forwarded, HostPattern, Matchers, PathPattern, Paths, Per, RateLimit,
     RequestId, Rewrite, Route, Share,
 };
-use super::raw::{RawEdits, RawRateLimit, RawRedirect, RawRespond, RawRoute};
+use super::raw::{RawEdits, RawRateLimit, RawRedirect, RawRespond, RawRoute, RawTimeouts};
 use super::table::{Pair, Written};
 use super::template::{Hole, Part, Template};
 use super::upstream::Upstreams;
@@ -40,19 +40,19 @@ const ATTEMPTS_MAX: i64 = 10;
 const ATTEMPTS: u32 = 2;
 
 impl Check<'_> {
-    /// One `[[route]]`. `None` only where there are errors.
+    /// One `[[route]]`. `None` only where there are errors. Above it are the global timeouts, as written and as meant.
     pub(super) fn route(
         &self,
         raw: &RawRoute,
         upstreams: &mut Upstreams,
-        global: &Timeouts,
+        (above, global): (&RawTimeouts, &Timeouts),
     ) -> Option<Route> {
         let matchers = self.matchers(raw);
         let rewrite = self.rewrite(raw, matchers.path.as_ref());
         let action = self.action(raw, upstreams);
         self.used(raw);
         let timeouts = self.timeouts(&raw.timeouts, Scope::Route);
-        self.request_within_total(&raw.timeouts, &timeouts.over(global));
+        self.request_within_total(&raw.timeouts, above, &timeouts.over(global));
         let paths = [
             ("raw", Paths::Raw),
             ("normal", Paths::Normal),
@@ -76,8 +76,8 @@ impl Check<'_> {
             host_header: self
                 .parsed(raw.host_header.as_ref(), host_header)
                 .unwrap_or_default(),
-            request: self.edits(&raw.request, "host_header"),
-            response: self.edits(&raw.response, ""),
+            request: self.edits(&raw.headers.0, "host_header"),
+            response: self.edits(&raw.headers.1, ""),
             timeouts,
             limits: self.limits(&raw.limits, Scope::Route),
             attempts_max: self

@@ -3,8 +3,11 @@
 /// Longer names are not compared: the work grows with the product of the lengths.
 const OCTETS_MAX: usize = 64;
 
+/// Shorter beginnings say nothing.
+const BEGINNING_MIN: usize = 3;
+
 /// The one of `names` that `word` was likely meant to be: at most a third of its letters are wrong, missing, too many
-/// or swapped. Of equally near ones the first.
+/// or swapped, or one begins with the other. Of equally near ones the first.
 pub(super) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = |name: &&str| name.len() <= OCTETS_MAX && word.len() <= OCTETS_MAX;
     names
@@ -13,13 +16,15 @@ pub(super) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) 
         .map(|name| (distance(word, name), name))
         .filter(|(distance, name)| {
             let letters = name.chars().count().max(word.chars().count());
-            *distance <= (letters / 3).max(1) && *distance < letters
+            let is_begun = name.len().min(word.len()) >= BEGINNING_MIN
+                && (name.starts_with(word) || word.starts_with(name));
+            is_begun || (*distance <= (letters / 3).max(1) && *distance < letters)
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
 
-/// How many letters must be changed, added, removed or swapped with their neighbour; case counts half of nothing.
+/// How many letters must be changed, added, removed or swapped with their neighbour; case does not count.
 pub(super) fn distance(from: &str, to: &str) -> usize {
     let from: Vec<char> = from.chars().flat_map(char::to_lowercase).collect();
     let to: Vec<char> = to.chars().flat_map(char::to_lowercase).collect();
