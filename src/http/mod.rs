@@ -36,6 +36,7 @@ pub mod head;
 pub mod limits;
 mod number;
 mod options;
+pub mod path;
 mod scanner;
 pub mod target;
 mod write;
@@ -55,4 +56,5 @@ pub use head::{
     write_interim, write_request, write_response,
 };
 pub use limits::Limits;
-pub use target::{Authority, Target, normalise_path, parse_authority, parse_target};
+pub use path::normalise_path;
+pub use target::{Authority, Target, parse_authority, parse_target};

@@ -9,6 +9,7 @@ mod forward;
 mod framing;
 mod head;
 mod number;
+mod path;
 mod properties;
 mod scanner;
 mod target;
