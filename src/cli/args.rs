@@ -8,12 +8,13 @@ use std::time::Duration;
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::config::OWN_FIELDS;
-use crate::config::value::{self, Cidr};
+use crate::config::value;
 use crate::http::field::Fields;
+use crate::http::network::Network;
 use crate::http::target::parse_authority;
 use crate::log::Destination;
 use crate::net::address::Address;
-use crate::proxy::gateway::{Host, Network};
+use crate::proxy::gateway::Host;
 
 /// Where the admin interface is looked for, when nobody says.
 pub(super) const ADMIN: &str = "http://127.0.0.1:8087";
@@ -53,7 +54,7 @@ pub(super) struct ProxyFlags {
     pub(super) access_log: Destination,
     pub(super) add: Vec<(String, String)>,
     pub(super) host: Host,
-    pub(super) trusted: Vec<Cidr>,
+    pub(super) trusted: Vec<Network>,
 }
 
 /// The flags of `check`.
@@ -420,12 +421,9 @@ fn field_line(text: &str) -> Result<(String, String), UsageError> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn networks(text: &str) -> Result<Vec<Cidr>, UsageError> {
+fn networks(text: &str) -> Result<Vec<Network>, UsageError> {
     if text == "private" {
-        return Ok(Network::PRIVATE
-            .into_iter()
-            .filter_map(|network| network.parse().ok())
-            .collect());
+        return Ok(Network::private());
     }
     match text.parse() {
         Ok(network) => Ok(vec![network]),

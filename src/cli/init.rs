@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::args::ProxyFlags;
 use crate::config::print::{networks_text, quoted};
-use crate::config::template::{Part, Template};
 use crate::config::value::duration_text;
 use crate::log::Destination;
 use crate::proxy::gateway::Host;
+use crate::proxy::template::{Part, Template};
 
 /// Where it listens and goes to, when nobody says.
 const LISTEN: &str = "127.0.0.1:8086";

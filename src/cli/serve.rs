@@ -2,11 +2,10 @@
 
 use super::args::{ProxyFlags, RespondFlags, To};
 use super::{DONE, FAILED, TRY_LATER, say};
-use crate::config::value::Cidr;
 use crate::http::head::reason_of;
 use crate::net::address::{Address, AddressError};
 use crate::proxy::answer::Answer;
-use crate::proxy::gateway::{Endpoint, Identity, Network, Rules, Target};
+use crate::proxy::gateway::{Endpoint, Identity, Rules, Target};
 use crate::proxy::timeout::Timeouts;
 use crate::server::{Options, Server, StartError};
 
@@ -35,7 +34,7 @@ pub(super) fn proxy(flags: ProxyFlags) -> u8 {
         rules: Rules {
             timeouts,
             identity: Identity {
-                trusted: networks(&flags.trusted),
+                trusted: flags.trusted,
                 host: flags.host,
                 add: flags.add,
             },
@@ -77,14 +76,6 @@ pub(super) fn endpoint(to: &To) -> Result<Endpoint, AddressError> {
         base_path: to.base_path.clone(),
         ..endpoint
     })
-}
-
-/// Networks as the gateway knows them.
-fn networks(cidrs: &[Cidr]) -> Vec<Network> {
-    let cidrs = cidrs.iter();
-    cidrs
-        .filter_map(|cidr| Network::parse(&cidr.to_string()))
-        .collect()
 }
 
 fn serve(options: Options, what: &str) -> u8 {

@@ -15,10 +15,10 @@ use super::raw::{Raw, RawAdmin, RawLimits, RawListen, RawLog, RawTimeouts};
 use super::suggest::nearest;
 use super::table::{Scalar, Written};
 use super::upstream::Upstreams;
-use super::value::{self, Cidr};
+use super::value;
 use super::{Surroundings, tie};
+use crate::http::network::{Network, NetworkError};
 use crate::net::address::Address;
-use crate::proxy::gateway::Network;
 use crate::proxy::timeout::Timeouts;
 
 /// Where the admin interface listens, when its section does not say.
@@ -212,14 +212,15 @@ impl Check<'_> {
     }
 
     /// Networks; `private` stands for those that nobody on the internet has.
-    pub(super) fn networks(&self, written: Option<&Written<Vec<Written<String>>>>) -> Vec<Cidr> {
-        let mut networks: Vec<Cidr> = Vec::new();
+    pub(super) fn networks(&self, written: Option<&Written<Vec<Written<String>>>>) -> Vec<Network> {
+        let mut networks: Vec<Network> = Vec::new();
         for text in written.iter().flat_map(|written| &written.value) {
-            let found: Vec<Cidr> = if text.value == "private" {
-                let private = Network::PRIVATE.into_iter();
-                private.filter_map(|network| network.parse().ok()).collect()
+            let found: Vec<Network> = if text.value == "private" {
+                Network::private()
             } else {
-                let network = self.parsed(Some(text), |text| text.parse());
+                let network = self.parsed(Some(text), |text| {
+                    text.parse().map_err(|why: NetworkError| why.to_string())
+                });
                 network.into_iter().collect()
             };
             for network in found {

@@ -16,7 +16,6 @@ mod raw;
 mod route;
 mod suggest;
 mod table;
-pub mod template;
 mod tie;
 mod upstream;
 pub mod value;
@@ -32,9 +31,8 @@ use diagnostic::{Diagnostic, Found, Report, Span};
 pub use load::load;
 pub use model::{
     AccessLog, Action, Admin, Config, Edits, Endpoint, ErrorPage, Format, Forwarded, HalfClose,
-    HostPattern, Keepalive, Level, LimitChanges, Limits, Listener, Log, Matchers, Override,
-    PathPattern, Paths, Per, RateLimit, RequestId, Rewrite, Route, Share, Shutdown, TimeoutChanges,
-    TimeoutName, Upstream,
+    Keepalive, Level, LimitChanges, Limits, Listener, Log, Override, Paths, Per, RateLimit,
+    RequestId, Rewrite, Route, Share, Shutdown, TimeoutChanges, TimeoutName, Upstream,
 };
 pub use route::OWN_FIELDS;
 

@@ -8,9 +8,10 @@ use super::model::{
     Listener, Override, Paths, Per, RequestId, Rewrite, Route, Share, TimeoutChanges, TimeoutName,
     Upstream,
 };
-use super::template::Template;
-use super::value::{Cidr, duration_text, size_text, timeout_text};
-use crate::proxy::gateway::{Host, Network};
+use super::value::{duration_text, size_text, timeout_text};
+use crate::http::network::Network;
+use crate::proxy::gateway::Host;
+use crate::proxy::template::Template;
 
 impl Config {
     /// The configuration as TOML, with every default written out and the environment's values put in.
@@ -340,11 +341,8 @@ fn print_edits(name: &str, edits: &Edits, out: &mut String) {
 
 /// Networks as a list, the private ones by their common name.
 #[must_use]
-pub fn networks_text(networks: &[Cidr]) -> String {
-    let private: Vec<Cidr> = Network::PRIVATE
-        .into_iter()
-        .filter_map(|network| network.parse().ok())
-        .collect();
+pub fn networks_text(networks: &[Network]) -> String {
+    let private = Network::private();
     let (mut items, mut rest) = (Vec::new(), networks);
     while let [first, others @ ..] = rest {
         if let Some(behind) = rest.strip_prefix(private.as_slice()) {

@@ -6,16 +6,18 @@ use std::path::PathBuf;
 use super::check::{Check, Scope};
 use super::diagnostic::{Diagnostic, Span};
 use super::model::{
-    Action, Edits, ErrorPage, Forwarded, HostPattern, Matchers, PathPattern, Paths, Per, RateLimit,
-    RequestId, Rewrite, Route, Share,
+    Action, Edits, ErrorPage, Forwarded, Paths, Per, RateLimit, RequestId, Rewrite, Route, Share,
 };
 use super::raw::{RawEdits, RawRateLimit, RawRedirect, RawRespond, RawRoute, RawTimeouts};
+use super::suggest::nearest;
 use super::table::{Pair, Written};
-use super::template::{Hole, Part, Template};
 use super::upstream::Upstreams;
 use crate::http::field::Fields;
-use crate::http::target::{normalise_path, parse_authority};
+use crate::http::path::normalise_path;
+use crate::http::target::parse_authority;
 use crate::proxy::gateway::Host;
+use crate::proxy::route::{HostPattern, Matchers, PathPattern};
+use crate::proxy::template::{Hole, Part, Template, TemplateError};
 use crate::proxy::timeout::Timeouts;
 
 /// Methods that are nearly always meant when they are written in lower case.
@@ -241,7 +243,7 @@ impl Check<'_> {
             );
         }
         let to = self.parsed(raw.value.to.as_ref(), |text| {
-            let template = Template::parse(text)?;
+            let template = template(text)?;
             let example = template.fill(|_| "");
             match Fields::new().push("Location", &example) {
                 Ok(()) if !example.is_empty() || template.as_text().is_none() => Ok(template),
@@ -270,7 +272,7 @@ impl Check<'_> {
         let template = |pair: &Pair| {
             self.may_edit(&pair.name, pair.value.key, own_host);
             self.field(pair);
-            let value = self.parsed(Some(&pair.value), Template::parse)?;
+            let value = self.parsed(Some(&pair.value), template)?;
             Some((pair.name.clone(), value))
         };
         for (index, pair) in raw.set.iter().enumerate() {
@@ -542,7 +544,7 @@ fn may_begin_with(pattern: &PathPattern, strip: &str) -> bool {
 }
 
 fn rewrite_template(text: &str) -> Result<Template, String> {
-    let template = Template::parse(text)?;
+    let template = template(text)?;
     let begins_well = match template.parts.first() {
         Some(Part::Text(text)) => text.starts_with('/'),
         Some(Part::Hole(hole)) => matches!(hole, Hole::Path | Hole::Uri),
@@ -581,4 +583,15 @@ fn is_token(text: &str) -> bool {
 
 fn is_redirect(status: i64) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
+/// Reads a text with holes.
+fn template(text: &str) -> Result<Template, String> {
+    Template::parse(text).map_err(|why| match &why {
+        TemplateError::Unknown(name) => match nearest(name, Hole::ALL.map(Hole::name)) {
+            Some(near) => format!("did you mean `{{{near}}}`?"),
+            None => why.to_string(),
+        },
+        TemplateError::Brace => why.to_string(),
+    })
 }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use super::check::Check;
 use super::diagnostic::{Diagnostic, line_of};
-use super::model::{HostPattern, Matchers, PathPattern, Route};
+use super::model::Route;
 use super::raw::Raw;
-use super::value::Cidr;
+use crate::http::network::Network;
+use crate::proxy::route::{HostPattern, Matchers, PathPattern};
 
 /// After so many the others are the same mistake again.
 const SAID_MAX: usize = 100;
@@ -83,12 +84,7 @@ fn exclude(one: &Matchers, other: &Matchers) -> bool {
             .methods
             .iter()
             .all(|method| !other.methods.contains(method));
-    let apart = |network: &Cidr| {
-        other
-            .clients
-            .iter()
-            .all(|client| network.is_disjoint(client))
-    };
+    let apart = |network: &Network| other.clients.iter().all(|client| !network.overlaps(client));
     let clients =
         !one.clients.is_empty() && !other.clients.is_empty() && one.clients.iter().all(apart);
     let differ = |(name, value): (&String, &String), others: &std::collections::BTreeMap<_, _>| {

@@ -3,7 +3,6 @@
 //! What is refused comes back as what would be right, in the words that stand behind the caret.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -126,79 +125,6 @@ pub fn size_text(octets: u64) -> String {
 fn number_and_unit(text: &str) -> (&str, &str) {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     text.split_at_checked(digits).unwrap_or((text, ""))
-}
-
-/// A network of addresses, as `10.0.0.0/8` names one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Cidr {
-    /// Its first address: no bit behind the prefix is set.
-    pub address: IpAddr,
-    /// How many leading bits its addresses share; at most 32, or 128.
-    pub prefix: u8,
-}
-
-impl Cidr {
-    /// No address lies in both.
-    #[must_use]
-    pub fn is_disjoint(&self, other: &Self) -> bool {
-        let prefix = self.prefix.min(other.prefix);
-        self.address.is_ipv4() != other.address.is_ipv4()
-            || masked(self.address, prefix) != masked(other.address, prefix)
-    }
-}
-
-impl FromStr for Cidr {
-    type Err = String;
-
-    /// Reads `ADDRESS/PREFIX`, or an address alone.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| {
-            "expected a network such as `10.0.0.0/8`, an address, or `private`".to_owned()
-        })?;
-        let max = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            None => max,
-            Some(prefix) => prefix
-                .parse()
-                .ok()
-                .filter(|bits| *bits <= max && prefix.bytes().all(|octet| octet.is_ascii_digit()))
-                .ok_or_else(|| format!("behind the slash: a number from 0 to {max}"))?,
-        };
-        let first = masked(address, prefix);
-        if first == address {
-            Ok(Self { address, prefix })
-        } else {
-            Err(format!("did you mean `{first}/{prefix}`?"))
-        }
-    }
-}
-
-impl fmt::Display for Cidr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
-}
-
-/// `address` with nothing but its first `prefix` bits.
-fn masked(address: IpAddr, prefix: u8) -> IpAddr {
-    match address {
-        IpAddr::V4(address) => {
-            let mask = u32::MAX
-                .checked_shl(32 - u32::from(prefix.min(32)))
-                .unwrap_or(0);
-            IpAddr::V4((u32::from(address) & mask).into())
-        }
-        IpAddr::V6(address) => {
-            let mask = u128::MAX
-                .checked_shl(128 - u32::from(prefix.min(128)))
-                .unwrap_or(0);
-            IpAddr::V6((u128::from(address) & mask).into())
-        }
-    }
 }
 
 /// Reads where an origin is: `HOST:PORT`, `unix:PATH`, `http://HOST[:PORT][/BASE]`. Gives the authority and the base

@@ -22,7 +22,7 @@ pub fn by_x_forwarded_for(peer: IpAddr, fields: &Fields, trusted: &[Network]) ->
         .all(Name::XForwardedFor)
         .rev()
         .flat_map(|line| line.rsplit(|octet| *octet == b','));
-    walk(peer, elements.map(|element| (element, parse_node)), trusted)
+    walk(peer, elements, parse_node, trusted)
 }
 
 /// The client's address by Forwarded; else as [`by_x_forwarded_for`].
@@ -38,20 +38,19 @@ pub fn by_forwarded(peer: IpAddr, fields: &Fields, trusted: &[Network]) -> IpAdd
             rest: line,
             at: b',',
         });
-    walk(peer, elements.map(|element| (element, parse_for)), trusted)
+    walk(peer, elements, parse_for, trusted)
 }
 
 /// Goes from address to address while the one it stands on is trusted.
 fn walk<'a>(
     peer: IpAddr,
-    elements: impl Iterator<Item = (&'a [u8], fn(&'a [u8]) -> Option<IpAddr>)>,
+    elements: impl Iterator<Item = &'a [u8]>,
+    parse: fn(&'a [u8]) -> Option<IpAddr>,
     trusted: &[Network],
 ) -> IpAddr {
     let mut client = peer.to_canonical();
-    let elements = elements
-        .map(|(element, parse)| (trim(element), parse))
-        .filter(|(element, _)| !element.is_empty());
-    for (element, parse) in elements {
+    let elements = elements.map(trim).filter(|element| !element.is_empty());
+    for element in elements {
         if !trusted.iter().any(|network| network.contains(client)) {
             break;
         }

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::suggest::nearest;
-
 /// What a hole is filled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Hole {
@@ -21,12 +19,15 @@ pub enum Hole {
     RequestId,
     /// `http` or `https`.
     Scheme,
+    /// The name of the upstream the request goes to; empty where it goes to none.
+    Upstream,
     /// Path and query, as the client sent them.
     Uri,
 }
 
 impl Hole {
-    const ALL: [Self; 8] = [
+    /// All of them.
+    pub const ALL: [Self; 9] = [
         Self::ClientIp,
         Self::Host,
         Self::Method,
@@ -34,6 +35,7 @@ impl Hole {
         Self::Query,
         Self::RequestId,
         Self::Scheme,
+        Self::Upstream,
         Self::Uri,
     ];
 
@@ -48,6 +50,7 @@ impl Hole {
             Self::Query => "query",
             Self::RequestId => "request_id",
             Self::Scheme => "scheme",
+            Self::Upstream => "upstream",
             Self::Uri => "uri",
         }
     }
@@ -73,8 +76,8 @@ impl Template {
     /// Reads `text`, in which `{name}` is a hole and `{{` and `}}` are braces.
     ///
     /// # Errors
-    /// What would be right.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// [`TemplateError`].
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let (mut parts, mut plain, mut rest) = (Vec::new(), String::new(), text);
         while let Some(at) = rest.find(['{', '}']) {
             let (before, behind) = rest.split_at(at);
@@ -89,7 +92,7 @@ impl Template {
                 let inner = behind
                     .strip_prefix('{')
                     .and_then(|inner| inner.split_once('}'));
-                let (name, behind) = inner.ok_or("write `{{` and `}}` for braces")?;
+                let (name, behind) = inner.ok_or(TemplateError::Brace)?;
                 if !plain.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut plain)));
                 }
@@ -139,13 +142,31 @@ impl fmt::Display for Template {
     }
 }
 
-fn hole(name: &str) -> Result<Hole, String> {
+/// Why a text is no template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TemplateError {
+    /// A brace without its partner.
+    Brace,
+    /// A hole of this name is not known.
+    Unknown(String),
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Brace => f.write_str("write `{{` and `}}` for braces"),
+            Self::Unknown(_) => write!(
+                f,
+                "there are: {{{}}}; write `{{{{` for a brace",
+                Hole::ALL.map(Hole::name).join("}, {")
+            ),
+        }
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+fn hole(name: &str) -> Result<Hole, TemplateError> {
     let found = Hole::ALL.into_iter().find(|hole| hole.name() == name);
-    found.ok_or_else(|| match nearest(name, Hole::ALL.map(Hole::name)) {
-        Some(near) => format!("did you mean `{{{near}}}`?"),
-        None => format!(
-            "there are: {{{}}}; write `{{{{` for a brace",
-            Hole::ALL.map(Hole::name).join("}, {")
-        ),
-    })
+    found.ok_or_else(|| TemplateError::Unknown(name.to_owned()))
 }
