@@ -127,7 +127,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
 
 fn one_liner(parser: &mut Parser) -> Result<Command, UsageError> {
     let flags = match proxy(parser, None)? {
-        Asked::For(flags) => *flags,
+        Asked::For(flags) => flags,
         Asked::Else(command) => return Ok(command),
     };
     match (flags.listen.is_empty(), flags.to.is_empty()) {
@@ -139,7 +139,7 @@ fn one_liner(parser: &mut Parser) -> Result<Command, UsageError> {
 
 fn init(parser: &mut Parser) -> Result<Command, UsageError> {
     Ok(match proxy(parser, Some("init"))? {
-        Asked::For(flags) => Command::Init(*flags),
+        Asked::For(flags) => Command::Init(flags),
         Asked::Else(command) => command,
     })
 }
@@ -170,7 +170,7 @@ fn check(parser: &mut Parser) -> Result<Command, UsageError> {
 
 /// What flags ask for.
 enum Asked {
-    For(Box<ProxyFlags>),
+    For(ProxyFlags),
     /// Something else, such as help.
     Else(Command),
 }
@@ -219,7 +219,7 @@ fn proxy(parser: &mut Parser, command: Option<&'static str>) -> Result<Asked, Us
             other => return Err(other.unexpected().into()),
         }
     }
-    Ok(Asked::For(Box::new(flags)))
+    Ok(Asked::For(flags))
 }
 
 fn respond(parser: &mut Parser) -> Result<Command, UsageError> {

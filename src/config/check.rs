@@ -414,18 +414,30 @@ impl Check<'_> {
     }
 
     fn admin(&self, raw: &RawAdmin) -> Option<Admin> {
+        let allow = self.networks(raw.allow.as_ref());
         let local = |text: &str| {
             let address = address(text)?;
-            if address.is_local() {
+            // What is written in `allow` and refused is one mistake, not two.
+            let is_allowed = raw.allow.iter().any(|allow| !allow.value.is_empty());
+            if address.is_local() || is_allowed {
                 Ok(address)
             } else {
-                Err("not on this machine; use a loopback address or `unix:PATH`".to_owned())
+                Err("not on this machine; use loopback or `unix:PATH`, or say in `allow` who may".to_owned())
             }
         };
         let listen = match &raw.listen {
             Some(written) => self.parsed(Some(written), local),
             None => address(ADMIN).ok(),
         };
+        if let (Some(written), Some(true), false) = (
+            &raw.allow,
+            listen.as_ref().map(Address::is_local),
+            allow.is_empty(),
+        ) {
+            let message = "`admin.allow` does nothing: the interface is on this machine only";
+            self.found
+                .push(Diagnostic::warning(written.key, message).label("nobody else gets there"));
+        }
         let hosts = raw.hosts.iter().flat_map(|hosts| &hosts.value);
         let hosts = hosts
             .filter_map(|host| {
@@ -441,6 +453,7 @@ impl Check<'_> {
         Some(Admin {
             listen: listen?,
             hosts,
+            allow,
         })
     }
 

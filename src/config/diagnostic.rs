@@ -128,6 +128,8 @@ impl Found {
 pub struct Report {
     file: String,
     text: String,
+    /// Where each line starts.
+    lines: Vec<usize>,
     list: Vec<Diagnostic>,
 }
 
@@ -138,6 +140,7 @@ impl Report {
         Self {
             file: file.to_owned(),
             text: text.to_owned(),
+            lines: line_starts(text).collect(),
             list,
         }
     }
@@ -208,8 +211,9 @@ impl Report {
             place.line,
             place.column
         );
-        // Of an empty file, and of one that cannot be read, there is no line to show.
-        if !self.text.is_empty() {
+        // What is said of the file as a whole has no line to show.
+        let is_of_all = diagnostic.span == Span::default() && diagnostic.label.is_empty();
+        if !is_of_all && !self.text.is_empty() {
             let (shown, indent, width) = place.excerpt();
             let label = if diagnostic.label.is_empty() {
                 String::new()
@@ -273,13 +277,21 @@ impl Report {
     }
 
     fn place(&self, span: Span) -> Place<'_> {
-        Place::of(&self.text, span)
+        let before = self.lines.partition_point(|start| *start <= span.start);
+        let start = self.lines.get(before.saturating_sub(1)).copied();
+        Place::of(&self.text, span, before, start.unwrap_or_default())
     }
 }
 
 /// The number of the line in which the octet at `offset` is, from 1.
 pub(super) fn line_of(text: &str, offset: usize) -> usize {
-    Place::of(text, Span::at(offset)).line
+    line_starts(text).take_while(|start| *start <= offset).count()
+}
+
+fn line_starts(text: &str) -> impl Iterator<Item = usize> {
+    let ends = text.bytes().enumerate();
+    let ends = ends.filter(|(_, octet)| *octet == b'\n');
+    std::iter::once(0).chain(ends.map(|(at, _)| at + 1))
 }
 
 /// Where a span is.
@@ -293,22 +305,22 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn of(text: &'a str, span: Span) -> Self {
+    /// `line` starts at `line_start`.
+    fn of(text: &'a str, span: Span, line: usize, line_start: usize) -> Self {
         let start = floor(text, span.start);
         let end = floor(text, span.end).max(start);
-        let (before, behind) = text.split_at_checked(start).unwrap_or((text, ""));
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let behind = text.get(start..).unwrap_or_default();
         let line_end = behind.find('\n').map_or(text.len(), |at| start + at);
-        let line = text.get(line_start..line_end).unwrap_or_default();
+        let whole = text.get(line_start..line_end).unwrap_or_default();
         let chars = |range: std::ops::Range<usize>| {
             text.get(range)
                 .map_or(0, |part| part.trim_end_matches('\r').chars().count())
         };
         Self {
-            line: before.bytes().filter(|octet| *octet == b'\n').count() + 1,
+            line,
             column: chars(line_start..start) + 1,
             length: chars(start..end.min(line_end)).max(1),
-            text: line.trim_end_matches('\r'),
+            text: whole.trim_end_matches('\r'),
         }
     }
 

@@ -9,12 +9,14 @@
 
 mod check;
 pub mod diagnostic;
+mod later;
 mod load;
 mod model;
 pub mod print;
 mod raw;
 mod route;
 mod suggest;
+mod syntax;
 mod table;
 mod tie;
 mod upstream;
@@ -63,15 +65,21 @@ pub struct Outcome {
 /// Reads a configuration. `name` is what the file is called in what is said of it.
 #[must_use]
 pub fn read(name: &str, octets: &[u8], around: &Surroundings<'_>) -> Outcome {
+    // Some editors begin a file with a mark; no column counts it.
+    let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
     let text = String::from_utf8_lossy(octets);
     let found = Found::default();
     let config = match std::str::from_utf8(octets) {
         Ok(_) => understand(&text, around, &found),
         Err(error) => {
+            let is_utf16 = octets.starts_with(b"\xff\xfe") || octets.starts_with(b"\xfe\xff");
+            let (message, label) = if is_utf16 {
+                ("the file is UTF-16", "save it as UTF-8")
+            } else {
+                ("the file is not UTF-8", "from here on it is not")
+            };
             let at = Span::at(error.valid_up_to());
-            found.push(
-                Diagnostic::error(at, "the file is not UTF-8").label("from here on it is not"),
-            );
+            found.push(Diagnostic::error(at, message).label(label));
             None
         }
     };

@@ -55,11 +55,12 @@ impl Config {
         route: &Route,
         upstream: Option<&Upstream>,
     ) -> Timeouts {
-        let mut timeouts = listener.timeouts.over(&self.timeouts);
-        timeouts = route.timeouts.over(&timeouts);
-        upstream.map_or(timeouts.clone(), |upstream| {
-            upstream.timeouts.over(&timeouts)
-        })
+        let timeouts = listener.timeouts.over(&self.timeouts);
+        let timeouts = route.timeouts.over(&timeouts);
+        match upstream {
+            Some(upstream) => upstream.timeouts.over(&timeouts),
+            None => timeouts,
+        }
     }
 
     /// The limits of an exchange, inherited as the timeouts are.
@@ -150,10 +151,12 @@ pub enum Level {
 /// The admin interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
-    /// Where it listens: on this machine only.
+    /// Where it listens: on this machine only, unless `allow` lets somebody else in.
     pub listen: Address,
     /// Further Host values that are believed.
     pub hosts: Vec<String>,
+    /// Networks that are let in; this machine always is. Whoever is elsewhere is not answered.
+    pub allow: Vec<Network>,
 }
 
 /// How large things may be. `None`: without limit.

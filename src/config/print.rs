@@ -42,6 +42,7 @@ impl Config {
             out.push_str("\n[admin]\n");
             line(&mut out, "listen", quoted(&admin.listen.to_string()));
             line(&mut out, "hosts", list(&admin.hosts));
+            line(&mut out, "allow", networks_text(&admin.allow));
         }
         out.push_str("\n[timeouts]\n");
         let mut timeouts = self.timeouts.clone();
@@ -167,7 +168,9 @@ impl Config {
             Forwarded::Both => "both",
             Forwarded::Off => "off",
         };
-        line(out, "forwarded", quoted(forwarded));
+        if is_forward || route.forwarded != Forwarded::default() {
+            line(out, "forwarded", quoted(forwarded));
+        }
         line(out, "via", route.via);
         let request_id = match route.request_id {
             RequestId::Keep => "keep",

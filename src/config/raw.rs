@@ -1,8 +1,7 @@
 //! What was written: every value of the file with its place, of the right type, but not understood yet.
 
-use toml_span::ErrorKind;
-
 use super::diagnostic::{Diagnostic, Found, Span};
+use super::syntax;
 use super::table::{Pair, Reader, Scalar, Table, Written};
 
 type Text = Option<Written<String>>;
@@ -54,6 +53,7 @@ pub(super) struct RawLog {
 pub(super) struct RawAdmin {
     pub(super) listen: Text,
     pub(super) hosts: Texts,
+    pub(super) allow: Texts,
 }
 
 /// The timeouts that were written, each under its own name.
@@ -175,7 +175,7 @@ pub(super) fn parse(
     let value = match toml_span::parse(text) {
         Ok(value) => value,
         Err(error) => {
-            found.push(syntax(&error));
+            found.push(syntax::explain(&error, text));
             return None;
         }
     };
@@ -188,61 +188,6 @@ pub(super) fn parse(
     let raw = file(&table);
     table.finish();
     Some(raw)
-}
-
-/// What the parser of TOML says, in our words where they are clearer.
-fn syntax(error: &toml_span::Error) -> Diagnostic {
-    let place = Diagnostic::error(error.span.into(), String::new());
-    let (message, label) = match &error.kind {
-        ErrorKind::UnquotedString => (
-            "a value that is neither number, true nor false".to_owned(),
-            "put it in quotes",
-        ),
-        ErrorKind::DuplicateKey { key, .. } => (
-            format!("`{key}` is there twice"),
-            "the second one; take one out",
-        ),
-        ErrorKind::DuplicateTable { name, .. } => (
-            format!("the table `{name}` is there twice"),
-            "the second one; make them one",
-        ),
-        ErrorKind::UnexpectedEof => ("the file ends too early".to_owned(), "something is missing"),
-        ErrorKind::UnterminatedString => (
-            "a string without its end".to_owned(),
-            "the closing quote is missing",
-        ),
-        ErrorKind::InvalidCharInString('\n') => (
-            "a string without its end".to_owned(),
-            "the line ends before the closing quote",
-        ),
-        ErrorKind::ExceededDepthLimit => ("nested too deeply".to_owned(), ""),
-        ErrorKind::InvalidNumber => (
-            "a number that cannot be read".to_owned(),
-            "put it in quotes, if it is text",
-        ),
-        ErrorKind::Wanted { expected, found } => (
-            format!("expected {}, found {}", plainly(expected), plainly(found)),
-            "here",
-        ),
-        _ => (format!("no TOML: {error}"), "here"),
-    };
-    Diagnostic { message, ..place }.label(label)
-}
-
-/// A token of TOML, as people call it.
-fn plainly(token: &'static str) -> &'static str {
-    match token {
-        "a left brace" => "`{`",
-        "a right brace" => "`}`",
-        "a left bracket" => "`[`",
-        "a right bracket" => "`]`",
-        "an equals" => "`=`",
-        "a comma" => "`,`",
-        "a period" => "`.`",
-        "eof" => "the end of the file",
-        "a newline" => "the end of the line",
-        other => other,
-    }
 }
 
 fn file(table: &Table<'_>) -> Raw {
@@ -265,6 +210,7 @@ fn file(table: &Table<'_>) -> Raw {
         admin: table.table("admin", "admin", |table| RawAdmin {
             listen: table.text("listen", ADDRESS),
             hosts: table.texts("hosts", "names in quotes"),
+            allow: table.texts("allow", "networks such as \"10.0.0.0/8\""),
         }),
         timeouts: timeouts(table),
         limits: limits(table),
@@ -404,7 +350,14 @@ fn route(table: &Table<'_>) -> RawRoute {
         request_id: table.text("request_id", STRING),
         limits: limits(table),
         errors: table.pairs("errors", "the path of a file in quotes"),
-        forwarding: mentioned(&["strip", "rewrite", "host_header", "retry", "upgrade"]),
+        forwarding: mentioned(&[
+            "strip",
+            "rewrite",
+            "host_header",
+            "retry",
+            "upgrade",
+            "forwarded",
+        ]),
     }
 }
 

@@ -36,6 +36,8 @@ pub const OWN_FIELDS: [&str; 9] = [
     "transfer-encoding",
     "upgrade",
 ];
+/// What names of fields are made of (RFC 9110 §5.6.2).
+const FIELD_NAME: &str = "a name has letters, digits and any of !#$%&'*+-.^_`|~";
 /// How often an exchange may be tried at most.
 const ATTEMPTS_MAX: i64 = 10;
 /// How often it is tried, when nobody says.
@@ -222,10 +224,15 @@ impl Check<'_> {
         let [(action @ ("redirect" | "respond"), _)] = raw.actions.as_slice() else {
             return;
         };
-        for (name, at) in &raw.forwarding {
+        let edits = &raw.headers.0;
+        let edited = edits.set.iter().chain(&edits.add);
+        let edited = edited.map(|pair| pair.value.key);
+        let edited = edited.chain(edits.remove.iter().map(|remove| remove.key));
+        let edited = edited.map(|at| ("headers.request", at)).take(1);
+        for (name, at) in raw.forwarding.iter().copied().chain(edited) {
             let message = format!("`{name}` does nothing in a route with `{action}`");
             self.found
-                .push(Diagnostic::warning(*at, message).label("nothing is forwarded"));
+                .push(Diagnostic::warning(at, message).label("nothing is forwarded"));
         }
     }
 
@@ -293,8 +300,8 @@ impl Check<'_> {
             remove: remove
                 .map(|name| {
                     self.may_edit(&name.value, name.at, own_host);
-                    if Fields::new().push(&name.value, "").is_err() {
-                        self.refuse(name, "no field has such a name");
+                    if !is_token(&name.value) {
+                        self.refuse(name, FIELD_NAME);
                     }
                     name.value.clone()
                 })
@@ -316,12 +323,12 @@ impl Check<'_> {
 
     /// A field line as it can be sent.
     fn field(&self, pair: &Pair) {
-        if let Err(error) = Fields::new().push(&pair.name, "") {
+        if !is_token(&pair.name) {
             let message = format!("no field can be called `{}`", pair.name);
-            self.error(pair.value.key, message, error.to_string());
-        } else if let Err(error) = Fields::new().push(&pair.name, &pair.value.value) {
+            self.error(pair.value.key, message, FIELD_NAME);
+        } else if Fields::new().push(&pair.name, &pair.value.value).is_err() {
             let message = format!("the field `{}` cannot have this value", pair.name);
-            self.error(pair.value.at, message, error.to_string());
+            self.error(pair.value.at, message, "a value is one line, without control characters");
         }
     }
 
@@ -350,7 +357,7 @@ impl Check<'_> {
                     "ip" => Ok(Per::Ip),
                     "route" => Ok(Per::Route),
                     _ => match text.strip_prefix("header:") {
-                        Some(name) if Fields::new().push(name, "").is_ok() => {
+                        Some(name) if is_token(name) => {
                             Ok(Per::Header(name.to_ascii_lowercase()))
                         }
                         _ => Err("expected `ip`, `route` or `header:NAME`".to_owned()),
@@ -371,7 +378,7 @@ impl Check<'_> {
                 let lower = text.to_ascii_lowercase();
                 match lower.as_str() {
                     // A tunnel to a second HTTP that no rule of this file would see.
-                    "h2c" => Err("HTTP/2 inside a tunnel would pass every rule by".to_owned()),
+                    "h2c" => Err("not allowed: HTTP/2 in a tunnel would pass every rule by".to_owned()),
                     _ if is_token(&lower) => Ok(lower),
                     _ => Err("expected a protocol such as `websocket`".to_owned()),
                 }
@@ -565,7 +572,7 @@ fn rewrite_template(text: &str) -> Result<Template, String> {
 fn method(text: &str) -> Result<String, String> {
     let upper = text.to_ascii_uppercase();
     if upper == "CONNECT" {
-        return Err("CONNECT is refused before there is a route".to_owned());
+        return Err("CONNECT is refused before there is a route; take it out".to_owned());
     }
     if !is_token(text) {
         return Err("expected a method such as `GET`".to_owned());

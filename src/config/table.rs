@@ -1,43 +1,15 @@
 //! A table of the file, read key by key: every key that nobody asks for is an error.
 //!
 //! The names that are asked for are the names there are: "keys here" is never written down a second time. Keys of later
-//! versions are in [`LATER`], and only there.
+//! versions are in [`later`], and only there.
 
 use std::cell::RefCell;
 
 use toml_span::value::{Key, Value, ValueInner};
 
 use super::diagnostic::{Diagnostic, Found, Span};
+use super::later;
 use super::suggest::nearest;
-
-/// Keys that a later version will have: kind of table, key. One that is there is taken out of this list.
-const LATER: &[(&str, &str)] = &[
-    ("", "stream"),
-    ("admin", "allow"),
-    ("listen", "proxy_protocol"),
-    ("listen", "tls"),
-    ("route", "accept_deadline"),
-    ("route", "allow"),
-    ("route", "auth"),
-    ("route", "deny"),
-    ("route", "hedge"),
-    ("route", "mirror"),
-    ("route.retry", "budget"),
-    ("route.retry", "on"),
-    ("route.retry", "per_try"),
-    ("route.retry", "replay_body"),
-    ("upstream", "deadline_header"),
-    ("upstream", "eject"),
-    ("upstream", "health"),
-    ("upstream", "max_connections"),
-    ("upstream", "queue"),
-    ("upstream", "resolve"),
-    ("upstream", "send_proxy"),
-    ("upstream", "slow_start"),
-    ("upstream", "sticky"),
-    ("upstream", "tls"),
-    ("upstream.to", "backup"),
-];
 
 /// What was written: a value, where it is, and under which key.
 #[derive(Debug, Clone)]
@@ -86,7 +58,7 @@ pub(super) struct Reader<'a> {
 /// A table that is being read.
 pub(super) struct Table<'a> {
     reader: &'a Reader<'a>,
-    /// What kind of table it is, as [`LATER`] calls it.
+    /// What kind of table it is, as [`later::KEYS`] calls it.
     kind: &'static str,
     /// Where it is in the file, as `upstream.app`; empty for the file itself.
     path: String,
@@ -132,8 +104,10 @@ impl<'a> Table<'a> {
                 continue;
             }
             let span = key.span.into();
-            if LATER.contains(&(self.kind, name)) {
-                self.reader.later(span, name);
+            if later::KEYS.contains(&(self.kind, name)) {
+                let message = later::message(&self.full(name));
+                let later = Diagnostic::error(span, message).label("take it out");
+                self.reader.found.push(later);
                 continue;
             }
             let place = if self.path.is_empty() {
@@ -213,7 +187,7 @@ impl<'a> Table<'a> {
         let full = self.full(name);
         let values = value
             .as_array()
-            .map_or(std::slice::from_ref(value), Vec::as_slice);
+            .map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
         let list = values
             .iter()
             .filter_map(|value| each(self.reader, key, value, &full))
@@ -226,7 +200,7 @@ impl<'a> Table<'a> {
         &self,
         name: &'static str,
         kind: &'static str,
-        read: impl FnOnce(&Table<'a>) -> T,
+        read: impl FnOnce(&Self) -> T,
     ) -> Option<Written<T>> {
         let (key, value) = self.entry(name)?;
         let full = self.full(name);
@@ -239,24 +213,27 @@ impl<'a> Table<'a> {
         &self,
         name: &'static str,
         kind: &'static str,
-        read: impl Fn(&Table<'a>) -> T,
+        read: impl Fn(&Self) -> T,
     ) -> Vec<T> {
-        let Some((key, value)) = self.entry(name) else {
+        let Some((_, value)) = self.entry(name) else {
             return Vec::new();
         };
-        if value.as_table().is_some() {
-            self.reader.found.push(
-                Diagnostic::error(
-                    self.reader.first_line(value.span.into()),
-                    format!("`{name}` is a list of tables"),
-                )
-                .label(format!("write `[[{name}]]`")),
-            );
+        let is_list = value.as_array().is_some_and(|list| {
+            let mut list = list.iter();
+            list.all(|value| value.as_table().is_some())
+        });
+        if !is_list {
+            let at = self.reader.first_line(value.span.into());
+            let message = format!("`{name}` is a list of tables");
+            let label = format!("write `[[{name}]]`");
+            self.reader
+                .found
+                .push(Diagnostic::error(at, message).label(label));
         }
         let list = self.list(name, |reader, _, value, full| {
+            value.as_table()?;
             reader.table(kind, full, value, &read)
         });
-        let _ = key;
         list.map(|list| list.value).unwrap_or_default()
     }
 
@@ -265,7 +242,7 @@ impl<'a> Table<'a> {
         &self,
         name: &'static str,
         kind: &'static str,
-        read: impl Fn(&Table<'a>) -> T,
+        read: impl Fn(&Self) -> T,
     ) -> Vec<Written<T>> {
         self.free(
             name,
@@ -290,7 +267,7 @@ impl<'a> Table<'a> {
         let lists = self.free(name, "a table of names and strings", |table, key, value| {
             let values = value
                 .as_array()
-                .map_or(std::slice::from_ref(value), Vec::as_slice);
+                .map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
             let pairs = values.iter();
             let pairs = pairs.filter_map(|value| table.pair(key, value, expected));
             Some(pairs.collect::<Vec<_>>())
@@ -319,7 +296,7 @@ impl<'a> Table<'a> {
         &self,
         name: &'static str,
         expected: &str,
-        mut each: impl FnMut(&Table<'a>, &'a Key<'a>, &'a Value<'a>) -> Option<T>,
+        mut each: impl FnMut(&Self, &'a Key<'a>, &'a Value<'a>) -> Option<T>,
     ) -> Vec<T> {
         let Some((_, value)) = self.entry(name) else {
             return Vec::new();
@@ -365,7 +342,8 @@ impl<'a> Reader<'a> {
         read: impl FnOnce(&Table<'a>) -> T,
     ) -> Option<T> {
         let Some(table) = Table::new(self, kind, full.to_owned(), value) else {
-            self.wrong_type(value, full, "a table");
+            let name = full.rsplit('.').next().unwrap_or(full);
+            self.wrong_type(value, full, &format!("a table: `{name} = {{ … }}`"));
             return None;
         };
         let read = read(&table);
@@ -399,14 +377,6 @@ impl<'a> Reader<'a> {
                 format!("`{full}` cannot be {is}"),
             )
             .label(format!("expected {expected}")),
-        );
-    }
-
-    /// Says that `name` is of a later version.
-    pub(super) fn later(&self, at: Span, name: &str) {
-        self.found.push(
-            Diagnostic::error(at, format!("`{name}` is not there yet in this version"))
-                .label("take it out"),
         );
     }
 

@@ -1,7 +1,10 @@
 //! Upstreams: those with a section, and the addresses that routes name themselves.
 
+use std::collections::HashMap;
+
 use super::check::{Check, Scope};
 use super::diagnostic::{Diagnostic, Span};
+use super::later;
 use super::model::{Endpoint, Keepalive, Share, Upstream};
 use super::raw::{RawKeepalive, RawShare, RawUpstream};
 use super::suggest::nearest;
@@ -11,20 +14,22 @@ use super::value;
 /// A weight above this is a mistake; sums of them stay in 32 bits.
 const WEIGHT_MAX: i64 = 65_535;
 
-/// Ways to pick an endpoint that a later version will have; of those with a `:` the part before it.
-const LATER_BALANCE: [&str; 6] = ["least_conn", "p2c", "ewma", "random", "first", "hash"];
-
 /// The upstreams, while routes name them.
 pub(super) struct Upstreams {
     list: Vec<Upstream>,
+    /// Which of them has a name.
+    by_name: HashMap<String, usize>,
     /// Where each section's name is, and whether a route goes there.
     sections: Vec<(Span, bool)>,
 }
 
 impl Upstreams {
     pub(super) fn new(check: &Check<'_>, raw: &[Written<RawUpstream>]) -> Self {
+        let list: Vec<_> = raw.iter().map(|raw| check.upstream(raw)).collect();
+        let names = list.iter().map(|upstream| upstream.name.clone());
         Self {
-            list: raw.iter().map(|raw| check.upstream(raw)).collect(),
+            by_name: names.zip(0..).collect(),
+            list,
             sections: raw.iter().map(|raw| (raw.key, false)).collect(),
         }
     }
@@ -46,11 +51,7 @@ impl Upstreams {
 
     /// The upstream that a route's `to` names: by name, or by address.
     fn find(&mut self, check: &Check<'_>, to: &Written<String>) -> Option<usize> {
-        let by_name = self
-            .list
-            .iter()
-            .position(|upstream| upstream.name == to.value);
-        if let Some(index) = by_name {
+        if let Some(index) = self.by_name.get(&to.value).copied() {
             if let Some((_, is_used)) = self.sections.get_mut(index) {
                 *is_used = true;
             }
@@ -68,9 +69,12 @@ impl Upstreams {
         };
         let name = endpoint.to_string();
         // Two spellings of one address are one upstream.
-        let known = self.list.iter().position(|upstream| upstream.name == name);
-        Some(known.unwrap_or_else(|| {
-            self.list.push(Upstream {
+        if let Some(known) = self.by_name.get(&name) {
+            return Some(*known);
+        }
+        let index = self.list.len();
+        self.by_name.insert(name.clone(), index);
+        self.list.push(Upstream {
                 name,
                 is_implicit: true,
                 endpoints: vec![endpoint],
@@ -78,8 +82,7 @@ impl Upstreams {
                 timeouts: super::TimeoutChanges::default(),
                 limits: super::LimitChanges::default(),
             });
-            self.list.len() - 1
-        }))
+        Some(index)
     }
 
     fn dangling(&mut self, check: &Check<'_>, to: &Written<String>) {
@@ -103,11 +106,7 @@ impl Upstreams {
             format!("upstreams: {}; an address has a port", names.join(", "))
         };
         // It was hardly meant to be unused: one mistake, one message.
-        let meant = near.map(str::to_owned);
-        let index = self
-            .list
-            .iter()
-            .position(|upstream| Some(&upstream.name) == meant.as_ref());
+        let index = near.and_then(|near| self.by_name.get(near).copied());
         check.found.push(
             Diagnostic::error(to.at, format!("there is no upstream `{}`", to.value))
                 .label(label)
@@ -157,10 +156,10 @@ impl Check<'_> {
     fn balance(&self, written: Option<&Written<String>>) {
         let Some(written) = written else { return };
         let word = written.value.split(':').next().unwrap_or_default();
-        if LATER_BALANCE.contains(&word) {
+        if later::BALANCE.contains(&word) {
             self.error(
                 written.at,
-                format!("`{}` is not there yet in this version", written.value),
+                later::message(&written.value),
                 "there is `round_robin`",
             );
         } else {
