@@ -22,6 +22,7 @@
 //! ├── runtime/    ROOM 4  one worker per core: tasks, edge-triggered epoll, timers, buffers
 //! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools
 //! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer
+//! ├── config/     ROOM 7  text → Raw → Config, pure; errors with line, caret and "did you mean"
 //! ├── admin/      ROOM 8  the live tree and a cancel by id, on a private listener
 //! ├── log/        access records, written by a thread of their own
 //! ├── server/     assembly: options → listeners, workers, the control side; drain and stop
@@ -31,8 +32,9 @@
 //! Imports go down only. A room may use those on the lines below its own:
 //!
 //! ```text
-//! 6   main · cli
-//! 5   server              assembly
+//! 7   main · cli
+//! 6   server              assembly; the only reader of Config
+//! 5   config              speaks in the values of those below: addresses, timeouts; knows nothing of what they do
 //! 4   proxy · admin       admin borrows the date of proxy::answer
 //! 3   net · log
 //! 2   runtime
@@ -84,6 +86,8 @@ pub mod http;
 pub mod admin;
 #[cfg(target_os = "linux")]
 pub mod cli;
+#[cfg(target_os = "linux")]
+pub mod config;
 #[cfg(target_os = "linux")]
 pub mod log;
 #[cfg(target_os = "linux")]

@@ -2,15 +2,19 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use crate::config::OWN_FIELDS;
+use crate::config::value;
 use crate::http::field::Fields;
+use crate::http::network::Network;
 use crate::http::target::parse_authority;
 use crate::log::Destination;
 use crate::net::address::Address;
-use crate::proxy::gateway::{Host, Network};
+use crate::proxy::gateway::Host;
 
 /// Where the admin interface is looked for, when nobody says.
 pub(super) const ADMIN: &str = "http://127.0.0.1:8087";
@@ -25,6 +29,9 @@ pub(super) enum Command {
     Proxy(ProxyFlags),
     Respond(RespondFlags),
     Demo(DemoFlags),
+    Check(CheckFlags),
+    /// A configuration that does what the one-liner does with these flags.
+    Init(ProxyFlags),
     Tree {
         admin: Address,
         json: bool,
@@ -48,6 +55,24 @@ pub(super) struct ProxyFlags {
     pub(super) add: Vec<(String, String)>,
     pub(super) host: Host,
     pub(super) trusted: Vec<Network>,
+}
+
+/// The flags of `check`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct CheckFlags {
+    pub(super) file: PathBuf,
+    pub(super) says: Says,
+}
+
+/// What `check` says of a file that is good.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// That it is.
+    Summary,
+    /// What was found, as JSON.
+    Json,
+    /// What it means, with all defaults.
+    Config,
 }
 
 /// One `--to`.
@@ -82,13 +107,15 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     };
     // The one-liner has no command word: it begins with a flag.
     if first.as_encoded_bytes().starts_with(b"-") {
-        return proxy(&mut Parser::from_args(arguments));
+        return one_liner(&mut Parser::from_args(arguments));
     }
     let word = arguments.remove(0);
     let mut parser = Parser::from_args(arguments);
     match word.to_str() {
         Some("demo") => demo(&mut parser),
         Some("respond") => respond(&mut parser),
+        Some("check") => check(&mut parser),
+        Some("init") => init(&mut parser),
         Some("tree") => tree(&mut parser),
         Some("cancel") => cancel(&mut parser),
         Some("help") => help(&mut parser),
@@ -98,12 +125,65 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     }
 }
 
-fn proxy(parser: &mut Parser) -> Result<Command, UsageError> {
+fn one_liner(parser: &mut Parser) -> Result<Command, UsageError> {
+    let flags = match proxy(parser, None)? {
+        Asked::For(flags) => flags,
+        Asked::Else(command) => return Ok(command),
+    };
+    match (flags.listen.is_empty(), flags.to.is_empty()) {
+        (true, _) => Err(UsageError::Missing("--listen ADDRESS")),
+        (_, true) => Err(UsageError::Missing("--to ADDRESS")),
+        _ => Ok(Command::Proxy(flags)),
+    }
+}
+
+fn init(parser: &mut Parser) -> Result<Command, UsageError> {
+    Ok(match proxy(parser, Some("init"))? {
+        Asked::For(flags) => Command::Init(flags),
+        Asked::Else(command) => command,
+    })
+}
+
+fn check(parser: &mut Parser) -> Result<Command, UsageError> {
+    let (mut file, mut json, mut print) = (None, false, false);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Some("check"))),
+            Arg::Short('c') | Arg::Long("config") => file = Some(PathBuf::from(parser.value()?)),
+            Arg::Long("json") => json = true,
+            Arg::Long("print") => print = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let says = match (json, print) {
+        (false, false) => Says::Summary,
+        (true, false) => Says::Json,
+        (false, true) => Says::Config,
+        (true, true) => {
+            let why = "cannot be together with --json: two things on one output";
+            return Err(UsageError::Why("--print", why.to_owned()));
+        }
+    };
+    let file = file.ok_or(UsageError::Missing("-c FILE"))?;
+    Ok(Command::Check(CheckFlags { file, says }))
+}
+
+/// What flags ask for.
+enum Asked {
+    For(ProxyFlags),
+    /// Something else, such as help.
+    Else(Command),
+}
+
+/// The flags of the one-liner, behind `command` or behind nothing.
+fn proxy(parser: &mut Parser, command: Option<&'static str>) -> Result<Asked, UsageError> {
     let mut flags = ProxyFlags::default();
     while let Some(arg) = parser.next()? {
         match arg {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(None)),
-            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Asked::Else(Command::Help(command))),
+            Arg::Short('V') | Arg::Long("version") if command.is_none() => {
+                return Ok(Asked::Else(Command::Version));
+            }
             Arg::Short('l') | Arg::Long("listen") => {
                 flags.listen.push(address("--listen", parser)?)
             }
@@ -139,11 +219,7 @@ fn proxy(parser: &mut Parser) -> Result<Command, UsageError> {
             other => return Err(other.unexpected().into()),
         }
     }
-    match (flags.listen.is_empty(), flags.to.is_empty()) {
-        (true, _) => Err(UsageError::Missing("--listen ADDRESS")),
-        (_, true) => Err(UsageError::Missing("--to ADDRESS")),
-        _ => Ok(Command::Proxy(flags)),
-    }
+    Ok(Asked::For(flags))
 }
 
 fn respond(parser: &mut Parser) -> Result<Command, UsageError> {
@@ -239,7 +315,7 @@ fn help(parser: &mut Parser) -> Result<Command, UsageError> {
         match parser.next()? {
             None => None,
             Some(Arg::Value(word)) => {
-                let topics = ["demo", "respond", "tree", "cancel"];
+                let topics = ["demo", "respond", "check", "init", "tree", "cancel"];
                 let found = topics.into_iter().find(|topic| word == **topic);
                 Some(found.ok_or_else(|| {
                     UsageError::UnknownCommand(word.to_string_lossy().into_owned())
@@ -289,61 +365,13 @@ fn or_usual(admin: Option<Address>) -> Result<Address, UsageError> {
 }
 
 fn to(text: &str) -> Result<To, UsageError> {
-    if text.starts_with("https://") {
-        return Err(UsageError::Why(
-            "--to",
-            "https is not spoken to origins yet; use http".to_owned(),
-        ));
+    match value::origin(text) {
+        Ok((authority, base_path)) => Ok(To {
+            authority,
+            base_path,
+        }),
+        Err(why) => Err(UsageError::Why("--to", format!("`{text}`: {why}"))),
     }
-    if let Some(path) = text.strip_prefix("unix:") {
-        let what = "unix:PATH";
-        return if path.is_empty() {
-            Err(UsageError::value("--to", text, what))
-        } else {
-            Ok(To {
-                authority: text.to_owned(),
-                base_path: String::new(),
-            })
-        };
-    }
-    let rest = text.strip_prefix("http://").unwrap_or(text);
-    let (authority, path) = match rest.split_once('/') {
-        Some((authority, path)) => (authority, format!("/{path}")),
-        None => (rest, String::new()),
-    };
-    let has_port = authority.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty() && !host.ends_with(':') && port.parse::<u16>().is_ok_and(|port| port > 0)
-    });
-    let authority = match (has_port, text.starts_with("http://")) {
-        (true, _) => authority.to_owned(),
-        (false, true) if !authority.is_empty() => format!("{authority}:80"),
-        (false, _) => {
-            return Err(UsageError::value(
-                "--to",
-                text,
-                "HOST:PORT, unix:PATH or http://HOST[:PORT][/BASE]",
-            ));
-        }
-    };
-    if parse_authority(authority.as_bytes()).is_err() {
-        return Err(UsageError::value(
-            "--to",
-            text,
-            "HOST:PORT, unix:PATH or http://HOST[:PORT][/BASE]",
-        ));
-    }
-    let plain = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'#');
-    if !path.bytes().all(plain) {
-        return Err(UsageError::value(
-            "--to",
-            text,
-            "a base path of printable characters, without `#`",
-        ));
-    }
-    Ok(To {
-        authority,
-        base_path: if path == "/" { String::new() } else { path },
-    })
 }
 
 fn workers(parser: &mut Parser) -> Result<Option<usize>, UsageError> {
@@ -363,18 +391,9 @@ fn workers(parser: &mut Parser) -> Result<Option<usize>, UsageError> {
 
 /// `10s`, `250ms`, `2m`, `1h`.
 fn duration(flag: &'static str, text: &str) -> Result<Duration, UsageError> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let millis = match (number.parse::<u64>(), unit) {
-        (Ok(number), "ms") => Some(number),
-        (Ok(number), "s") => number.checked_mul(1000),
-        (Ok(number), "m") => number.checked_mul(60_000),
-        (Ok(number), "h") => number.checked_mul(3_600_000),
-        _ => None,
-    };
-    millis
-        .filter(|millis| *millis > 0)
-        .map(Duration::from_millis)
+    value::duration(text)
+        .ok()
+        .filter(|duration| !duration.is_zero())
         .ok_or_else(|| UsageError::value(flag, text, "a duration such as 250ms, 10s, 2m or 1h"))
 }
 
@@ -395,23 +414,20 @@ fn field_line(text: &str) -> Result<(String, String), UsageError> {
     let value = value.trim_matches([' ', '\t']);
     // What a field may be is for the room of fields to say.
     Fields::new().push(name, value).map_err(|_| wrong())?;
+    if OWN_FIELDS.contains(&name.to_ascii_lowercase().as_str()) {
+        let why = format!("osier writes `{name}` itself");
+        return Err(UsageError::Why("--add-request-header", why));
+    }
     Ok((name.to_owned(), value.to_owned()))
 }
 
 fn networks(text: &str) -> Result<Vec<Network>, UsageError> {
     if text == "private" {
-        return Ok(Network::PRIVATE
-            .into_iter()
-            .filter_map(Network::parse)
-            .collect());
+        return Ok(Network::private());
     }
-    match Network::parse(text) {
-        Some(network) => Ok(vec![network]),
-        None => Err(UsageError::value(
-            "--trust",
-            text,
-            "a network such as 10.0.0.0/8, an address, or private",
-        )),
+    match text.parse() {
+        Ok(network) => Ok(vec![network]),
+        Err(why) => Err(UsageError::Why("--trust", format!("`{text}`: {why}"))),
     }
 }
 

@@ -6,6 +6,8 @@ osier: a small HTTP/1.1 reverse proxy in which every request is a branch of a co
 
   osier demo                                   a built-in origin, the gateway and the live tree, to try
   osier --listen ADDRESS --to ADDRESS          proxy from one to the other
+  osier check -c FILE [--json | --print]       what is wrong with a configuration, or what it means
+  osier init [FLAGS OF THE ONE-LINER]          print a configuration, with comments, to begin with
   osier respond --listen ADDRESS [BODY]        answer everything alike
   osier tree | cancel ID                       look at a running gateway's tree, end a branch of it
   osier --help | --version | help COMMAND
@@ -45,6 +47,22 @@ osier respond --listen ADDRESS [--status 200] [--workers N] [BODY]
 Answers every request with one status and body: a maintenance page, or an origin for a test.
 ";
 
+const CHECK: &str = "\
+osier check -c FILE [--json | --print]
+
+Reads a configuration and says all that is wrong with it, each with its line and what would be right; exit code 1 then.
+--json says the same as data: an array of severity, message, file, line, column, length, label, help. --print prints
+what the file means, with every default and the environment's values in it, as a file that means the same.
+";
+
+const INIT: &str = "\
+osier init [--listen ADDRESS] [--to ADDRESS] [other flags of the one-liner]
+
+Prints a configuration that does what `osier` does with these flags, with the other keys in comments:
+
+  osier init --listen :80 --to 127.0.0.1:8080 > osier.toml
+";
+
 const TREE: &str = "\
 osier tree [--json] [--admin ADDRESS]
 
@@ -63,6 +81,8 @@ pub(super) fn text(topic: Option<&str>) -> String {
     match topic {
         Some("demo") => DEMO.to_owned(),
         Some("respond") => RESPOND.to_owned(),
+        Some("check") => CHECK.to_owned(),
+        Some("init") => INIT.to_owned(),
         Some("tree") => TREE.to_owned(),
         Some("cancel") => CANCEL.to_owned(),
         _ => format!("{USAGE}{MAIN}"),

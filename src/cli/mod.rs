@@ -4,8 +4,10 @@
 //! address could not be bound now.
 
 mod args;
+mod check;
 mod demo;
 mod help;
+mod init;
 mod origin;
 mod serve;
 mod websocket;
@@ -49,6 +51,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Version => print(&format!("osier {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Proxy(flags) => serve::proxy(flags),
         Command::Respond(flags) => serve::respond(flags),
+        Command::Check(flags) => check::run(&flags),
+        Command::Init(flags) => print(&init::text(&flags)),
         Command::Demo(flags) => demo::run(flags),
         Command::Tree { admin, json } => {
             ask(&admin, "GET", if json { "/tree.json" } else { "/tree" }, "")

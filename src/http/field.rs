@@ -246,7 +246,7 @@ impl Fields {
     }
 
     /// The values of all lines of `name`, one of the known ones, in order.
-    pub fn all(&self, name: Name) -> impl Iterator<Item = &[u8]> {
+    pub fn all(&self, name: Name) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.all_of(name).map(|line| line.value(&self.octets))
     }
 
@@ -438,7 +438,7 @@ impl Fields {
 
     /// The lines of one kind.
     #[inline]
-    fn all_of(&self, kind: Name) -> impl Iterator<Item = &Line> {
+    fn all_of(&self, kind: Name) -> impl DoubleEndedIterator<Item = &Line> {
         let lines = if self.has(kind) {
             self.lines.as_slice()
         } else {

@@ -26,6 +26,7 @@
 
 pub mod body;
 mod chunked;
+pub mod client;
 pub mod connection;
 mod diagnose;
 pub mod error;
@@ -34,8 +35,11 @@ pub mod forward;
 pub mod framing;
 pub mod head;
 pub mod limits;
+pub mod network;
 mod number;
 mod options;
+pub mod path;
+pub mod query;
 mod scanner;
 pub mod target;
 mod write;
@@ -55,4 +59,6 @@ pub use head::{
     write_interim, write_request, write_response,
 };
 pub use limits::Limits;
-pub use target::{Authority, Target, normalise_path, parse_authority, parse_target};
+pub use network::Network;
+pub use path::normalise_path;
+pub use target::{Authority, Target, parse_authority, parse_target};

@@ -1,11 +1,10 @@
 //! Request-targets and authorities: which of the four forms, and what its parts are.
 //!
 //! Pure grammar: nothing here knows of fields, routes or connections. The parts are slices of the input, octet for
-//! octet as they came; only [`normalise_path`] makes new octets, and those are for routing.
-//! Source: RFC 9112 §3.2, RFC 9110 §4.2 and §7.2, RFC 3986 §3.2, §3.3, §5.2.4, §6.2.2.
+//! octet as they came. Source: RFC 9112 §3.2, RFC 9110 §4.2 and §7.2, RFC 3986 §3.2 and §3.3.
 
 use super::error::TargetError;
-use super::number::{hex_value, parse_decimal};
+use super::number::parse_decimal;
 use std::net::Ipv6Addr;
 
 /// A request-target in one of its four forms (RFC 9112 §3.2).
@@ -294,88 +293,6 @@ fn is_ip_future(literal: &[u8]) -> bool {
             .all(|octet| *octet == b':' || (*octet != b'%' && is_reg_name(&[*octet])))
 }
 
-/// Appends the path that routes are matched against: one spelling for all that mean the same.
-///
-/// Input: the path of a target, from its first `/`. Escapes of unreserved octets are decoded, the hexadecimal digits
-/// of the others made upper case; dot segments are resolved, never above the root; repeated slashes become one.
-/// `%2F` stays what it is: it is not a slash. The result is never longer than the input, or `/`.
-///
-/// # Source
-/// RFC 3986 §6.2.2 and §5.2.4; the merging of slashes is a house rule for routing.
-pub fn normalise_path(path: &[u8], out: &mut Vec<u8>) {
-    let floor = out.len();
-    let mut segments = path.split(|octet| *octet == b'/').peekable();
-    while let Some(segment) = segments.next() {
-        let is_last = segments.peek().is_none();
-        let start = out.len();
-        out.push(b'/');
-        decode_unreserved(segment, out);
-        match out.get(start..).unwrap_or_default() {
-            b"/" | b"/." => out.truncate(start),
-            b"/.." => {
-                out.truncate(start);
-                remove_last_segment(floor, out);
-            }
-            _ => continue,
-        }
-        // A path that ends in a dot segment or a slash names a directory: the slash stays.
-        if is_last {
-            out.push(b'/');
-        }
-    }
-}
-
-/// Takes the last `/segment` off `out`, but nothing below `floor`.
-fn remove_last_segment(floor: usize, out: &mut Vec<u8>) {
-    let written = out.get(floor..).unwrap_or_default();
-    let keep = written
-        .iter()
-        .rposition(|octet| *octet == b'/')
-        .unwrap_or(0);
-    out.truncate(floor.saturating_add(keep));
-}
-
-/// Appends `segment` with its escapes of unreserved octets decoded and all others in upper case.
-fn decode_unreserved(segment: &[u8], out: &mut Vec<u8>) {
-    let mut rest = segment;
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if let (b'%', [high, low, after @ ..]) = (*first, rest) {
-            if let Some(octet) = escaped(*high, *low) {
-                rest = after;
-                if is_unreserved(octet) {
-                    out.push(octet);
-                } else {
-                    out.extend_from_slice(&[
-                        b'%',
-                        high.to_ascii_uppercase(),
-                        low.to_ascii_uppercase(),
-                    ]);
-                }
-                continue;
-            }
-        }
-        out.push(*first);
-    }
-}
-
-/// Whether a path hides `/`, `\` or NUL in an escape, or has a plain `\`: some origins read them as delimiters.
-///
-/// For a configuration that refuses such paths; the grammar allows them.
-#[must_use]
-pub fn has_hidden_delimiter(path: &[u8]) -> bool {
-    path.contains(&b'\\')
-        || path.windows(3).any(|three| match three {
-            [b'%', high, low] => matches!(escaped(*high, *low), Some(b'/' | b'\\' | 0)),
-            _ => false,
-        })
-}
-
-/// The octet that two HEXDIG stand for.
-fn escaped(high: u8, low: u8) -> Option<u8> {
-    Some((hex_value(high)? << 4) | hex_value(low)?)
-}
-
 /// Whether every `%` is followed by two HEXDIG.
 fn has_whole_escapes(octets: &[u8]) -> bool {
     let mut parts = octets.split(|octet| *octet == b'%');
@@ -391,7 +308,7 @@ pub(super) const fn is_target_octet(octet: u8) -> bool {
 
 /// ALPHA, DIGIT, `-`, `.`, `_`, `~` (RFC 3986 §2.3).
 #[inline]
-const fn is_unreserved(octet: u8) -> bool {
+pub(super) const fn is_unreserved(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
 }
 

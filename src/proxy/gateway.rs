@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
@@ -18,6 +17,7 @@ use crate::balance::policy::RoundRobin;
 use crate::clock;
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::limits::Limits;
+pub use crate::http::network::Network;
 use crate::log::Scribe;
 use crate::net::address::{Address, AddressError, resolve};
 use crate::net::dialer::Dial;
@@ -110,60 +110,6 @@ impl Endpoint {
             name: authority.into(),
             base_path: String::new(),
         })
-    }
-}
-
-/// A network of addresses, as `10.0.0.0/8` names one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// The networks that nobody on the internet has: loopback, private use, link-local, unique local.
-    pub const PRIVATE: [&'static str; 7] = [
-        "127.0.0.0/8",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "169.254.0.0/16",
-        "::1/128",
-        "fc00::/7",
-    ];
-
-    /// Reads `ADDRESS/PREFIX`, or an address alone.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (
-                address.parse::<IpAddr>().ok()?,
-                Some(prefix.parse::<u8>().ok()?),
-            ),
-            None => (text.parse::<IpAddr>().ok()?, None),
-        };
-        let max = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.unwrap_or(max);
-        (prefix <= max).then_some(Self { address, prefix })
-    }
-
-    /// `address` lies in it. An IPv4 address in an IPv6 coat is what it wears the coat over.
-    #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let differ = u32::from(network) ^ u32::from(address);
-                differ.checked_shr(32 - u32::from(self.prefix)).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let differ = u128::from(network) ^ u128::from(address);
-                differ
-                    .checked_shr(128 - u32::from(self.prefix))
-                    .unwrap_or(0)
-                    == 0
-            }
-            _ => false,
-        }
     }
 }
 

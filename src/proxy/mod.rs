@@ -8,7 +8,9 @@ pub mod answer;
 pub mod error;
 pub mod gateway;
 pub mod hooks;
+pub mod route;
 pub mod session;
+pub mod template;
 pub mod timeout;
 
 mod attempt;

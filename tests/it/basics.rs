@@ -1,7 +1,7 @@
 //! Messages in, messages out.
 
 use crate::support::{House, Origin, Wire, chunked, octets, options};
-use osier::proxy::gateway::{Host, Network};
+use osier::proxy::gateway::Host;
 
 #[test]
 fn a_get_arrives_and_its_answer_comes_back() {
@@ -375,7 +375,7 @@ fn what_a_stranger_says_of_others_is_replaced() {
 fn what_a_trusted_client_says_is_believed_and_appended_to() {
     let origin = Origin::that_answers();
     let house = House::with(origin.endpoint(), |options| {
-        options.rules.identity.trusted = vec![Network::parse("127.0.0.0/8").unwrap()];
+        options.rules.identity.trusted = vec!["127.0.0.0/8".parse().unwrap()];
     });
     let mut client = house.connect();
     client.ask(

@@ -28,7 +28,7 @@ use osier::net::address::Address;
 use osier::net::dialer::Dial;
 use osier::net::pair::Pair;
 use osier::proxy::answer::Answer;
-use osier::proxy::gateway::{Gateway, Host, Network};
+use osier::proxy::gateway::{Gateway, Host};
 use osier::proxy::session;
 use osier::runtime::buffer::{Budget, Buffers};
 use smol::net::TcpStream;
@@ -379,7 +379,7 @@ fn b_22_the_request_that_came_in_is_not_changed() {
 /// Believes its neighbour.
 fn trusting(origin: &Scripted) -> House {
     House::with(origin.endpoint(), |options| {
-        options.rules.identity.trusted = vec![Network::parse("127.0.0.0/8").unwrap()];
+        options.rules.identity.trusted = vec!["127.0.0.0/8".parse().unwrap()];
     })
 }
 

@@ -1,6 +1,7 @@
 //! The tests of this room, one file per source file; then the corpus and the properties.
 
 mod body;
+mod client;
 mod connection;
 mod corpus;
 mod diagnose;
@@ -8,8 +9,11 @@ mod field;
 mod forward;
 mod framing;
 mod head;
+mod network;
 mod number;
+mod path;
 mod properties;
+mod query;
 mod scanner;
 mod target;
 mod write;

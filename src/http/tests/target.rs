@@ -2,9 +2,7 @@
 
 use super::text;
 use crate::http::TargetError;
-use crate::http::target::{
-    Target, has_hidden_delimiter, normalise_path, parse_authority, parse_target,
-};
+use crate::http::target::{Target, parse_authority, parse_target};
 
 #[test]
 fn the_four_forms() {
@@ -126,43 +124,5 @@ fn an_authority_is_a_host_with_an_optional_port() {
         "99999999999999999999:1a",
     ] {
         check(wrong, Err(TargetError::BadAuthority));
-    }
-}
-
-#[test]
-fn one_spelling_for_all_that_mean_the_same() {
-    let check = |path: &str, expected: &str| {
-        let mut out = b"kept".to_vec();
-        normalise_path(path.as_bytes(), &mut out);
-        assert_eq!(text(&out), format!("kept{expected}"), "{path}");
-    };
-    check("/", "/");
-    check("/a/b", "/a/b");
-    check("/a/b/", "/a/b/");
-    check("//a///b//", "/a/b/");
-    check("/a/./b/../c", "/a/c");
-    check("/a/..", "/");
-    check("/a/.", "/a/");
-    check("/../../a", "/a");
-    check("/..", "/");
-    check("/%61/%2e%2E/b", "/b");
-    check("/a%2fb", "/a%2Fb");
-    check("/%7euser", "/~user");
-    check("/a/%00", "/a/%00");
-    check("/...", "/...");
-    check("/.a", "/.a");
-}
-
-#[test]
-fn hidden_delimiters_are_seen() {
-    for (path, is_hidden) in [
-        ("/a", false),
-        ("/a%2Fb", true),
-        ("/a%5c", true),
-        ("/%00", true),
-        ("/a\\b", true),
-        ("/%20", false),
-    ] {
-        assert_eq!(has_hidden_delimiter(path.as_bytes()), is_hidden, "{path}");
     }
 }

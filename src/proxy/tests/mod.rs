@@ -1,3 +1,2 @@
 mod answer;
-mod gateway;
 mod wait;

@@ -1,0 +1,49 @@
+//! The one place of this room that asks the machine: for the file, its neighbours and the environment.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use super::diagnostic::{Diagnostic, Report, Span};
+use super::{Outcome, Surroundings, read};
+
+/// A configuration larger than this is a mistake.
+const CONFIG_OCTETS_MAX: u64 = 4 << 20;
+/// An error page larger than this is one too: it is kept in memory.
+const PAGE_OCTETS_MAX: u64 = 1 << 20;
+
+/// Reads the configuration at `path`, with this process's environment. That the file cannot be read is told as
+/// everything else is: in the report.
+#[must_use]
+pub fn load(path: &Path) -> Outcome {
+    let name = path.display().to_string();
+    let octets = match read_at_most(path, CONFIG_OCTETS_MAX) {
+        Ok(octets) => octets,
+        Err(error) => {
+            let message = format!("cannot read the file: {error}");
+            let list = vec![Diagnostic::error(Span::at(0), message)];
+            return Outcome {
+                config: None,
+                report: Report::new(&name, "", list),
+            };
+        }
+    };
+    let around = Surroundings {
+        environment: &|name| std::env::var(name).ok(),
+        file: &|path| read_at_most(path, PAGE_OCTETS_MAX),
+    };
+    read(&name, &octets, &around)
+}
+
+fn read_at_most(path: &Path, octets_max: u64) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    File::open(path)?
+        .take(octets_max + 1)
+        .read_to_end(&mut octets)?;
+    if octets.len() as u64 > octets_max {
+        return Err(io::Error::other(format!(
+            "it is larger than {octets_max} octets"
+        )));
+    }
+    Ok(octets)
+}

@@ -1,0 +1,96 @@
+//! Text → [`Raw`](raw) → [`Config`]: what was written, then what is meant.
+//!
+//! Pure: [`read`] gets the text, the environment and a way to look into files, and gives a [`Config`] or the reasons
+//! why not, all of them at once. [`load`] is the one place that asks the machine. Nobody here opens a socket, looks a
+//! name up or matches a request; [`Config`] is plain data for the server to build from.
+//!
+//! What every key means is written where its value ends up, in the fields of [`Config`]. The names in the file are a
+//! contract: tools outside use them.
+
+mod check;
+pub mod diagnostic;
+mod later;
+mod load;
+mod model;
+pub mod print;
+mod raw;
+mod route;
+mod suggest;
+mod syntax;
+mod table;
+mod tie;
+mod upstream;
+pub mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+
+use diagnostic::{Diagnostic, Found, Report, Span};
+
+pub use load::load;
+pub use model::{
+    AccessLog, Action, Admin, Config, Edits, Endpoint, ErrorPage, Format, Forwarded, HalfClose,
+    Keepalive, Level, LimitChanges, Limits, Listener, Log, Override, Paths, Per, RateLimit,
+    RequestId, Rewrite, Route, Share, Shutdown, TimeoutChanges, TimeoutName, Upstream,
+};
+pub use route::OWN_FIELDS;
+
+/// What a configuration refers to outside its own text.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The value of an environment variable, for `${NAME}`.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// The content of a file, for error pages.
+    pub file: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").finish_non_exhaustive()
+    }
+}
+
+/// What came of reading a configuration.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What is meant; `None` where there are errors.
+    pub config: Option<Config>,
+    /// What is to be said of it: errors, warnings, or nothing.
+    pub report: Report,
+}
+
+/// Reads a configuration. `name` is what the file is called in what is said of it.
+#[must_use]
+pub fn read(name: &str, octets: &[u8], around: &Surroundings<'_>) -> Outcome {
+    // Some editors begin a file with a mark; no column counts it.
+    let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
+    let text = String::from_utf8_lossy(octets);
+    let found = Found::default();
+    let config = match std::str::from_utf8(octets) {
+        Ok(_) => understand(&text, around, &found),
+        Err(error) => {
+            let is_utf16 = octets.starts_with(b"\xff\xfe") || octets.starts_with(b"\xfe\xff");
+            let (message, label) = if is_utf16 {
+                ("the file is UTF-16", "save it as UTF-8")
+            } else {
+                ("the file is not UTF-8", "from here on it is not")
+            };
+            let at = Span::at(error.valid_up_to());
+            found.push(Diagnostic::error(at, message).label(label));
+            None
+        }
+    };
+    let report = Report::new(name, &text, found.into_list());
+    Outcome {
+        config: config.filter(|_| !report.has_errors()),
+        report,
+    }
+}
+
+fn understand(text: &str, around: &Surroundings<'_>, found: &Found) -> Option<Config> {
+    let raw = raw::parse(text, around.environment, found)?;
+    check::check(&raw, text, around, found)
+}

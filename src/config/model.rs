@@ -1,0 +1,572 @@
+//! What is meant: plain data with every default applied.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::value::Rate;
+use crate::http::limits::Limits as HeadLimits;
+use crate::http::network::Network;
+use crate::net::address::Address;
+use crate::net::pool;
+use crate::proxy::gateway::Host;
+use crate::proxy::route::Matchers;
+use crate::proxy::template::Template;
+use crate::proxy::timeout::Timeouts;
+
+/// A whole configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// How many workers; `None`: one per core.
+    pub workers: Option<usize>,
+    /// How many client connections at most; `None`: as many as the descriptors allow.
+    pub max_connections: Option<usize>,
+    /// Networks whose `X-Forwarded-*` is believed and appended to.
+    pub trusted: Vec<Network>,
+    /// How it ends.
+    pub shutdown: Shutdown,
+    /// The user to become after binding.
+    pub user: Option<String>,
+    /// The group to become after binding; `None`: the user's.
+    pub group: Option<String>,
+    /// What is logged, and where.
+    pub log: Log,
+    /// The admin interface, if there is one.
+    pub admin: Option<Admin>,
+    /// How long things may take, where listener, route and upstream do not say otherwise.
+    pub timeouts: Timeouts,
+    /// How large they may be, likewise.
+    pub limits: Limits,
+    /// What is listened on; never empty.
+    pub listeners: Vec<Listener>,
+    /// Where requests can go: first those with a section, then one for each address that a route names itself.
+    pub upstreams: Vec<Upstream>,
+    /// What is done with requests; never empty. The order means nothing.
+    pub routes: Vec<Route>,
+}
+
+impl Config {
+    /// The timeouts of an exchange: the upstream's, else the route's, else the listener's, else the global ones.
+    #[must_use]
+    pub fn timeouts_of(
+        &self,
+        listener: &Listener,
+        route: &Route,
+        upstream: Option<&Upstream>,
+    ) -> Timeouts {
+        let timeouts = listener.timeouts.over(&self.timeouts);
+        let timeouts = route.timeouts.over(&timeouts);
+        match upstream {
+            Some(upstream) => upstream.timeouts.over(&timeouts),
+            None => timeouts,
+        }
+    }
+
+    /// The limits of an exchange, inherited as the timeouts are.
+    #[must_use]
+    pub fn limits_of(
+        &self,
+        listener: &Listener,
+        route: &Route,
+        upstream: Option<&Upstream>,
+    ) -> Limits {
+        let mut limits = listener.limits.over(&self.limits);
+        limits = route.limits.over(&limits);
+        upstream.map_or(limits, |upstream| upstream.limits.over(&limits))
+    }
+}
+
+/// How it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shutdown {
+    /// How long it still accepts after it has said that it is going.
+    pub delay: Duration,
+    /// How long what runs may go on after that.
+    pub grace: Duration,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self {
+            delay: Duration::ZERO,
+            grace: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What is logged, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Log {
+    /// Where access records go.
+    pub access: AccessLog,
+    /// What an access record looks like.
+    pub format: Format,
+    /// What osier says of itself.
+    pub level: Level,
+    /// Queries are left out of access records.
+    pub redact_query: bool,
+}
+
+/// Where access records go.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AccessLog {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// Standard output.
+    Stdout,
+    /// A datagram socket, such as the system log's.
+    Unix(PathBuf),
+    /// A file, appended to.
+    File(PathBuf),
+}
+
+/// What an access record looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// `key=value`.
+    #[default]
+    Logfmt,
+    /// One object per line.
+    Json,
+    /// As Apache's combined log.
+    Combined,
+}
+
+/// What osier says of itself: this and what is worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Level {
+    /// What it cannot do.
+    Error,
+    /// What it does otherwise than one would expect.
+    Warn,
+    /// What it does.
+    #[default]
+    Info,
+    /// Why it does so.
+    Debug,
+}
+
+/// The admin interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Where it listens: on this machine only, unless `allow` lets somebody else in.
+    pub listen: Address,
+    /// Further Host values that are believed.
+    pub hosts: Vec<String>,
+    /// Networks that are let in; this machine always is. Whoever is elsewhere is not answered.
+    pub allow: Vec<Network>,
+}
+
+/// How large things may be. `None`: without limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets of a request head.
+    pub head: usize,
+    /// Field lines of a request.
+    pub fields: usize,
+    /// Octets of a request's content.
+    pub body: Option<u64>,
+    /// Connections from one address.
+    pub per_ip: Option<usize>,
+    /// Octets of all buffers of the process; `None`: from the memory there is. Global only.
+    pub buffers: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let head = HeadLimits::default();
+        Self {
+            head: head.head_octets_max,
+            fields: head.fields_max,
+            body: None,
+            per_ip: None,
+            buffers: None,
+        }
+    }
+}
+
+/// A value that is inherited unless it is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Override<T> {
+    /// What holds above holds here.
+    #[default]
+    Inherit,
+    /// This holds.
+    Set(T),
+}
+
+impl<T: Copy> Override<T> {
+    fn over(self, base: T) -> T {
+        match self {
+            Self::Inherit => base,
+            Self::Set(value) => value,
+        }
+    }
+}
+
+/// The limits that a listener, route or upstream says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LimitChanges {
+    /// [`Limits::head`]; of listeners only.
+    pub head: Override<usize>,
+    /// [`Limits::fields`]; of listeners only.
+    pub fields: Override<usize>,
+    /// [`Limits::body`].
+    pub body: Override<Option<u64>>,
+    /// [`Limits::per_ip`]; of listeners only.
+    pub per_ip: Override<Option<usize>>,
+}
+
+impl LimitChanges {
+    /// `base` with these changes.
+    #[must_use]
+    pub fn over(&self, base: &Limits) -> Limits {
+        Limits {
+            head: self.head.over(base.head),
+            fields: self.fields.over(base.fields),
+            body: self.body.over(base.body),
+            per_ip: self.per_ip.over(base.per_ip),
+            buffers: base.buffers,
+        }
+    }
+}
+
+/// One of the [`Timeouts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each is the field of its name")]
+pub enum TimeoutName {
+    Request,
+    Total,
+    Header,
+    Idle,
+    Body,
+    Connect,
+    Response,
+    Tunnel,
+    TunnelMax,
+}
+
+impl TimeoutName {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Request,
+        Self::Total,
+        Self::Header,
+        Self::Idle,
+        Self::Body,
+        Self::Connect,
+        Self::Response,
+        Self::Tunnel,
+        Self::TunnelMax,
+    ];
+
+    /// Its key in the file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Total => "total",
+            Self::Header => "header",
+            Self::Idle => "idle",
+            Self::Body => "body",
+            Self::Connect => "connect",
+            Self::Response => "response",
+            Self::Tunnel => "tunnel",
+            Self::TunnelMax => "tunnel_max",
+        }
+    }
+
+    /// It runs before a route is known: routes and upstreams have no say in it.
+    #[must_use]
+    pub fn is_of_listener(self) -> bool {
+        matches!(self, Self::Header | Self::Idle)
+    }
+
+    /// Its place among the timeouts.
+    pub fn of(self, timeouts: &mut Timeouts) -> &mut Option<Duration> {
+        match self {
+            Self::Request => &mut timeouts.request,
+            Self::Total => &mut timeouts.total,
+            Self::Header => &mut timeouts.header,
+            Self::Idle => &mut timeouts.idle,
+            Self::Body => &mut timeouts.body,
+            Self::Connect => &mut timeouts.connect,
+            Self::Response => &mut timeouts.response,
+            Self::Tunnel => &mut timeouts.tunnel,
+            Self::TunnelMax => &mut timeouts.tunnel_max,
+        }
+    }
+}
+
+/// The timeouts that a listener, route or upstream says itself. `None` is off, as in [`Timeouts`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TimeoutChanges(pub BTreeMap<TimeoutName, Option<Duration>>);
+
+impl TimeoutChanges {
+    /// `base` with these changes.
+    #[must_use]
+    pub fn over(&self, base: &Timeouts) -> Timeouts {
+        let mut timeouts = base.clone();
+        for (name, value) in &self.0 {
+            *name.of(&mut timeouts) = *value;
+        }
+        timeouts
+    }
+}
+
+/// One `[[listen]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listener {
+    /// The addresses; never empty.
+    pub addresses: Vec<Address>,
+    /// What a client's FIN before the response means.
+    pub half_close: HalfClose,
+    /// An address that is not there yet is tried again.
+    pub retry: bool,
+    /// Its own timeouts.
+    pub timeouts: TimeoutChanges,
+    /// Its own limits.
+    pub limits: LimitChanges,
+}
+
+/// What a client's FIN before the response means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HalfClose {
+    /// It went away.
+    #[default]
+    Cancel,
+    /// It has said all, and still listens.
+    Allow,
+}
+
+/// One `[upstream.NAME]`, or an address that a route names itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upstream {
+    /// Its name; of an address in a route that address, as the endpoint is written.
+    pub name: String,
+    /// It has no section of its own.
+    pub is_implicit: bool,
+    /// Where it is; never empty, and not all without weight.
+    pub endpoints: Vec<Endpoint>,
+    /// Idle connections.
+    pub keepalive: Keepalive,
+    /// Its own timeouts.
+    pub timeouts: TimeoutChanges,
+    /// Its own limits.
+    pub limits: LimitChanges,
+}
+
+/// One address of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// `HOST:PORT` in lower case, looked up by who connects, or `unix:PATH`.
+    pub authority: String,
+    /// The path in front of every path, without a slash at its end; empty for none.
+    pub base_path: String,
+    /// How much of the upstream's requests it gets, beside the others. 0: none.
+    pub weight: u32,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.base_path.is_empty() {
+            f.write_str(&self.authority)
+        } else {
+            write!(f, "http://{}{}", self.authority, self.base_path)
+        }
+    }
+}
+
+/// Idle connections to one upstream's endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalive {
+    /// How long one may idle.
+    pub idle: Duration,
+    /// How many are kept per endpoint and worker; 0: none.
+    pub max_idle: usize,
+    /// How old one may become.
+    pub max_age: Duration,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        let usual = pool::Keepalive::default();
+        Self {
+            idle: usual.idle,
+            max_idle: usual.max_idle,
+            max_age: usual.max_age,
+        }
+    }
+}
+
+/// One `[[route]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// Which requests it is for.
+    pub matchers: Matchers,
+    /// What is done with them.
+    pub action: Action,
+    /// What is sent in place of the path.
+    pub rewrite: Rewrite,
+    /// Which spelling of the path counts.
+    pub paths: Paths,
+    /// What the origin sees as Host.
+    pub host_header: Host,
+    /// Changes to the request's fields.
+    pub request: Edits,
+    /// Changes to the response's fields.
+    pub response: Edits,
+    /// Its own timeouts.
+    pub timeouts: TimeoutChanges,
+    /// Its own limits.
+    pub limits: LimitChanges,
+    /// How many tries an exchange has, the first included; at least 1.
+    pub attempts_max: u32,
+    /// How much a client may ask for.
+    pub rate_limit: Option<RateLimit>,
+    /// Protocols a connection may be switched to, in lower case.
+    pub upgrade: Vec<String>,
+    /// How the origin is told who asks.
+    pub forwarded: Forwarded,
+    /// `Via` is added.
+    pub via: bool,
+    /// What becomes of the request's id.
+    pub request_id: RequestId,
+    /// What is answered in place of osier's own error pages, by status.
+    pub errors: BTreeMap<u16, ErrorPage>,
+}
+
+/// What is done with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// It goes to one of these; never empty, and not all without weight.
+    Forward(Vec<Share>),
+    /// The client is told to go elsewhere.
+    Redirect {
+        /// Where to.
+        to: Template,
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+    },
+    /// osier answers itself.
+    Respond {
+        /// From 200 to 599.
+        status: u16,
+        /// The content.
+        body: String,
+    },
+}
+
+/// An upstream's share of a route's requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Which of [`Config::upstreams`].
+    pub upstream: usize,
+    /// How much it gets, beside the others. 0: nothing.
+    pub weight: u32,
+}
+
+/// What is sent in place of the path. Both act on the normalised path.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Rewrite {
+    /// The path is sent as it is.
+    #[default]
+    Keep,
+    /// This is taken off its front, where whole segments of it are there; what is left begins with `/`.
+    Strip(String),
+    /// This is sent.
+    To(Template),
+}
+
+/// Which spelling of the path counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Paths {
+    /// The origin gets the client's.
+    #[default]
+    Raw,
+    /// The origin gets the normalised one.
+    Normal,
+    /// 400 where the two differ, or the path has `%2F`, `%5C` or `%00`.
+    Strict,
+}
+
+/// Changes to a message's fields: first `remove`, then `set`, then `add`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Edits {
+    /// These fields get these values, whether they were there or not.
+    pub set: Vec<(String, Template)>,
+    /// These lines are added.
+    pub add: Vec<(String, Template)>,
+    /// These fields are taken out.
+    pub remove: Vec<String>,
+}
+
+impl Edits {
+    /// Nothing is changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
+    }
+}
+
+/// How much a client may ask for; at least one of the two is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateLimit {
+    /// How many requests in a time.
+    pub rate: Option<Rate>,
+    /// How many at once, when there were none for a while.
+    pub burst: u32,
+    /// Who is counted as one.
+    pub per: Per,
+    /// How many may run at the same time.
+    pub concurrent: Option<u32>,
+}
+
+/// Who is counted as one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Per {
+    /// An address.
+    #[default]
+    Ip,
+    /// All who send this field with the same value. The name in lower case.
+    Header(String),
+    /// The route as a whole.
+    Route,
+}
+
+/// How the origin is told who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Forwarded {
+    /// `X-Forwarded-For`, `-Host`, `-Proto`.
+    #[default]
+    X,
+    /// `Forwarded` (RFC 7239).
+    Rfc7239,
+    /// Both.
+    Both,
+    /// Not at all; what a client sends of these is still taken out.
+    Off,
+}
+
+/// What becomes of the request's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RequestId {
+    /// A client's is kept, else one is made.
+    #[default]
+    Keep,
+    /// One is made.
+    Make,
+    /// Nothing is added.
+    Off,
+}
+
+/// What is answered in place of one of osier's own error pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorPage {
+    /// The file.
+    pub path: PathBuf,
+    /// What was in it when the configuration was read.
+    pub content: Vec<u8>,
+}

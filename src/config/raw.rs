@@ -1,0 +1,389 @@
+//! What was written: every value of the file with its place, of the right type, but not understood yet.
+
+use super::diagnostic::{Diagnostic, Found, Span};
+use super::syntax;
+use super::table::{Pair, Reader, Scalar, Table, Written};
+
+type Text = Option<Written<String>>;
+type Texts = Option<Written<Vec<Written<String>>>>;
+type Flag = Option<Written<bool>>;
+type Number = Option<Written<i64>>;
+
+const DURATION: &str = "a duration in quotes, such as \"10s\", \"500ms\" or \"1h\"";
+const SIZE: &str = "a size in quotes, such as \"16KiB\" or \"10MiB\"";
+const ADDRESS: &str = "an address in quotes, such as \"127.0.0.1:8080\" or \"unix:/run/x.sock\"";
+const STRING: &str = "a string in quotes";
+const NUMBER: &str = "a number";
+
+/// The whole file.
+#[derive(Debug)]
+pub(super) struct Raw {
+    pub(super) workers: Option<Written<Scalar>>,
+    pub(super) max_connections: Option<Written<Scalar>>,
+    pub(super) trusted_proxies: Texts,
+    pub(super) shutdown: Option<Written<RawShutdown>>,
+    pub(super) user: Text,
+    pub(super) group: Text,
+    pub(super) log: Option<Written<RawLog>>,
+    pub(super) admin: Option<Written<RawAdmin>>,
+    pub(super) timeouts: RawTimeouts,
+    pub(super) limits: RawLimits,
+    pub(super) listen: Vec<RawListen>,
+    pub(super) has_listen: bool,
+    pub(super) upstreams: Vec<Written<RawUpstream>>,
+    pub(super) routes: Vec<RawRoute>,
+    pub(super) has_route: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct RawShutdown {
+    pub(super) delay: Text,
+    pub(super) grace: Text,
+}
+
+#[derive(Debug)]
+pub(super) struct RawLog {
+    pub(super) access: Text,
+    pub(super) format: Text,
+    pub(super) level: Text,
+    pub(super) redact_query: Flag,
+}
+
+#[derive(Debug)]
+pub(super) struct RawAdmin {
+    pub(super) listen: Text,
+    pub(super) hosts: Texts,
+    pub(super) allow: Texts,
+}
+
+/// The timeouts that were written, each under its own name.
+pub(super) type RawTimeouts = Vec<(&'static str, Written<String>)>;
+
+#[derive(Debug, Default)]
+pub(super) struct RawLimits {
+    pub(super) head: Text,
+    pub(super) fields: Number,
+    pub(super) body: Text,
+    pub(super) per_ip: Option<Written<Scalar>>,
+    pub(super) buffers: Text,
+}
+
+#[derive(Debug)]
+pub(super) struct RawListen {
+    pub(super) at: Span,
+    pub(super) addr: Texts,
+    pub(super) has_addr: bool,
+    pub(super) half_close: Text,
+    pub(super) retry: Flag,
+    pub(super) timeouts: RawTimeouts,
+    pub(super) limits: RawLimits,
+}
+
+#[derive(Debug)]
+pub(super) struct RawUpstream {
+    pub(super) at: Span,
+    pub(super) to: Option<Written<Vec<RawShare>>>,
+    pub(super) has_to: bool,
+    pub(super) keepalive: Option<Written<RawKeepalive>>,
+    pub(super) balance: Text,
+    pub(super) timeouts: RawTimeouts,
+    pub(super) limits: RawLimits,
+}
+
+/// A place to go to, and how much goes there.
+#[derive(Debug)]
+pub(super) struct RawShare {
+    pub(super) to: Text,
+    pub(super) weight: Number,
+}
+
+#[derive(Debug)]
+pub(super) struct RawKeepalive {
+    pub(super) idle: Text,
+    pub(super) max_idle: Number,
+    pub(super) max_age: Text,
+}
+
+#[derive(Debug)]
+pub(super) struct RawRoute {
+    pub(super) at: Span,
+    pub(super) host: Texts,
+    pub(super) path: Text,
+    pub(super) method: Texts,
+    pub(super) header: Vec<Pair>,
+    pub(super) query: Vec<Pair>,
+    pub(super) client: Texts,
+    /// Where `to`, `redirect` and `respond` are, those that were written.
+    pub(super) actions: Vec<(&'static str, Span)>,
+    pub(super) to: Option<Written<Vec<RawShare>>>,
+    pub(super) redirect: Option<Written<RawRedirect>>,
+    pub(super) respond: Option<Written<RawRespond>>,
+    pub(super) strip: Text,
+    pub(super) rewrite: Text,
+    pub(super) paths: Text,
+    pub(super) priority: Number,
+    pub(super) host_header: Text,
+    /// Of the request, and of the response.
+    pub(super) headers: (RawEdits, RawEdits),
+    pub(super) timeouts: RawTimeouts,
+    pub(super) attempts: Number,
+    pub(super) limit: Option<Written<RawRateLimit>>,
+    pub(super) upgrade: Texts,
+    pub(super) forwarded: Text,
+    pub(super) via: Flag,
+    pub(super) request_id: Text,
+    pub(super) limits: RawLimits,
+    pub(super) errors: Vec<Pair>,
+    /// Keys that say how to forward, where they were written.
+    pub(super) forwarding: Vec<(&'static str, Span)>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawRedirect {
+    pub(super) to: Text,
+    pub(super) has_to: bool,
+    pub(super) status: Number,
+}
+
+#[derive(Debug)]
+pub(super) struct RawRespond {
+    pub(super) status: Number,
+    pub(super) body: Text,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawEdits {
+    pub(super) set: Vec<Pair>,
+    pub(super) add: Vec<Pair>,
+    pub(super) remove: Texts,
+}
+
+#[derive(Debug)]
+pub(super) struct RawRateLimit {
+    pub(super) rate: Text,
+    pub(super) burst: Number,
+    pub(super) key: Text,
+    pub(super) concurrent: Number,
+}
+
+/// Reads `text`. `None`: it is no TOML.
+pub(super) fn parse(
+    text: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+    found: &Found,
+) -> Option<Raw> {
+    let value = match toml_span::parse(text) {
+        Ok(value) => value,
+        Err(error) => {
+            found.push(syntax::explain(&error, text));
+            return None;
+        }
+    };
+    let reader = Reader {
+        text,
+        environment,
+        found,
+    };
+    let table = Table::root(&reader, &value)?;
+    let raw = file(&table);
+    table.finish();
+    Some(raw)
+}
+
+fn file(table: &Table<'_>) -> Raw {
+    Raw {
+        workers: table.scalar("workers", "\"auto\" or a number"),
+        max_connections: table.scalar("max_connections", "\"auto\" or a number"),
+        trusted_proxies: table.texts("trusted_proxies", "networks such as \"10.0.0.0/8\""),
+        shutdown: table.table("shutdown", "shutdown", |table| RawShutdown {
+            delay: table.text("delay", DURATION),
+            grace: table.text("grace", DURATION),
+        }),
+        user: table.text("user", STRING),
+        group: table.text("group", STRING),
+        log: table.table("log", "log", |table| RawLog {
+            access: table.text("access", STRING),
+            format: table.text("format", STRING),
+            level: table.text("level", STRING),
+            redact_query: table.flag("redact_query"),
+        }),
+        admin: table.table("admin", "admin", |table| RawAdmin {
+            listen: table.text("listen", ADDRESS),
+            hosts: table.texts("hosts", "names in quotes"),
+            allow: table.texts("allow", "networks such as \"10.0.0.0/8\""),
+        }),
+        timeouts: timeouts(table),
+        limits: limits(table),
+        listen: table.tables("listen", "listen", listen),
+        has_listen: table.mentions("listen").is_some(),
+        upstreams: table.named("upstream", "upstream", upstream),
+        routes: table.tables("route", "route", route),
+        has_route: table.mentions("route").is_some(),
+    }
+}
+
+fn timeouts(table: &Table<'_>) -> RawTimeouts {
+    let names = super::TimeoutName::ALL.map(super::TimeoutName::name);
+    let read = table.table("timeouts", "timeouts", |table| {
+        names
+            .into_iter()
+            .filter_map(|name| Some((name, table.text(name, DURATION)?)))
+            .collect()
+    });
+    read.map(|read| read.value).unwrap_or_default()
+}
+
+fn limits(table: &Table<'_>) -> RawLimits {
+    let read = table.table("limits", "limits", |table| RawLimits {
+        head: table.text("head", SIZE),
+        fields: table.number("fields", NUMBER),
+        body: table.text("body", SIZE),
+        per_ip: table.scalar("per_ip", "a number or \"unlimited\""),
+        buffers: table.text("buffers", SIZE),
+    });
+    read.map(|read| read.value).unwrap_or_default()
+}
+
+fn listen(table: &Table<'_>) -> RawListen {
+    RawListen {
+        at: table.at,
+        addr: table.texts("addr", ADDRESS),
+        has_addr: table.mentions("addr").is_some(),
+        half_close: table.text("half_close", STRING),
+        retry: table.flag("retry"),
+        timeouts: timeouts(table),
+        limits: limits(table),
+    }
+}
+
+fn upstream(table: &Table<'_>) -> RawUpstream {
+    RawUpstream {
+        at: table.at,
+        to: shares(table, "upstream.to", "addr"),
+        has_to: table.mentions("to").is_some(),
+        balance: table.text("balance", STRING),
+        keepalive: table.table("keepalive", "keepalive", |table| RawKeepalive {
+            idle: table.text("idle", DURATION),
+            max_idle: table.number("max_idle", NUMBER),
+            max_age: table.text("max_age", DURATION),
+        }),
+        timeouts: timeouts(table),
+        limits: limits(table),
+    }
+}
+
+/// `to`: a string, `{ KEY = "…", weight = 1 }`, or a list of these.
+fn shares(
+    table: &Table<'_>,
+    kind: &'static str,
+    key: &'static str,
+) -> Option<Written<Vec<RawShare>>> {
+    table.list("to", |reader, list_key, value, full| {
+        if value.as_table().is_some() {
+            return reader.table(kind, full, value, |table| {
+                let share = RawShare {
+                    to: table.text(key, ADDRESS),
+                    weight: table.number("weight", NUMBER),
+                };
+                if table.mentions(key).is_none() {
+                    reader.found.push(
+                        Diagnostic::error(table.at, format!("`{full}` without `{key}`"))
+                            .label(format!("add `{key} = \"…\"`")),
+                    );
+                }
+                share
+            });
+        }
+        let to = reader.text_of(value, full, ADDRESS).map(|text| Written {
+            value: text,
+            at: value.span.into(),
+            key: list_key.span.into(),
+            name: full.to_owned(),
+        });
+        Some(RawShare { to, weight: None })
+    })
+}
+
+fn route(table: &Table<'_>) -> RawRoute {
+    let mentioned = |names: &[&'static str]| {
+        let names = names.iter();
+        names
+            .filter_map(|name| Some((*name, table.mentions(name)?)))
+            .collect()
+    };
+    RawRoute {
+        at: table.at,
+        host: table.texts("host", "a host name in quotes, or a list of them"),
+        path: table.text("path", "one path in quotes, such as \"/x\" or \"/x/*\""),
+        method: table.texts("method", "a method in quotes, or a list of them"),
+        header: table.pairs("header", "the field's value in quotes"),
+        query: table.pairs("query", "the parameter's value in quotes"),
+        client: table.texts("client", "a network in quotes, or a list of them"),
+        actions: mentioned(&["to", "redirect", "respond"]),
+        to: shares(table, "route.to", "to"),
+        redirect: table.table("redirect", "route.redirect", |table| RawRedirect {
+            to: table.text("to", STRING),
+            has_to: table.mentions("to").is_some(),
+            status: table.number("status", NUMBER),
+        }),
+        respond: table.table("respond", "route.respond", |table| RawRespond {
+            status: table.number("status", NUMBER),
+            body: table.text("body", STRING),
+        }),
+        strip: table.text("strip", "a path in quotes"),
+        rewrite: table.text("rewrite", "a path in quotes"),
+        paths: table.text("paths", STRING),
+        priority: table.number("priority", NUMBER),
+        host_header: table.text("host_header", STRING),
+        headers: headers(table),
+        timeouts: timeouts(table),
+        attempts: attempts(table),
+        limit: table.table("limit", "route.limit", |table| RawRateLimit {
+            rate: table.text("rate", "a rate in quotes, such as \"20/s\""),
+            burst: table.number("burst", NUMBER),
+            key: table.text("key", STRING),
+            concurrent: table.number("concurrent", NUMBER),
+        }),
+        upgrade: table.texts("upgrade", "protocols in quotes"),
+        forwarded: table.text("forwarded", STRING),
+        via: table.flag("via"),
+        request_id: table.text("request_id", STRING),
+        limits: limits(table),
+        errors: table.pairs("errors", "the path of a file in quotes"),
+        forwarding: mentioned(&[
+            "strip",
+            "rewrite",
+            "host_header",
+            "retry",
+            "upgrade",
+            "forwarded",
+        ]),
+    }
+}
+
+fn attempts(table: &Table<'_>) -> Number {
+    let retry = table.table("retry", "route.retry", |table| {
+        table.number("attempts", NUMBER)
+    });
+    retry.and_then(|retry| retry.value)
+}
+
+fn headers(table: &Table<'_>) -> (RawEdits, RawEdits) {
+    let headers = table.table("headers", "route.headers", |table| {
+        let edits = |name| table.table(name, "route.headers", edits);
+        let (request, response) = (edits("request"), edits("response"));
+        (
+            request.map(|edits| edits.value).unwrap_or_default(),
+            response.map(|edits| edits.value).unwrap_or_default(),
+        )
+    });
+    headers.map(|headers| headers.value).unwrap_or_default()
+}
+
+fn edits(table: &Table<'_>) -> RawEdits {
+    RawEdits {
+        set: table.pairs("set", "the field's value in quotes"),
+        add: table.pair_lists("add", "the field's value in quotes, or a list of them"),
+        remove: table.texts("remove", "field names in quotes"),
+    }
+}

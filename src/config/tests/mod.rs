@@ -1,0 +1,50 @@
+mod diagnostic;
+mod golden;
+mod meaning;
+mod properties;
+mod suggest;
+mod value;
+
+use std::io;
+use std::path::Path;
+
+use super::{Config, Outcome, Surroundings, read};
+
+/// Reads with an environment and files that are always the same.
+fn read_text(text: &str) -> Outcome {
+    read_octets("test.toml", text.as_bytes())
+}
+
+fn read_octets(name: &str, octets: &[u8]) -> Outcome {
+    let environment = |name: &str| match name {
+        "NAME" => Some("app".to_owned()),
+        "PORT" => Some("8080".to_owned()),
+        "EMPTY" => Some(String::new()),
+        "TRICKY" => Some("${NAME} $$ \" \\".to_owned()),
+        _ => None,
+    };
+    let file = |path: &Path| match path.to_str() {
+        Some("/etc/osier/502.html") => Ok(b"<h1>later</h1>\n".to_vec()),
+        _ => Err(io::Error::new(io::ErrorKind::NotFound, "no such file")),
+    };
+    let around = Surroundings {
+        environment: &environment,
+        file: &file,
+    };
+    read(name, octets, &around)
+}
+
+/// What `text` means; panics with the report where it means nothing.
+#[track_caller]
+fn config(text: &str) -> Config {
+    let outcome = read_text(text);
+    match outcome.config {
+        Some(config) => config,
+        None => panic!("{}\n{text}", outcome.report.render(false)),
+    }
+}
+
+/// A file with this route in it, and all else it needs.
+fn with_route(route: &str) -> String {
+    format!("[[listen]]\naddr = \"127.0.0.1:8086\"\n[[route]]\n{route}\n")
+}
