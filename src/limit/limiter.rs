@@ -28,8 +28,8 @@ pub struct RateLimit {
     pub rate: Option<Rate>,
     /// How many at a time, for each key.
     pub concurrent: Option<u32>,
-    /// How many keys are remembered at most; zero is read as one. 32 octets each, taken when they come: 2 MiB for all of
-    /// the default. One is enough for [`Key::Whole`].
+    /// How many keys are remembered at most; zero is read as one. 32 octets each, taken when they come and kept from then
+    /// on: 2 MiB for all of the default. One is enough for [`Key::Whole`].
     pub keys_max: usize,
 }
 
