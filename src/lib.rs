@@ -4,7 +4,7 @@
 //! server down to one attempt; the live tree; one thread per core, few crates, little memory.
 //!
 //! **Out of scope**: HTTP/2 and 3, caching, serving files, scripting, platforms other than Linux (the rooms
-//! [`context`], [`http`] and [`balance`] build everywhere).
+//! [`context`], [`http`], [`balance`] and [`limit`] build everywhere).
 //!
 //! Two rooms are libraries of their own: [`context`], a context tree in the sense of Go's `context`, and [`http`],
 //! HTTP/1.1 without I/O. The rest is the proxy: [`server`] starts it whole, [`proxy::session`] serves one connection on
@@ -19,6 +19,7 @@
 //! ├── context/    ROOM 1  the context tree. Knows no HTTP, no sockets, no workers
 //! ├── http/       ROOM 2  sans-IO HTTP/1.1 on httparse. Octets in, values out. Pure
 //! ├── balance/    ROOM 3  choose an endpoint. Pure
+//! ├── limit/      how often, how many at a time, for whom: for the whole process. Pure
 //! ├── runtime/    ROOM 4  one worker per core: tasks, edge-triggered epoll, timers, buffers
 //! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools
 //! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer
@@ -38,7 +39,7 @@
 //! 4   proxy · admin       admin borrows the date of proxy::answer
 //! 3   net · log
 //! 2   runtime
-//! 1   context · http · balance      know nothing of each other
+//! 1   context · http · balance · limit      know nothing of each other
 //! 0   clock
 //! ```
 //!
@@ -81,6 +82,7 @@ pub mod balance;
 pub mod clock;
 pub mod context;
 pub mod http;
+pub mod limit;
 
 #[cfg(target_os = "linux")]
 pub mod admin;

@@ -1,4 +1,5 @@
-//! What the tree costs: allocations, octets, stack. A test target of its own, because it needs an allocator of its own.
+//! What the tree costs, and a limiter: allocations, octets, stack. A test target of its own, because it needs an
+//! allocator of its own.
 //!
 //! Each thread counts for itself, so tests that run beside each other do not disturb each other.
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use osier::clock::TestClock;
 use osier::context::{Cancel, Context, ContextError, Done, Key, Label, Reason, background, todo};
+use osier::limit::{Key as Client, Limiter, Rate, RateLimit};
 
 struct Counting;
 
@@ -379,6 +381,30 @@ fn a_million_are_dropped_alive_on_a_small_stack() {
         }
         drop(last);
     });
+}
+
+/// Of a key that is known; and with a full table a new one takes the place of another one.
+#[test]
+fn a_request_that_a_limiter_admits_or_refuses_allocates_nothing() {
+    let _clock = TestClock::install();
+    let limiter = Limiter::new(RateLimit {
+        rate: Some(Rate {
+            requests: 1,
+            period: Duration::from_secs(1),
+            burst: 5,
+        }),
+        concurrent: Some(1),
+        keys_max: 64,
+    });
+    let admit = |key: u8| limiter.admit(Client::Octets(&[key]), osier::clock::now());
+    for key in 0..=255 {
+        drop(admit(key));
+    }
+    for key in 0..=255 {
+        let both = || (admit(key), admit(key));
+        assert_eq!(calls(both), 0);
+    }
+    assert_eq!(limiter.key_count(), 64);
 }
 
 /// What a request costs on connections that are there already: a client's and an origin's, both in memory.

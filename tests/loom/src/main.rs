@@ -1,9 +1,9 @@
-//! Models of the context tree, for loom: every order in which the steps of a few threads can happen.
+//! Models of the context tree and of the limits, for loom: every order in which the steps of a few threads can happen.
 //!
 //!     cd tests/loom && cargo run --release             all models
 //!     cd tests/loom && cargo run --release -- cancel   those with `cancel` in their name
 //!
-//! The files are osier's own, by their path; what they take from `context/sync.rs` is loom's here. The configuration
+//! The files are osier's own, by their path; what they take from `context/sync.rs` and `limit/sync.rs` is loom's here. The configuration
 //! beside this crate sets `--cfg loom`. A model that fails panics with what it found.
 
 #[allow(dead_code, reason = "the models use a part of it")]
@@ -11,6 +11,10 @@ mod clock;
 #[path = "../../../src/context/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the models use a part of it")]
 mod context;
+#[path = "../../../src/limit/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the models use a part of it")]
+mod limit;
+mod limit_models;
 mod models;
 mod shim;
 
@@ -20,6 +24,7 @@ fn main() {
     let wanted = std::env::args().nth(1).unwrap_or_default();
     let models = models::ALL
         .iter()
+        .chain(limit_models::ALL)
         .filter(|(name, ..)| name.contains(&wanted));
     let mut count = 0;
     for (name, preemptions, model) in models {
