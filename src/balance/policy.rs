@@ -1,40 +1,69 @@
 //! How one of an upstream's endpoints is picked.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
-/// Each endpoint in its turn.
+/// Each endpoint in its turn; one of twice the weight has twice the turns, spread as evenly as can be.
+///
+/// The smooth weighted round robin: every pick gives each endpoint its weight as credit, takes the one that has most,
+/// and has it pay for all.
 #[derive(Debug)]
 pub struct RoundRobin {
-    /// How many endpoints there are.
-    endpoint_count: usize,
-    /// Whose turn it is.
-    next: Cell<usize>,
+    turns: RefCell<Vec<Turn>>,
+}
+
+/// An endpoint's.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    /// 0: it is never picked.
+    weight: u32,
+    /// What it has earned and not spent. Over all endpoints the sum is 0.
+    credit: i64,
 }
 
 impl RoundRobin {
-    /// Turns over so many endpoints, beginning with `first` (workers begin at different ones).
+    /// Turns over endpoints of these weights, `first` picks on (workers begin at different ones).
     #[must_use]
-    pub fn new(endpoint_count: usize, first: usize) -> Self {
-        Self {
-            endpoint_count,
-            next: Cell::new(first.checked_rem(endpoint_count).unwrap_or(0)),
+    pub fn new(weights: impl IntoIterator<Item = u32>, first: usize) -> Self {
+        let turn = |weight| Turn { weight, credit: 0 };
+        let turns: Vec<_> = weights.into_iter().map(turn).collect();
+        let picks = first.checked_rem(turns.len()).unwrap_or(0);
+        let this = Self {
+            turns: RefCell::new(turns),
+        };
+        for _ in 0..picks {
+            this.pick(&[]);
         }
+        this
     }
 
     /// Picks the next endpoint that is not in `avoid`, or, where all are, the next. `None` without endpoints.
     ///
     /// `avoid` holds the endpoints that this exchange has tried already.
     pub fn pick(&self, avoid: &[usize]) -> Option<usize> {
-        if self.endpoint_count == 0 {
-            return None;
+        let mut turns = self.turns.borrow_mut();
+        if let [turn] = turns.as_slice() {
+            return (turn.weight > 0).then_some(0);
         }
-        let first = self.next.get();
-        let turn = |offset: usize| (first + offset) % self.endpoint_count;
-        let picked = (0..self.endpoint_count)
-            .map(turn)
-            .find(|index| !avoid.contains(index))
-            .unwrap_or(first);
-        self.next.set((picked + 1) % self.endpoint_count);
-        Some(picked)
+        spend(&mut turns, |index| !avoid.contains(&index)).or_else(|| spend(&mut turns, |_| true))
     }
+}
+
+/// One pick among those that `may` be picked.
+fn spend(turns: &mut [Turn], may: impl Fn(usize) -> bool) -> Option<usize> {
+    let mut total: i64 = 0;
+    let mut best: Option<(usize, i64)> = None;
+    for (index, turn) in turns.iter_mut().enumerate() {
+        if turn.weight == 0 || !may(index) {
+            continue;
+        }
+        total = total.saturating_add(i64::from(turn.weight));
+        turn.credit = turn.credit.saturating_add(i64::from(turn.weight));
+        // Of equals the first.
+        if best.is_none_or(|(_, credit)| turn.credit > credit) {
+            best = Some((index, turn.credit));
+        }
+    }
+    let (index, credit) = best?;
+    turns.get_mut(index)?.credit = credit.saturating_sub(total);
+    Some(index)
 }

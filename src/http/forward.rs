@@ -10,6 +10,7 @@ use super::head::{RequestHead, ResponseHead, Version};
 use super::number::{parse_decimal, write_decimal, write_ipv4};
 use super::options::{Options, names_field};
 use super::target::Target;
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::{error, fmt};
@@ -34,7 +35,7 @@ pub struct Forwarding<'a> {
     /// Whether Via is added.
     pub via: bool,
     /// The protocols a client may upgrade to, such as `websocket`.
-    pub upgrade: &'a [&'a str],
+    pub upgrade: &'a [Cow<'static, str>],
     /// Fields added after everything else.
     pub add: &'a [(&'a str, &'a str)],
     /// The path that goes before the client's; may have a query. Empty: nothing goes before.
@@ -54,7 +55,7 @@ impl Default for Forwarding<'_> {
             forwarded: ForwardedStyle::X,
             request_id: RequestId::Off,
             via: false,
-            upgrade: &["websocket"],
+            upgrade: const { &[Cow::Borrowed("websocket")] },
             add: &[],
             base_path: "",
             path: None,
@@ -431,7 +432,7 @@ fn renew_te(input: &RequestHead, out: &mut Fields) {
 }
 
 /// Says Upgrade again with the protocols that are allowed, in the client's order.
-fn renew_upgrade(input: &RequestHead, out: &mut Fields, allowed: &[&str]) {
+fn renew_upgrade(input: &RequestHead, out: &mut Fields, allowed: &[Cow<'static, str>]) {
     if !input.asks_for_upgrade() || announces_content(input.fields()) {
         return;
     }

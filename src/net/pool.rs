@@ -6,12 +6,18 @@
 //!
 //! With more exchanges at a time than connections may idle, every exchange that ends would close a connection and every
 //! one that begins would make one. So the surplus is closed only when it has not been of use for a moment.
+//!
+//! Each endpoint has a [`Shelf`]. It lives for as long as anybody holds it: a configuration, or an exchange that began
+//! under one that is gone. The last of them takes the shelf's connections along.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{self, Poll, Waker, ready};
 use std::time::{Duration, Instant};
+
+use slab::Slab;
 
 use super::stream::Stream;
 use crate::clock;
@@ -20,7 +26,7 @@ use crate::clock;
 const SURPLUS: Duration = Duration::from_secs(1);
 
 /// How long and how many idle connections are kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keepalive {
     /// How long one may idle. Shorter than origins are wont to wait, so that we close first.
     pub idle: Duration,
@@ -40,16 +46,38 @@ impl Default for Keepalive {
     }
 }
 
-/// The idle connections to one upstream's endpoints.
+/// A worker's idle connections.
 #[derive(Debug)]
 pub struct Pool<S> {
-    keepalive: Keepalive,
-    /// By endpoint; the one used last is last.
-    idle: RefCell<Vec<Vec<Idle<S>>>>,
+    /// By shelf.
+    shelved: RefCell<Slab<Shelved<S>>>,
     /// The keeper's, while it waits.
     keeper: RefCell<Option<Waker>>,
     /// When the keeper has to look again, as it last said.
     next_look: Cell<Option<Instant>>,
+}
+
+/// What idles on one shelf.
+#[derive(Debug)]
+struct Shelved<S> {
+    keepalive: Keepalive,
+    /// The one used last is last.
+    idle: Vec<Idle<S>>,
+}
+
+/// An endpoint's place in a [`Pool`].
+#[derive(Debug)]
+pub struct Shelf<S> {
+    pool: Rc<Pool<S>>,
+    index: usize,
+}
+
+impl<S> Drop for Shelf<S> {
+    fn drop(&mut self) {
+        // Not borrowed while the connections go.
+        let gone = self.pool.shelved.borrow_mut().try_remove(self.index);
+        drop(gone);
+    }
 }
 
 /// A connection and when it was made.
@@ -79,83 +107,121 @@ impl<S> Idle<S> {
     }
 }
 
-impl<S: Stream> Pool<S> {
-    /// An empty pool for so many endpoints.
-    #[must_use]
-    pub fn new(endpoints: usize, keepalive: Keepalive) -> Self {
-        let idle = RefCell::new((0..endpoints).map(|_| Vec::new()).collect());
-        Self {
-            keepalive,
-            idle,
-            keeper: RefCell::default(),
-            next_look: Cell::new(None),
+impl<S: Stream> Shelf<S> {
+    /// How long and how many connections are kept from now on.
+    pub fn set_keepalive(&self, keepalive: Keepalive) {
+        if let Some(shelved) = self.pool.shelved.borrow_mut().get_mut(self.index) {
+            shelved.keepalive = keepalive;
         }
     }
 
-    /// Takes the idle connection to `endpoint` that was used last, if there is one that is still good.
-    pub fn take(&self, endpoint: usize) -> Option<Pooled<S>> {
+    /// How many connections idle here.
+    #[must_use]
+    pub fn idle_count(&self) -> usize {
+        let shelved = self.pool.shelved.borrow();
+        shelved.get(self.index).map_or(0, |it| it.idle.len())
+    }
+
+    /// Takes the idle connection that was used last, if there is one that is still good.
+    pub fn take(&self) -> Option<Pooled<S>> {
         let now = clock::now();
+        let pool = &*self.pool;
         // The keeper's waker is the one that waits there already: asking with it changes nothing.
-        let keeper = self.keeper.borrow();
+        let keeper = pool.keeper.borrow();
         let waker = keeper.as_ref().unwrap_or(Waker::noop());
         let mut cx = task::Context::from_waker(waker);
         loop {
             // Not borrowed while a stream is asked or dropped.
-            let idle = self.idle.borrow_mut().get_mut(endpoint)?.pop()?;
+            let idle = {
+                let mut shelved = pool.shelved.borrow_mut();
+                shelved.get_mut(self.index)?.idle.pop()?
+            };
             if now < idle.until && idle.pooled.stream.poll_disturbed(&mut cx).is_pending() {
                 return Some(idle.pooled);
             }
         }
     }
 
-    /// Keeps a connection for the next exchange with `endpoint`, or closes it where there are enough.
-    pub fn put(&self, endpoint: usize, mut pooled: Pooled<S>) {
+    /// Keeps a connection for the next exchange, or closes it where there are enough.
+    pub fn put(&self, mut pooled: Pooled<S>) {
         pooled.exchanges = pooled.exchanges.saturating_add(1);
+        let pool = &*self.pool;
         let now = clock::now();
-        let until = clock::later(now, self.keepalive.idle)
-            .min(clock::later(pooled.since, self.keepalive.max_age));
         // From here on the keeper is woken when anything shows up on it.
-        if let Some(keeper) = &*self.keeper.borrow() {
+        if let Some(keeper) = &*pool.keeper.borrow() {
             let mut cx = task::Context::from_waker(keeper);
             if pooled.stream.poll_disturbed(&mut cx).is_ready() {
                 return;
             }
         }
+        let mut all = pool.shelved.borrow_mut();
+        let Some(shelved) = all.get_mut(self.index) else {
+            return;
+        };
+        let keepalive = shelved.keepalive;
+        let until =
+            clock::later(now, keepalive.idle).min(clock::later(pooled.since, keepalive.max_age));
         if now >= until {
+            // Not borrowed while it goes.
+            drop(all);
             return;
         }
+        shelved.idle.push(Idle {
+            pooled,
+            since: now,
+            until,
+        });
         let mut next = until;
-        if let Some(idle) = self.idle.borrow_mut().get_mut(endpoint) {
-            let since = now;
-            idle.push(Idle {
-                pooled,
-                since,
-                until,
-            });
-            if idle.len() > self.keepalive.max_idle {
-                next = idle.first().map_or(until, Idle::surplus_until);
-            }
+        if shelved.idle.len() > keepalive.max_idle {
+            next = shelved.idle.first().map_or(until, Idle::surplus_until);
         }
-        if self.next_look.get().is_none_or(|at| next < at) {
-            self.wake_keeper();
+        drop(all);
+        if pool.next_look.get().is_none_or(|at| next < at) {
+            pool.wake_keeper();
+        }
+    }
+}
+
+impl<S> Default for Pool<S> {
+    fn default() -> Self {
+        Self {
+            shelved: RefCell::default(),
+            keeper: RefCell::default(),
+            next_look: Cell::new(None),
+        }
+    }
+}
+
+impl<S: Stream> Pool<S> {
+    /// A place for the connections to one more endpoint.
+    #[must_use]
+    pub fn shelf(self: &Rc<Self>, keepalive: Keepalive) -> Shelf<S> {
+        let index = self.shelved.borrow_mut().insert(Shelved {
+            keepalive,
+            idle: Vec::new(),
+        });
+        Shelf {
+            pool: self.clone(),
+            index,
         }
     }
 
     /// Closes everything that idles.
     pub fn clear(&self) {
-        let all: Vec<_> = self
-            .idle
-            .borrow_mut()
+        let mut shelved = self.shelved.borrow_mut();
+        let all: Vec<_> = shelved
             .iter_mut()
-            .map(std::mem::take)
+            .map(|(_, shelved)| std::mem::take(&mut shelved.idle))
             .collect();
+        drop(shelved);
         drop(all);
     }
 
     /// How many connections idle.
     #[must_use]
     pub fn idle_count(&self) -> usize {
-        self.idle.borrow().iter().map(Vec::len).sum()
+        let shelved = self.shelved.borrow();
+        shelved.iter().map(|(_, shelved)| shelved.idle.len()).sum()
     }
 
     /// Keeps the pool: closes what has idled long enough and what is disturbed, for as long as it is polled.
@@ -183,8 +249,9 @@ impl<S: Stream> Pool<S> {
     fn sweep(&self, cx: &mut task::Context<'_>) -> Option<Instant> {
         let now = clock::now();
         let mut next: Option<Instant> = None;
-        for endpoint in self.idle.borrow_mut().iter_mut() {
-            let surplus = endpoint.len().saturating_sub(self.keepalive.max_idle);
+        for (_, shelved) in self.shelved.borrow_mut().iter_mut() {
+            let endpoint = &mut shelved.idle;
+            let surplus = endpoint.len().saturating_sub(shelved.keepalive.max_idle);
             let is_due = |idle: &Idle<S>| idle.surplus_until() <= now;
             let due = endpoint
                 .iter()

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::error::{Error, Side, What};
 use super::timeout::Timeout;
 use crate::clock;
+use crate::http::field::Fields;
 use crate::http::head::reason_of as reason;
 
 /// After how long a client that met a 503 may try again.
@@ -22,6 +23,8 @@ pub struct Answer {
     pub error_type: Option<&'static str>,
     /// The content, where it is not made from the status and the cause.
     pub content: Option<Vec<u8>>,
+    /// Further fields; a Content-Type stands in for `text/plain`.
+    pub fields: Fields,
 }
 
 /// How the client's connection goes on behind an answer.
@@ -44,6 +47,7 @@ pub fn for_error(error: &Error) -> Option<Answer> {
         cause: error.cause().into_owned(),
         error_type: error_type(error),
         content: None,
+        fields: retry_after(error),
     })
 }
 
@@ -66,6 +70,8 @@ fn status(error: &Error) -> Option<u16> {
         (What::BodyLimit, _) => 413,
         (What::Config(_), _) => 500,
         (What::Drain | What::Canceled(_) | What::NoEndpoint | What::Shed, _) => 503,
+        (What::NoRoute, _) => 404,
+        (What::Limited { .. }, _) => 429,
     })
 }
 
@@ -89,9 +95,25 @@ fn error_type(error: &Error) -> Option<&'static str> {
         (What::Config(_), _) => "proxy_configuration_error",
         (What::NoEndpoint, _) => "destination_unavailable",
         (What::Shed, _) => "connection_limit_reached",
+        (What::NoRoute, _) => "destination_not_found",
+        (What::Limited { .. }, _) => "http_request_denied",
         (What::Drain | What::Canceled(_), _) => "proxy_internal_response",
         _ => return None,
     })
+}
+
+/// When a client may try again, where that is known to be soon.
+fn retry_after(error: &Error) -> Fields {
+    let mut fields = Fields::new();
+    let after = match &error.what {
+        What::Limited { retry_after } => *retry_after,
+        _ if status(error) == Some(503) => RETRY_AFTER,
+        _ => return fields,
+    };
+    // Whole seconds, and never so few that the next try comes too early.
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    let _ = fields.push("Retry-After", seconds.max(1).to_string());
+    fields
 }
 
 impl Answer {
@@ -103,7 +125,16 @@ impl Answer {
             cause: String::new(),
             error_type: None,
             content: Some(content),
+            fields: Fields::new(),
         }
+    }
+
+    /// Tells the client to go to `location`, which makes a field value.
+    #[must_use]
+    pub fn redirect(status: u16, location: Vec<u8>) -> Self {
+        let mut answer = Self::respond(status, Vec::new());
+        let _ = answer.fields.set("Location", location);
+        answer
     }
 
     /// Writes the whole message to `out`: head and, unless the request was HEAD, content. Returns the octets of the
@@ -120,7 +151,9 @@ impl Answer {
         // RFC 9110 §15.3.5, §15.4.5: these two have no content, whatever is configured.
         let has_content = !matches!(self.status, 204 | 304);
         if has_content {
-            head.push_str("Content-Type: text/plain; charset=utf-8\r\n");
+            if self.fields.get("content-type").is_none() && !content.is_empty() {
+                head.push_str("Content-Type: text/plain; charset=utf-8\r\n");
+            }
             let _ = write!(head, "Content-Length: {}\r\n", content.len());
         }
         if !self.cause.is_empty() {
@@ -132,9 +165,6 @@ impl Answer {
             push_quoted(&mut head, &self.cause);
             head.push_str("\"\r\n");
         }
-        if self.status == 503 && !self.cause.is_empty() {
-            let _ = write!(head, "Retry-After: {}\r\n", RETRY_AFTER.as_secs());
-        }
         if self.status == 405 {
             // RFC 9110 §15.5.6 wants the list; CONNECT is the one method that no target here allows.
             head.push_str("Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE\r\n");
@@ -144,8 +174,13 @@ impl Answer {
             Connection::KeepAlive => head.push_str("Connection: keep-alive\r\n"),
             Connection::Close => head.push_str("Connection: close\r\n"),
         }
-        head.push_str("\r\n");
         out.extend_from_slice(head.as_bytes());
+        for (name, value) in self.fields.iter() {
+            for part in [name, b": ", value, b"\r\n"] {
+                out.extend_from_slice(part);
+            }
+        }
+        out.extend_from_slice(b"\r\n");
         if is_head || !has_content {
             return 0;
         }

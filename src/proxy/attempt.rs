@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::error::{Error, Phase, Retry, Side, What};
-use super::gateway::Gateway;
+use super::exchange::Exchange;
+use super::scene::Member;
 use super::timeout::Timeout;
 use super::wait::{Wait, within};
 use crate::clock;
@@ -25,22 +26,22 @@ use crate::runtime::buffer::{Buffer, Buffers};
 /// How long an exchange waits for another to give its descriptor back.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
 
-/// A new connection to `endpoint`, where none idles.
+/// A new connection to an endpoint where none idles.
 ///
 /// # Errors
 /// No address could be connected to, or not in time.
-pub(super) async fn connect<D: Dial>(
-    gateway: &Gateway<D>,
+pub(super) async fn connect<C, D: Dial>(
+    exchange: &Exchange<'_, C, D>,
     ctx: &Context,
-    endpoint: usize,
-    addresses: &[crate::net::address::Address],
+    member: &Member<D::Stream>,
 ) -> Result<Pooled<D::Stream>, Error> {
-    let limit = (Timeout::Connect, gateway.rules.timeouts.connect);
+    let limit = (Timeout::Connect, exchange.terms.timeouts.connect);
+    let addresses = &member.endpoint.addresses;
     let dialing = pin!(async {
         loop {
             let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
             for address in addresses {
-                match gateway.dial.dial(address).await {
+                match exchange.gateway.dial.dial(address).await {
                     Ok(stream) => {
                         return Ok(Pooled {
                             stream,
@@ -56,7 +57,7 @@ pub(super) async fn connect<D: Dial>(
             }
             // No descriptor is left in this process; other exchanges end all the time.
             clock::sleep(FULL_PAUSE).await;
-            if let Some(pooled) = gateway.pool.take(endpoint) {
+            if let Some(pooled) = member.shelf.take() {
                 return Ok(pooled);
             }
         }

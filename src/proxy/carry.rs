@@ -3,17 +3,21 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Instant;
 
 use super::answer;
 use super::attempt::{self, HeadReading, Patience, Sending};
 use super::error::{Error, Phase, Side, What};
-use super::exchange::{Exchange, Outcome, Reply, UPGRADES};
-use super::gateway::{Endpoint, Heads, Host};
+use super::exchange::{Exchange, Goal, Outcome, Reply};
+use super::facts::Facts;
+use super::gateway::{Heads, Host};
 use super::record::Told;
 use super::relay::{self, From, Means, relay};
+use super::rewrite;
+use super::scene::Member;
+use super::site::{RequestIds, Route};
 use super::timeout::Timeout;
 use super::wait::{Owed, while_client_stays, within};
 use crate::clock;
@@ -21,9 +25,7 @@ use crate::context::{Cancel, Context, Label, Reason};
 use crate::http::body::{Decoder, Encoder};
 use crate::http::connection::{grants_upgrade, response_persistence};
 use crate::http::field::Name;
-use crate::http::forward::{
-    self, ForwardError, ForwardedStyle, Forwarding, HostPolicy, RequestId, Returning,
-};
+use crate::http::forward::{self, ForwardError, Forwarding, HostPolicy, RequestId, Returning};
 use crate::http::framing::{Framed, Framing, response_framing};
 use crate::http::head::{
     ConnectionOption, Expectation, RequestHead, ResponseHead, Version, write_interim,
@@ -42,16 +44,16 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
     )]
     pub(super) async fn attempt(
         &self,
-        endpoint: &Endpoint,
-        index: usize,
+        goal: Goal<'_, D::Stream>,
         framed: &Framed,
         input: &mut Option<Buffer>,
         heads: &mut Heads,
         told: &mut Told,
         reply: &mut Reply,
     ) -> Result<Outcome<D::Stream>, Failed> {
-        let may_idle = self.stale.get() < self.gateway.rules.keepalive.max_idle;
-        let idle = may_idle.then(|| self.gateway.pool.take(index)).flatten();
+        let Member { endpoint, shelf } = goal.member;
+        let may_idle = self.stale.get() < goal.upstream.max_idle;
+        let idle = may_idle.then(|| shelf.take()).flatten();
         let goes_at_once = idle.is_some() && reply.request_read;
         let named = self.ctx.named("attempt", Label::new(&endpoint.name));
         let (ctx, cancel) = match self.due(reply.request_read, goes_at_once) {
@@ -71,9 +73,8 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             Some(origin) => origin,
             None => {
                 let owed = owed(input.as_ref(), framed, reply);
-                let addresses = &endpoint.addresses;
-                let connecting = pin!(attempt::connect(self.gateway, &ctx, index, addresses));
-                while_client_stays(&self.session.client, &self.cancel, &owed, connecting).await?
+                let connecting = pin!(attempt::connect(self, &ctx, goal.member));
+                self.while_client_stays(&owed, connecting).await?
             }
         };
         told.connect = Some(self.elapsed());
@@ -84,9 +85,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             patience,
         };
         let tried = self
-            .carry(
-                endpoint, index, origin, node, framed, input, heads, told, reply,
-            )
+            .carry(goal, origin, node, framed, input, heads, told, reply)
             .await;
         tried.map_err(|error| Failed {
             was_reused: is_reused && error.side == Side::Origin,
@@ -101,8 +100,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
     )]
     async fn carry(
         &self,
-        endpoint: &Endpoint,
-        index: usize,
+        goal: Goal<'_, D::Stream>,
         origin: Pooled<D::Stream>,
         node: Node,
         framed: &Framed,
@@ -111,16 +109,27 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         told: &mut Told,
         reply: &mut Reply,
     ) -> Result<Outcome<D::Stream>, Error> {
+        self.write_head(goal, heads, framed)?;
         let Heads {
             request,
+            path,
             request_out,
             response,
             response_out,
             octets,
             octets_back,
+            ..
         } = heads;
-        self.write_head(endpoint, request, request_out, framed, octets)?;
-
+        let facts = Facts {
+            client: self.client,
+            request,
+            path,
+            request_id: request_out
+                .fields()
+                .first(Name::XRequestId)
+                .unwrap_or_default(),
+            upstream: &goal.upstream.name,
+        };
         let client = &self.session.client;
         let owed = owed(input.as_ref(), framed, reply);
         let is_held = Cell::new(false);
@@ -170,7 +179,8 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
                     let how = Back {
                         origin: &origin,
                         sending: &mut sending,
-                        request,
+                        facts: &facts,
+                        route: goal.route,
                         response,
                         response_out,
                         octets: octets_back,
@@ -179,7 +189,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
                         .await
                         .map(Some)
                 });
-                while_client_stays(client, &self.cancel, &owed, work).await
+                self.while_client_stays(&owed, work).await
             };
             reply.request_read = reply.request_read || sending.is_whole();
             outcome
@@ -188,7 +198,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         match outcome? {
             None => {
                 // Nothing of the tunnel was read before this; what came with the 101 goes along.
-                self.return_head(request, response, response_out)?;
+                self.return_head(goal.route, &facts, response, response_out)?;
                 let mut octets = Vec::new();
                 let framed = response_framing(response, request.method())
                     .map_err(|error| Error::origin_sin(Phase::Await, error.sin()))?;
@@ -201,7 +211,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             Some(may_reuse) => {
                 let is_clean = origin_input.is_none() && reply.request_read;
                 if may_reuse && is_clean && !self.gateway.is_draining() {
-                    self.gateway.pool.put(index, origin);
+                    goal.member.shelf.put(origin);
                 }
                 Ok(Outcome::Done)
             }
@@ -213,7 +223,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         let means = Means {
             ctx: &self.ctx,
             buffers: &self.gateway.buffers,
-            stall: (Timeout::ClientBody, self.gateway.rules.timeouts.body),
+            stall: (Timeout::ClientBody, self.terms.timeouts.body),
             begun: Cell::new(false),
             owed: Some(out.owed),
         };
@@ -236,7 +246,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             within(&self.ctx, Phase::Send, (Timeout::ClientBody, None), goes_on).await?;
             out.is_held.set(false);
         }
-        let mut decoder = Decoder::new(out.framed, &self.gateway.rules.limits);
+        let mut decoder = Decoder::new(out.framed, &self.terms.limits);
         let mut encoder = Encoder::new(out.framed);
         relay(
             &means,
@@ -250,46 +260,71 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         .await
     }
 
-    /// The request head as the origin gets it.
+    /// Writes the request head as the origin gets it to `heads.octets`.
     fn write_head(
         &self,
-        endpoint: &Endpoint,
-        request: &RequestHead,
-        out: &mut RequestHead,
+        goal: Goal<'_, D::Stream>,
+        heads: &mut Heads,
         framed: &Framed,
-        octets: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let identity = &self.gateway.rules.identity;
-        let client = self.session.peer.map(|peer| peer.ip().to_canonical());
-        let trusted =
-            client.is_some_and(|ip| identity.trusted.iter().any(|network| network.contains(ip)));
-        let host = match &identity.host {
-            Host::Preserve => HostPolicy::Preserve,
-            Host::Upstream => HostPolicy::Upstream(endpoint.name.as_bytes()),
-            Host::Literal(name) => HostPolicy::Literal(name.as_bytes()),
-        };
+        let Goal {
+            route,
+            upstream,
+            member,
+        } = goal;
+        let Heads {
+            request,
+            path,
+            path_out,
+            request_out: out,
+            octets,
+            ..
+        } = heads;
+        let endpoint = &member.endpoint;
+        let peer = self.session.peer.map(|peer| peer.ip().to_canonical());
         let id = request_id(self.ctx.id());
-        let add: Vec<_> = identity
-            .add
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
+        let mut facts = Facts {
+            client: self.client,
+            request,
+            path,
+            request_id: &[],
+            upstream: &upstream.name,
+        };
+        let is_rewritten = rewrite::path(&route.rewrite, route.paths, &facts, path_out);
         let how = Forwarding {
-            client_ip: client,
+            client_ip: peer,
             scheme: "http",
-            trusted,
-            host,
+            trusted: self.scene.site.is_trusted(peer),
+            host: match &route.host {
+                Host::Preserve => HostPolicy::Preserve,
+                Host::Upstream => HostPolicy::Upstream(endpoint.name.as_bytes()),
+                Host::Literal(name) => HostPolicy::Literal(name.as_bytes()),
+            },
             fallback_host: endpoint.name.as_bytes(),
-            forwarded: ForwardedStyle::X,
-            request_id: RequestId::Keep(&id),
-            via: false,
-            upgrade: UPGRADES,
-            add: &add,
+            forwarded: route.forwarded,
+            request_id: match route.request_id {
+                RequestIds::Keep => RequestId::Keep(&id),
+                RequestIds::Make => RequestId::Make(&id),
+                RequestIds::Off => RequestId::Off,
+            },
+            via: route.via,
+            upgrade: &route.upgrade,
+            add: &[],
             base_path: &endpoint.base_path,
-            path: None,
+            path: is_rewritten.then_some(path_out.as_slice()),
         };
         forward::request(request, out, &how).map_err(|error| misconfigured(&error))?;
-        if let Some(rewrite) = &self.gateway.rules.hooks.rewrite {
+        if !route.request.is_empty() {
+            let id = out
+                .fields()
+                .first(Name::XRequestId)
+                .unwrap_or_default()
+                .to_vec();
+            facts.request_id = &id;
+            let edited = route.request.apply(out.fields_mut(), &facts);
+            edited.map_err(|error| misconfigured(&ForwardError::Field(error)))?;
+        }
+        if let Some(rewrite) = &self.scene.site.hooks.rewrite {
             rewrite(request, out);
             if out.is_head() != request.is_head() || out.is_connect() {
                 // Whether the response has content would be another for the origin than for the client.
@@ -300,6 +335,12 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         octets.clear();
         write_request(out, framed, octets);
         Ok(())
+    }
+
+    /// Runs `work`, and ends this exchange's branch when the client leaves meanwhile.
+    async fn while_client_stays<F: Future>(&self, owed: &Owed, work: Pin<&mut F>) -> F::Output {
+        let client = &self.session.client;
+        while_client_stays(client, &self.cancel, owed, self.half_close, work).await
     }
 
     /// Reads response heads until the final one, or a 101; the interim ones go to the client.
@@ -317,7 +358,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             is_held,
             patience,
         } = coming;
-        let limits = &self.gateway.rules.limits;
+        let limits = &self.terms.limits;
         for interim_count in 0..=limits.interim_max {
             let reading = HeadReading {
                 origin,
@@ -353,7 +394,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
     /// When an attempt ends at the latest, and by which timeout. The budget for the response head runs from the moment
     /// the request is in; a body still arriving is under its own timeout.
     fn due(&self, request_read: bool, goes_at_once: bool) -> Option<(Instant, Timeout)> {
-        let timeouts = &self.gateway.rules.timeouts;
+        let timeouts = &self.terms.timeouts;
         let budget = timeouts.request.filter(|_| request_read);
         let budget = budget.map(|budget| (clock::later(self.started, budget), Timeout::Request));
         let response = timeouts.response.filter(|_| goes_at_once);
@@ -366,7 +407,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
 
     /// From the last request octet on: the response timeout, or the request's budget where that is shorter.
     fn patience(&self) -> Patience {
-        let timeouts = &self.gateway.rules.timeouts;
+        let timeouts = &self.terms.timeouts;
         match (timeouts.request, timeouts.response) {
             (Some(request), response) if response.is_none_or(|response| request < response) => {
                 Patience::new(Timeout::Request, Some(request))
@@ -387,16 +428,18 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         let Back {
             origin,
             sending,
-            request,
+            facts,
+            route,
             response,
             response_out,
             octets,
         } = how;
+        let request = facts.request;
         let gateway = self.gateway;
         let framed = response_framing(response, request.method())
             .map_err(|error| Error::origin_sin(Phase::Await, error.sin()))?;
         let framed_out = framed.recode(request.version());
-        self.return_head(request, response, response_out)?;
+        self.return_head(route, facts, response, response_out)?;
         let until_close = framed_out.framing() == Framing::UntilClose;
         // What is not sent by now the client may go on sending for ever.
         let over = reply.request_read || sending.is_whole();
@@ -420,11 +463,11 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         let means = Means {
             ctx: &self.ctx,
             buffers: &gateway.buffers,
-            stall: (Timeout::OriginBody, gateway.rules.timeouts.body),
+            stall: (Timeout::OriginBody, self.terms.timeouts.body),
             begun: Cell::new(false),
             owed: None,
         };
-        let mut decoder = Decoder::new(&framed, &gateway.rules.limits);
+        let mut decoder = Decoder::new(&framed, &self.terms.limits);
         let mut encoder = Encoder::new(&framed_out);
         let from = From {
             stream: &origin.stream,
@@ -457,7 +500,8 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
     /// The response head as the client gets it.
     fn return_head(
         &self,
-        request: &RequestHead,
+        route: &Route,
+        facts: &Facts<'_>,
         response: &ResponseHead,
         out: &mut ResponseHead,
     ) -> Result<(), Error> {
@@ -467,12 +511,15 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             false => Some(answer::http_date(clock::wall())),
         };
         let how = Returning {
-            client_version: request.version(),
+            client_version: facts.request.version(),
+            via: route.via,
             date: date.as_ref().map(String::as_bytes),
             ..Returning::default()
         };
         forward::response(response, out, &how).map_err(|error| misconfigured(&error))?;
-        let Some(modify) = &self.gateway.rules.hooks.modify_response else {
+        let edited = route.response.apply(out.fields_mut(), facts);
+        edited.map_err(|error| misconfigured(&ForwardError::Field(error)))?;
+        let Some(modify) = &self.scene.site.hooks.modify_response else {
             return Ok(());
         };
         modify(out).map_err(|why| Error::gateway(Phase::Await, What::Rejected(why.to_string())))?;
@@ -525,7 +572,8 @@ struct Coming<'a, S> {
 struct Back<'a, 'b, S, F> {
     origin: &'a Pooled<S>,
     sending: &'a mut Sending<'b, F>,
-    request: &'a RequestHead,
+    facts: &'a Facts<'a>,
+    route: &'a Route,
     response: &'a ResponseHead,
     response_out: &'a mut ResponseHead,
     octets: &'a mut Vec<u8>,

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::time::Duration;
 use std::{fmt, io};
 
 use super::timeout::Timeout;
@@ -86,6 +87,13 @@ pub enum What {
     Config(String),
     /// The request's body is larger than it may be.
     BodyLimit,
+    /// No route is for the request.
+    NoRoute,
+    /// Its client has asked for too much.
+    Limited {
+        /// When it may try again.
+        retry_after: Duration,
+    },
     /// There is no endpoint to try.
     NoEndpoint,
     /// Memory for another exchange is not there now.
@@ -231,6 +239,8 @@ impl Error {
             (What::Rejected(why), _) => format!("rejected:{why}").into(),
             (What::Config(why), _) => format!("config:{why}").into(),
             (What::BodyLimit, _) => "body_limit".into(),
+            (What::NoRoute, _) => "no_route".into(),
+            (What::Limited { .. }, _) => "limited".into(),
             (What::NoEndpoint, _) => "no_endpoint".into(),
             (What::Shed, _) => "shed".into(),
         }

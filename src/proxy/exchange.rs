@@ -1,7 +1,9 @@
 //! An exchange: one request and its responses, from the request head to the verdict on both connections.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_lite::future;
@@ -9,23 +11,25 @@ use futures_lite::future;
 use super::answer::{self, Answer, Connection};
 use super::carry::Failed;
 use super::error::{Error, Phase, Retry, Side, What};
-use super::gateway::{Endpoint, Gateway, Heads, Target};
+use super::facts::Facts;
+use super::gateway::{Gateway, Heads};
 use super::record::{Told, record};
+use super::scene::{Found, Member, Scene, Upstream};
 use super::session::Session;
+use super::site::{Action, Limit, Per, Route, Site, Terms};
 use super::timeout::Timeout;
 use super::wait::within;
 use crate::clock;
 use crate::context::{Cancel, Context, Label, Reason};
 use crate::http::connection::request_persistence;
+use crate::http::field::Name;
 use crate::http::framing::{Framed, Framing, request_framing};
 use crate::http::head::{Expectation, HeadScanner, Parsed, RequestHead, Version};
+use crate::limit::{Admitted, Key};
 use crate::net::dialer::Dial;
 use crate::net::pool::Pooled;
 use crate::net::stream::{self, Stream};
 use crate::runtime::buffer::Buffer;
-
-/// The protocols a client may upgrade to.
-pub(super) const UPGRADES: &[&str] = &["websocket"];
 
 /// How the session goes on after an exchange.
 pub(super) enum Next<S> {
@@ -48,12 +52,24 @@ pub(super) struct Upgraded<S> {
     /// What the log will say, once the tunnel has ended.
     pub(super) told: Told,
     pub(super) heads: Box<Heads>,
+    /// What it is held to.
+    pub(super) terms: Arc<Terms>,
+    /// Its place among those that may run at a time.
+    pub(super) admitted: Option<Admitted>,
 }
 
 /// What the parts of one exchange share.
 pub(super) struct Exchange<'a, C, D: Dial> {
     pub(super) session: &'a Session<C, D>,
     pub(super) gateway: &'a Gateway<D>,
+    /// What was served when it began.
+    pub(super) scene: &'a Scene<D::Stream>,
+    /// What it is held to.
+    pub(super) terms: &'a Arc<Terms>,
+    /// The client, as far as proxies that are trusted tell of it.
+    pub(super) client: Option<IpAddr>,
+    /// A client's FIN is no farewell.
+    pub(super) half_close: bool,
     pub(super) ctx: Context,
     pub(super) cancel: Cancel,
     pub(super) started: Instant,
@@ -62,6 +78,28 @@ pub(super) struct Exchange<'a, C, D: Dial> {
     /// How many attempts met a connection that was not good any more.
     pub(super) stale: Cell<usize>,
 }
+
+/// Which way a request goes.
+struct Way<'a, S> {
+    route: &'a Route,
+    /// Where its route sends it, if anywhere.
+    upstream: Option<&'a Upstream<S>>,
+}
+
+/// Where an attempt goes.
+pub(super) struct Goal<'a, S> {
+    pub(super) route: &'a Route,
+    pub(super) upstream: &'a Upstream<S>,
+    pub(super) member: &'a Member<S>,
+}
+
+impl<S> Clone for Goal<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Goal<'_, S> {}
 
 /// What the client has seen of a response, and what may follow it.
 pub(super) struct Reply {
@@ -80,7 +118,11 @@ pub(super) async fn run<C: Stream, D: Dial>(
     heads: &mut Box<Heads>,
 ) -> Next<D::Stream> {
     let gateway = &*session.gateway;
-    match read_head(session, input, &mut heads.request).await {
+    let scene = gateway.scene();
+    let Some(listen) = scene.site.listener(session.listener) else {
+        return Next::Close;
+    };
+    match read_head(session, &listen.terms, input, &mut heads.request).await {
         Ok(true) => {}
         // It ended between two requests, as it may.
         Ok(false) => return Next::Close,
@@ -89,26 +131,41 @@ pub(super) async fn run<C: Stream, D: Dial>(
                 started: Some(clock::now()),
                 ..Told::default()
             };
-            let next = answer_error(session, &session.ctx, &error, heads, &mut told, None).await;
+            let page = Page::usual(&scene.site, &listen.terms);
+            let next = answer_error(session, page, &error, heads, &mut told, None).await;
             record(session, heads, &told);
             return next;
         }
     }
     let started = clock::now();
+    let peer = session.peer.map(|peer| peer.ip());
+    let Found { client, route } = scene.site.find(&heads.request, peer, &mut heads.path);
+    let to = route.and_then(|route| scene.place(route));
+    let place = to.map_or(0, |(place, _)| place);
+    let terms = route
+        .and_then(|route| scene.site.terms(session.listener, route, place))
+        .unwrap_or(&listen.terms);
     let label = label(&heads.request);
     let named = session.ctx.named("exchange", label);
-    let (ctx, cancel) = match gateway.rules.timeouts.total {
+    let (ctx, cancel) = match terms.timeouts.total {
         Some(total) => named.with_timeout_cause(total, Reason::Static(Timeout::Total.as_static())),
         None => named.with_cancel(),
     };
     let mut told = Told {
         exchange: ctx.id(),
         started: Some(started),
+        route: route.map(|route| route.name.clone()),
+        upstream: to.map(|(_, upstream)| upstream.name.clone()),
+        client,
         ..Told::default()
     };
     let exchange = Exchange {
         session,
         gateway,
+        scene: &scene,
+        terms,
+        client,
+        half_close: listen.half_close,
         ctx,
         cancel,
         started,
@@ -120,7 +177,21 @@ pub(super) async fn run<C: Stream, D: Dial>(
         request_read: false,
         persists: false,
     };
-    let served = exchange.serve(input, heads, &mut told, &mut reply).await;
+    let mut admitted = None;
+    let way = route.map(|route| Way {
+        route,
+        upstream: to.map(|(_, upstream)| upstream),
+    });
+    let served = exchange
+        .serve(
+            way.as_ref(),
+            input,
+            heads,
+            &mut told,
+            &mut reply,
+            &mut admitted,
+        )
+        .await;
     let next = match served {
         Ok(Outcome::Tunnel(origin, origin_input)) => {
             let label = Label::new(exchange.ctx.label());
@@ -130,12 +201,14 @@ pub(super) async fn run<C: Stream, D: Dial>(
                 label,
                 told,
                 heads: std::mem::take(heads),
+                terms: terms.clone(),
+                admitted,
             }));
         }
         Ok(Outcome::Done) if reply.persists && reply.request_read => Next::Request,
         Ok(Outcome::Done) if reply.request_read => Next::Close,
         Ok(Outcome::Done) => Next::Linger,
-        Err(error) => exchange.fail(&error, heads, &mut told, &reply).await,
+        Err(error) => exchange.fail(&error, route, heads, &mut told, &reply).await,
     };
     record(session, heads, &told);
     // Nobody else knows the node any more, so ending it wakes nobody: the cheap order.
@@ -148,12 +221,13 @@ pub(super) async fn run<C: Stream, D: Dial>(
 /// Reads until the request head is whole. False: the client ended before it began one.
 async fn read_head<C: Stream, D: Dial>(
     session: &Session<C, D>,
+    terms: &Terms,
     input: &mut Option<Buffer>,
     head: &mut RequestHead,
 ) -> Result<bool, Error> {
     let gateway = &*session.gateway;
-    let limits = &gateway.rules.limits;
-    let limit = (Timeout::Header, gateway.rules.timeouts.header);
+    let limits = &terms.limits;
+    let limit = (Timeout::Header, terms.timeouts.header);
     let whole = pin!(async {
         let mut progress = HeadScanner::default();
         loop {
@@ -193,31 +267,86 @@ pub(super) enum Outcome<S> {
 impl<C: Stream, D: Dial> Exchange<'_, C, D> {
     async fn serve(
         &self,
+        way: Option<&Way<'_, D::Stream>>,
         input: &mut Option<Buffer>,
         heads: &mut Heads,
         told: &mut Told,
         reply: &mut Reply,
+        admitted: &mut Option<Admitted>,
     ) -> Result<Outcome<D::Stream>, Error> {
         let head = &heads.request;
-        let framed = request_framing(head, &self.gateway.rules.limits)
+        let framed = request_framing(head, &self.terms.limits)
             .map_err(|error| Error::client_sin(Phase::Head, error.sin(), error.status()))?;
         reply.request_read = matches!(framed.framing(), Framing::None | Framing::Length(0));
         reply.persists = request_persistence(head).is_reuse() && !self.gateway.is_draining();
-        self.admit(head)?;
-        match &self.gateway.rules.target {
-            Target::Respond(answer) => {
-                self.respond(answer, heads, told, reply).await?;
+        self.judge(head)?;
+        let Some(way) = way else {
+            return Err(Error::gateway(Phase::Head, What::NoRoute));
+        };
+        let raw = head.form().map_or(&b""[..], |form| form.path());
+        let judged = way.route.paths.judge(raw);
+        judged.map_err(|refused| Error::client_sin(Phase::Head, refused.0, 400))?;
+        if let Some(limit) = &way.route.limit {
+            *admitted = Some(self.admit(limit, head)?);
+        }
+        match &way.route.action {
+            Action::Forward(..) => {
+                let Some(upstream) = way.upstream else {
+                    return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
+                };
+                self.proxy(way.route, upstream, &framed, input, heads, told, reply)
+                    .await
+            }
+            Action::Redirect { to, status } => {
+                let mut location = Vec::new();
+                self.facts(heads, "").write(to, &mut location);
+                let answer = Answer::redirect(*status, location);
+                self.respond(way.route, &answer, heads, told, reply).await?;
                 Ok(Outcome::Done)
             }
-            Target::Upstream(endpoints) => {
-                self.proxy(endpoints, &framed, input, heads, told, reply)
-                    .await
+            Action::Respond(answer) => {
+                self.respond(way.route, answer, heads, told, reply).await?;
+                Ok(Outcome::Done)
             }
         }
     }
 
+    /// What templates may ask about the request.
+    pub(super) fn facts<'h>(&self, heads: &'h Heads, upstream: &'h str) -> Facts<'h> {
+        Facts {
+            client: self.client,
+            request: &heads.request,
+            path: &heads.path,
+            request_id: heads
+                .request
+                .fields()
+                .first(Name::XRequestId)
+                .unwrap_or_default(),
+            upstream,
+        }
+    }
+
+    /// Lets the request in, if its client has not asked for too much.
+    fn admit(&self, limit: &Limit, head: &RequestHead) -> Result<Admitted, Error> {
+        let key = match (&limit.per, self.client) {
+            (Per::Ip, Some(ip)) => Key::Ip(ip),
+            (Per::Header(name), _) => Key::Octets(head.fields().get(name).unwrap_or_default()),
+            // Who comes by a unix socket has no address: they are one.
+            (Per::Ip, None) | (Per::Route, _) => Key::Whole,
+        };
+        let admitted = limit.limiter.admit(key, clock::now());
+        admitted.map_err(|refused| {
+            Error::gateway(
+                Phase::Head,
+                What::Limited {
+                    retry_after: refused.retry_after,
+                },
+            )
+        })
+    }
+
     /// Refuses what is not to be forwarded at all.
-    fn admit(&self, head: &RequestHead) -> Result<(), Error> {
+    fn judge(&self, head: &RequestHead) -> Result<(), Error> {
         if head.is_connect() {
             return Err(Error::client_sin(Phase::Head, "connect_not_allowed", 405));
         }
@@ -231,9 +360,14 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
     }
 
     /// Makes attempts until one has led to a response, and carries that.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of an exchange, borrowed one by one"
+    )]
     async fn proxy(
         &self,
-        endpoints: &[Endpoint],
+        route: &Route,
+        upstream: &Upstream<D::Stream>,
         framed: &Framed,
         input: &mut Option<Buffer>,
         heads: &mut Heads,
@@ -243,18 +377,19 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         let mut tried: Vec<usize> = Vec::new();
         // A stale connection does not count as a try of the origin. After many of them a new one is made.
         loop {
-            let Some(index) = self.gateway.turns.pick(&tried) else {
-                return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
-            };
-            let Some(endpoint) = endpoints.get(index) else {
+            let picked = upstream.turns.pick(&tried);
+            let picked = picked.and_then(|index| Some((index, upstream.members.get(index)?)));
+            let Some((index, member)) = picked else {
                 return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
             };
             told.attempts += 1;
-            told.endpoint = Some(endpoint.name.clone());
-            let failed = match self
-                .attempt(endpoint, index, framed, input, heads, told, reply)
-                .await
-            {
+            told.endpoint = Some(member.endpoint.name.clone());
+            let goal = Goal {
+                route,
+                upstream,
+                member,
+            };
+            let failed = match self.attempt(goal, framed, input, heads, told, reply).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(failed) => failed,
             };
@@ -273,7 +408,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
                 continue;
             }
             tried.push(index);
-            if tried.len() >= self.gateway.rules.attempts_max as usize {
+            if tried.len() >= route.attempts_max as usize {
                 return Err(error);
             }
         }
@@ -282,6 +417,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
     /// Answers from here.
     async fn respond(
         &self,
+        route: &Route,
         answer: &Answer,
         heads: &mut Heads,
         told: &mut Told,
@@ -290,6 +426,13 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         // A body that nobody reads would be taken for the next request.
         reply.persists = reply.persists && reply.request_read;
         let connection = connection(reply.persists, &heads.request);
+        let mut fields = answer.fields.clone();
+        let edited = route.response.apply(&mut fields, &self.facts(heads, ""));
+        edited.map_err(|why| Error::gateway(Phase::Head, What::Config(why.to_string())))?;
+        let answer = Answer {
+            fields,
+            ..answer.clone()
+        };
         heads.octets.clear();
         told.status = answer.status;
         told.first = Some(self.elapsed());
@@ -300,7 +443,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
 
     /// Writes octets of our own making to the client.
     pub(super) async fn write(&self, octets: &[u8], client: &C) -> Result<(), Error> {
-        let limit = (Timeout::ClientBody, self.gateway.rules.timeouts.body);
+        let limit = (Timeout::ClientBody, self.terms.timeouts.body);
         let mut pieces = [std::io::IoSlice::new(octets)];
         let written = within(
             &self.ctx,
@@ -316,6 +459,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
     async fn fail(
         &self,
         error: &Error,
+        route: Option<&Route>,
         heads: &mut Heads,
         told: &mut Told,
         reply: &Reply,
@@ -329,15 +473,11 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         }
         let persists = reply.persists && reply.request_read;
         // The branch has ended, perhaps; the answer is the session's.
-        let next = answer_error(
-            self.session,
-            &self.session.ctx,
-            error,
-            heads,
-            told,
-            Some(persists),
-        )
-        .await;
+        let page = Page {
+            route,
+            ..Page::usual(&self.scene.site, self.terms)
+        };
+        let next = answer_error(self.session, page, error, heads, told, Some(persists)).await;
         self.trouble(error, told);
         next
     }
@@ -383,11 +523,39 @@ fn connection(persists: bool, request: &RequestHead) -> Connection {
     }
 }
 
+/// What an answer to an error is made with.
+#[derive(Clone, Copy)]
+struct Page<'a> {
+    site: &'a Site,
+    terms: &'a Terms,
+    route: Option<&'a Route>,
+}
+
+impl<'a> Page<'a> {
+    /// Without a route's own pages.
+    fn usual(site: &'a Site, terms: &'a Terms) -> Self {
+        Self {
+            site,
+            terms,
+            route: None,
+        }
+    }
+
+    /// `answer` with the route's own page for its status, if there is one.
+    fn dress(&self, mut answer: Answer) -> Answer {
+        if let Some(page) = self.route.and_then(|route| route.pages.get(&answer.status)) {
+            answer.content = Some(page.content.clone());
+            let _ = answer.fields.set("Content-Type", page.content_type);
+        }
+        answer
+    }
+}
+
 /// Answers an error, where somebody is left to be answered. `persists` is `None` where not even the request head could
 /// be read: then the connection ends.
 async fn answer_error<C: Stream, D: Dial>(
     session: &Session<C, D>,
-    ctx: &Context,
+    page: Page<'_>,
     error: &Error,
     heads: &mut Heads,
     told: &mut Told,
@@ -395,9 +563,11 @@ async fn answer_error<C: Stream, D: Dial>(
 ) -> Next<D::Stream> {
     told.cause = Some(error.cause().into_owned());
     told.status = answer::recorded_status(error);
-    let hook = session.gateway.rules.hooks.error_response.as_ref();
-    let chosen = answer::for_error(error)
-        .map(|usual| hook.and_then(|choose| choose(error)).unwrap_or(usual));
+    let hook = page.site.hooks.error_response.as_ref();
+    let chosen = answer::for_error(error).map(|usual| {
+        hook.and_then(|choose| choose(error))
+            .unwrap_or_else(|| page.dress(usual))
+    });
     let Some(answer) = chosen else {
         return Next::Close;
     };
@@ -419,9 +589,9 @@ async fn answer_error<C: Stream, D: Dial>(
     told.status = answer.status;
     told.sent = answer.write(is_head, connection, &mut heads.octets) as u64;
     let mut pieces = [std::io::IoSlice::new(&heads.octets)];
-    let limit = (Timeout::ClientBody, gateway.rules.timeouts.body);
+    let limit = (Timeout::ClientBody, page.terms.timeouts.body);
     let mut writing = pin!(stream::write_all(&session.client, &mut pieces));
-    match within(ctx, Phase::Body, limit, writing.as_mut()).await {
+    match within(&session.ctx, Phase::Body, limit, writing.as_mut()).await {
         Ok(Ok(())) if persists => Next::Request,
         Ok(Ok(())) => Next::Linger,
         Ok(Err(_)) => Next::Close,

@@ -11,9 +11,10 @@ use slab::Slab;
 
 use super::answer::Answer;
 use super::hooks::Hooks;
+use super::scene::Scene;
+use super::site::Site;
 use super::stage::Stages;
 use super::timeout::Timeouts;
-use crate::balance::policy::RoundRobin;
 use crate::clock;
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::limits::Limits;
@@ -27,7 +28,7 @@ use crate::runtime::buffer::Buffers;
 /// A set of heads whose octets grew beyond this is not used again.
 const HEADS_OCTETS_MAX: usize = 32 * 1024;
 
-/// The rules of the gateway: the same for all workers.
+/// The rules of a gateway that has one upstream for everything: the short way to a [`Site`].
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     /// How long things may take.
@@ -115,10 +116,12 @@ impl Endpoint {
 
 /// One worker's gateway.
 pub struct Gateway<D: Dial> {
-    pub(super) rules: Arc<Rules>,
+    /// What is served now.
+    scene: RefCell<Rc<Scene<D::Stream>>>,
+    /// With which endpoints this worker begins its rounds.
+    turn: usize,
     pub(super) dial: D,
-    pub(super) pool: Pool<D::Stream>,
-    pub(super) turns: RoundRobin,
+    pool: Rc<Pool<D::Stream>>,
     pub(super) buffers: Buffers,
     pub(super) scribe: Scribe,
     /// The sessions that live.
@@ -136,16 +139,14 @@ pub struct Gateway<D: Dial> {
 }
 
 impl<D: Dial> Gateway<D> {
-    /// A gateway that follows `rules`. `turn` is the endpoint its round begins with.
-    pub fn new(rules: Arc<Rules>, dial: D, buffers: Buffers, scribe: Scribe, turn: usize) -> Self {
-        let endpoint_count = match &rules.target {
-            Target::Upstream(endpoints) => endpoints.len(),
-            Target::Respond(_) => 0,
-        };
+    /// A gateway that serves `site`. `turn` is the endpoint its rounds begin with.
+    pub fn new(site: Arc<Site>, dial: D, buffers: Buffers, scribe: Scribe, turn: usize) -> Self {
+        let pool = Rc::new(Pool::default());
+        let scene = Scene::new(site, None, &pool, turn);
         Self {
-            pool: Pool::new(endpoint_count, rules.keepalive),
-            turns: RoundRobin::new(endpoint_count, turn),
-            rules,
+            scene: RefCell::new(Rc::new(scene)),
+            turn,
+            pool,
             dial,
             buffers,
             scribe,
@@ -156,6 +157,28 @@ impl<D: Dial> Gateway<D> {
             emptied: RefCell::default(),
             recorded: RefCell::default(),
         }
+    }
+
+    /// Serves `site` from here on. Exchanges that run go on under what they began with; idle connections to endpoints
+    /// that stay are kept.
+    pub fn adopt(&self, site: Arc<Site>) {
+        let before = self.scene();
+        let scene = Rc::new(Scene::new(site, Some(&before), &self.pool, self.turn));
+        *self.scene.borrow_mut() = scene;
+        // Those whose listener has gone have to notice.
+        for (_, session) in self.sessions.borrow().iter() {
+            session.wake();
+        }
+    }
+
+    /// What is served now.
+    pub(super) fn scene(&self) -> Rc<Scene<D::Stream>> {
+        self.scene.borrow().clone()
+    }
+
+    /// What is served now.
+    pub fn site(&self) -> Arc<Site> {
+        self.scene.borrow().site.clone()
     }
 
     /// The idle connections to the endpoints.
@@ -262,7 +285,7 @@ impl<D: Dial> Gateway<D> {
 impl<D: Dial> fmt::Debug for Gateway<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gateway")
-            .field("rules", &self.rules)
+            .field("site", &self.scene.borrow().site)
             .field("sessions", &self.session_count())
             .field("idle", &self.pool.idle_count())
             .field("draining", &self.draining)
@@ -275,6 +298,10 @@ impl<D: Dial> fmt::Debug for Gateway<D> {
 pub(super) struct Heads {
     /// As the client sent it. Never changed.
     pub(super) request: RequestHead,
+    /// Its path, normalised.
+    pub(super) path: Vec<u8>,
+    /// The path the origin gets in place of it, where it gets another.
+    pub(super) path_out: Vec<u8>,
     /// As the origin gets it.
     pub(super) request_out: RequestHead,
     /// As the origin sent it.

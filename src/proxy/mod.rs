@@ -5,19 +5,25 @@
 //! context tree, every wait is a node with a deadline below it, and ending a node ends the I/O that runs under it.
 
 pub mod answer;
+pub mod edit;
 pub mod error;
 pub mod gateway;
 pub mod hooks;
+pub mod rewrite;
 pub mod route;
 pub mod session;
+pub mod site;
+pub mod split;
 pub mod template;
 pub mod timeout;
 
 mod attempt;
 mod carry;
 mod exchange;
+mod facts;
 mod record;
 mod relay;
+mod scene;
 mod stage;
 mod tunnel;
 mod wait;

@@ -1,5 +1,6 @@
 //! What the log will say of an exchange.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,10 @@ pub(super) struct Told {
     pub(super) exchange: u64,
     pub(super) started: Option<Instant>,
     pub(super) status: u16,
+    pub(super) route: Option<Arc<str>>,
+    pub(super) upstream: Option<Arc<str>>,
     pub(super) endpoint: Option<Arc<str>>,
+    pub(super) client: Option<IpAddr>,
     pub(super) attempts: u32,
     pub(super) received: u64,
     pub(super) sent: u64,
@@ -43,7 +47,9 @@ pub(super) fn record<C, D: Dial>(session: &Session<C, D>, heads: &Heads, told: &
         ),
     };
     let first = gateway.scribe.record(&Record {
-        client: session.peer.map(|peer| peer.ip().to_canonical()),
+        client: told
+            .client
+            .or_else(|| session.peer.map(|peer| peer.ip().to_canonical())),
         exchange: told.exchange,
         method,
         target,

@@ -35,6 +35,8 @@ pub(super) struct Session<C, D: Dial> {
     pub(super) gateway: Rc<Gateway<D>>,
     pub(super) client: C,
     pub(super) peer: Option<SocketAddr>,
+    /// The number of the listener it came by.
+    pub(super) listener: usize,
     pub(super) ctx: Context,
 }
 
@@ -48,10 +50,22 @@ pub fn serve<C: Stream + 'static, D: Dial + 'static>(
     peer: Option<SocketAddr>,
     ctx: Context,
 ) -> impl Future<Output = ()> {
+    serve_by(gateway, client, peer, ctx, 0)
+}
+
+/// As [`serve`], for a connection that came by the listener of this number.
+pub fn serve_by<C: Stream + 'static, D: Dial + 'static>(
+    gateway: Rc<Gateway<D>>,
+    client: C,
+    peer: Option<SocketAddr>,
+    ctx: Context,
+    listener: usize,
+) -> impl Future<Output = ()> {
     let session = Rc::new(Session {
         gateway,
         client,
         peer,
+        listener,
         ctx,
     });
     // Of an `async fn` the arguments would be there twice, in every task that idles.
@@ -63,8 +77,7 @@ async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Ses
     // What the client has sent beyond the request at hand.
     let mut input: Option<Buffer> = None;
     // A client that has never sent anything has its time for the head; one that has, its time to come back.
-    let timeouts = &session.gateway.rules.timeouts;
-    let mut limit = timeouts.header;
+    let mut is_first = true;
     let mut pause = Pause {
         done: session.ctx.done(),
         alarm: None,
@@ -73,7 +86,7 @@ async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Ses
         if input.is_none() {
             entered.set_quiet(clock::now());
             entered.set_idle(Some(entered.quiet_since()));
-            let came = poll_fn(|cx| pause.poll(session, &entered, limit, cx)).await;
+            let came = poll_fn(|cx| pause.poll(session, &entered, is_first, cx)).await;
             entered.set_idle(None);
             if !came {
                 return;
@@ -82,7 +95,7 @@ async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Ses
         let next;
         (next, input) = stage::perform(session, input.take()).await;
         match next {
-            Next::Request => limit = timeouts.idle,
+            Next::Request => is_first = false,
             Next::Close => return,
             Next::Linger => return Box::pin(linger(session, input)).await,
             Next::Tunnel(upgraded) => {
@@ -109,7 +122,7 @@ impl Pause {
         &mut self,
         session: &Session<C, D>,
         entered: &Entered<D>,
-        limit: Option<Duration>,
+        is_first: bool,
         cx: &mut task::Context<'_>,
     ) -> Poll<bool> {
         if session.client.poll_readable(cx).is_ready() {
@@ -118,6 +131,16 @@ impl Pause {
         if entered.poll_unwanted(cx).is_ready() || Pin::new(&mut self.done).poll(cx).is_ready() {
             return Poll::Ready(false);
         }
+        let scene = session.gateway.scene();
+        let Some(listen) = scene.site.listener(session.listener) else {
+            return Poll::Ready(false);
+        };
+        let timeouts = &listen.terms.timeouts;
+        let limit = if is_first {
+            timeouts.header
+        } else {
+            timeouts.idle
+        };
         let Some(limit) = limit else {
             return Poll::Pending;
         };

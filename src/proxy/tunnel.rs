@@ -34,9 +34,11 @@ pub(super) async fn run<C: Stream, D: Dial>(
         label,
         mut told,
         heads,
+        terms,
+        admitted: _admitted,
     } = upgraded;
     let named = session.ctx.named("tunnel", label);
-    let (ctx, _cancel) = match gateway.rules.timeouts.tunnel_max {
+    let (ctx, _cancel) = match terms.timeouts.tunnel_max {
         Some(max) => named.with_timeout_cause(max, Reason::Static(Timeout::TunnelMax.as_static())),
         None => named.with_cancel(),
     };
@@ -80,7 +82,7 @@ pub(super) async fn run<C: Stream, D: Dial>(
         })
         .await
     };
-    let ended = unless_idle(&ctx, gateway.rules.timeouts.tunnel, &last, both).await;
+    let ended = unless_idle(&ctx, terms.timeouts.tunnel, &last, both).await;
     if let Err(error) = ended {
         if matches!(error.what, What::Gone | What::Io(_)) {
             // One side was cut; to the other, a clean end would look like the whole.

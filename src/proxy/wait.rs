@@ -126,11 +126,12 @@ impl Owed {
 }
 
 /// Runs `work`, and cancels the client's branch when the client goes meanwhile: its end (unless requests that it sent
-/// ahead are still to be read) or a reset. `work` is expected to run under that branch, and so to end with it.
+/// ahead are still to be read, or `half_close` says that an end is no farewell) or a reset. `work` is expected to run under that branch, and so to end with it.
 pub(super) async fn while_client_stays<S: Stream, F: Future>(
     client: &S,
     cancel: &Cancel,
     owed: &Owed,
+    half_close: bool,
     mut work: Pin<&mut F>,
 ) -> F::Output {
     let mut has_left = false;
@@ -143,6 +144,7 @@ pub(super) async fn while_client_stays<S: Stream, F: Future>(
         has_left = match client.poll_hangup(cx) {
             Poll::Pending => false,
             Poll::Ready(Hangup::Reset) => true,
+            Poll::Ready(_) if half_close => false,
             Poll::Ready(Hangup::Ended) => owed.was_all(0),
             Poll::Ready(Hangup::EndedBehind(unread)) => owed.was_all(unread),
         };

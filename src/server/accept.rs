@@ -17,6 +17,7 @@ use rustix::io::Errno;
 
 use crate::clock;
 use crate::context::{Cancel, Context, Label};
+use crate::http::field::Fields;
 use crate::net::dialer::Dialer;
 use crate::net::listener::{Accepted, Listener};
 use crate::net::tcp::Socket;
@@ -144,6 +145,7 @@ impl Door {
                 cause: "shed".to_owned(),
                 error_type: Some("connection_limit_reached"),
                 content: None,
+                fields: Fields::new(),
             };
             let mut octets = Vec::new();
             answer.write(false, Connection::Close, &mut octets);

@@ -26,6 +26,7 @@ use crate::log::{Destination, Log};
 use crate::net::address::Address;
 use crate::net::listener::Bound;
 use crate::proxy::gateway::Rules;
+use crate::proxy::site::Site;
 use crate::runtime::buffer::Budget;
 
 pub use capacity::Capacity;
@@ -128,7 +129,7 @@ impl Server {
         };
         let signals = control::signals().map_err(StartError::Worker)?;
         let log = Log::start(&options.access_log).map_err(StartError::Log)?;
-        let rules = Arc::new(options.rules);
+        let site = Arc::new(Site::from(options.rules));
         let budget = Arc::new(Budget::new(capacity.buffer_octets));
         // One node per address; the workers' sessions are all below it.
         let listeners: Vec<_> = bound
@@ -149,7 +150,7 @@ impl Server {
                 index,
                 listeners: listeners.clone(),
                 ctx: ctx.clone(),
-                rules: rules.clone(),
+                site: site.clone(),
                 budget: budget.clone(),
                 log: log.clone(),
                 connections_max: capacity.connections_per_worker(),

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use super::{Options, Server, StartError};
 use crate::http::head::{RequestHead, ResponseHead};
+use crate::http::network::Network;
 use crate::log::{Log, Scribe};
 use crate::net::address::{Address, AddressError};
 use crate::net::dialer::Dial;
 use crate::proxy::answer::Answer;
 use crate::proxy::error::Error;
-use crate::proxy::gateway::{Endpoint, Gateway, Host, Network, Rules, Target};
+use crate::proxy::gateway::{Endpoint, Gateway, Host, Rules, Target};
+use crate::proxy::site::Site;
 use crate::proxy::timeout::Timeouts;
 use crate::runtime::buffer::{Budget, Buffers};
 
@@ -77,7 +79,7 @@ impl ReverseProxy {
         let buffers = Buffers::new(Arc::new(Budget::new(ALONE_OCTETS)));
         let scribe = Scribe::new(Log::silent());
         Rc::new(Gateway::new(
-            Arc::new(self.rules.clone()),
+            Arc::new(Site::from(self.rules.clone())),
             dial,
             buffers,
             scribe,

@@ -16,7 +16,8 @@ use crate::context::Context;
 use crate::log::{Log, Scribe};
 use crate::net::dialer::Dialer;
 use crate::net::listener::Bound;
-use crate::proxy::gateway::{Gateway, Rules};
+use crate::proxy::gateway::Gateway;
+use crate::proxy::site::Site;
 use crate::runtime::buffer::Budget;
 use crate::runtime::trim;
 use crate::runtime::worker::Worker;
@@ -30,7 +31,7 @@ pub(super) struct Post {
     pub(super) listeners: Vec<(Bound, Context)>,
     /// The server's node.
     pub(super) ctx: Context,
-    pub(super) rules: Arc<Rules>,
+    pub(super) site: Arc<Site>,
     pub(super) budget: Arc<Budget>,
     pub(super) log: Log,
     pub(super) connections_max: usize,
@@ -57,7 +58,7 @@ impl Post {
     fn work(self) -> io::Result<()> {
         let worker = Rc::new(Worker::new(self.index, self.budget)?);
         let gateway = Rc::new(Gateway::new(
-            self.rules,
+            self.site,
             Dialer::new(worker.clone()),
             worker.buffers().clone(),
             Scribe::new(self.log),

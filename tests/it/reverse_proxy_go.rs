@@ -632,7 +632,7 @@ fn b_40_a_buffer_is_taken_and_given_back_once() {
     let budget = Arc::new(Budget::new(1 << 20));
     let rules = options([origin.endpoint()]).rules;
     let gateway = Rc::new(Gateway::new(
-        Arc::new(rules),
+        Arc::new(rules.into()),
         SmolDial,
         Buffers::new(budget.clone()),
         Scribe::new(Log::silent()),

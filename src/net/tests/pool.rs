@@ -62,55 +62,52 @@ fn pooled() -> (Rc<Cell<bool>>, Pooled<Quiet>) {
 #[test]
 fn the_connection_used_last_is_taken_first_and_a_disturbed_one_never() {
     let _clock = TestClock::install();
-    let pool = Pool::new(1, Keepalive::default());
+    let pool = Rc::new(Pool::default());
+    let shelf = pool.shelf(Keepalive::default());
     let (_, first) = pooled();
     let (disturbed, second) = pooled();
-    pool.put(0, first);
-    pool.put(0, second);
+    shelf.put(first);
+    shelf.put(second);
     disturbed.set(true);
     assert_eq!(
-        pool.take(0).map(|pooled| pooled.exchanges),
+        shelf.take().map(|pooled| pooled.exchanges),
         Some(1),
         "the first: the second has ended"
     );
-    assert!(pool.take(0).is_none() && pool.take(7).is_none());
+    assert!(shelf.take().is_none());
 }
 
 #[test]
 fn nothing_idles_longer_or_grows_older_than_it_may() {
     let clock = TestClock::install();
-    let pool = Pool::new(
-        1,
-        Keepalive {
-            max_age: Duration::from_secs(30),
-            ..Keepalive::default()
-        },
-    );
-    pool.put(0, pooled().1);
+    let pool = Rc::new(Pool::default());
+    let shelf = pool.shelf(Keepalive {
+        max_age: Duration::from_secs(30),
+        ..Keepalive::default()
+    });
+    shelf.put(pooled().1);
     clock.advance(Duration::from_secs(21));
-    assert!(pool.take(0).is_none(), "it idled for more than 20 seconds");
+    assert!(shelf.take().is_none(), "it idled for more than 20 seconds");
     let (_, old) = pooled();
     clock.advance(Duration::from_secs(31));
-    pool.put(0, old);
+    shelf.put(old);
     assert_eq!(pool.idle_count(), 0, "it is older than 30 seconds");
 }
 
 #[test]
 fn the_keeper_closes_what_ended_and_what_is_due() {
     let clock = TestClock::install();
-    let pool = Pool::new(
-        1,
-        Keepalive {
-            max_idle: 2,
-            ..Keepalive::default()
-        },
-    );
+    let pool = Rc::new(Pool::default());
+    let shelf = pool.shelf(Keepalive {
+        max_idle: 2,
+        ..Keepalive::default()
+    });
     let mut keeper = pin!(pool.keep());
     let mut cx = Context::from_waker(Waker::noop());
     assert!(keeper.as_mut().poll(&mut cx).is_pending());
     let (disturbed, one) = pooled();
     for pooled in [pooled().1, one, pooled().1] {
-        pool.put(0, pooled);
+        shelf.put(pooled);
     }
     assert_eq!(pool.idle_count(), 3, "the third has been of use just now");
     assert!(keeper.as_mut().poll(&mut cx).is_pending());
@@ -132,4 +129,34 @@ fn the_keeper_closes_what_ended_and_what_is_due() {
     clock.advance(Duration::from_secs(20));
     assert!(keeper.as_mut().poll(&mut cx).is_pending());
     assert_eq!((pool.idle_count(), clock.armed_count()), (0, 0));
+}
+
+#[test]
+fn a_shelf_that_nobody_holds_takes_its_connections_along() {
+    let _clock = TestClock::install();
+    let pool = Rc::new(Pool::default());
+    let shelf = Rc::new(pool.shelf(Keepalive::default()));
+    let other = pool.shelf(Keepalive::default());
+    let held = shelf.clone();
+    shelf.put(pooled().1);
+    other.put(pooled().1);
+    drop(shelf);
+    held.put(pooled().1);
+    assert_eq!((held.idle_count(), pool.idle_count()), (2, 3));
+    drop(held);
+    assert_eq!(pool.idle_count(), 1);
+}
+
+#[test]
+fn a_shelf_goes_by_what_it_was_told_last() {
+    let clock = TestClock::install();
+    let pool = Rc::new(Pool::default());
+    let shelf = pool.shelf(Keepalive::default());
+    shelf.set_keepalive(Keepalive {
+        idle: Duration::from_secs(1),
+        ..Keepalive::default()
+    });
+    shelf.put(pooled().1);
+    clock.advance(Duration::from_secs(1));
+    assert!(shelf.take().is_none());
 }

@@ -72,3 +72,27 @@ impl fmt::Display for PathPattern {
         }
     }
 }
+
+/// A short name, for logs: `app.example.com/api/*`, `GET *.example.com`, `/x +2` with two further matchers.
+impl fmt::Display for Matchers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.methods.is_empty() {
+            write!(f, "{} ", self.methods.join(","))?;
+        }
+        if let Some(host) = self.hosts.first() {
+            write!(f, "{host}")?;
+        }
+        if self.hosts.len() > 1 {
+            f.write_str(",…")?;
+        }
+        match &self.path {
+            Some(path) => write!(f, "{path}")?,
+            None if self.hosts.is_empty() => f.write_str("*")?,
+            None => {}
+        }
+        match self.further() - usize::from(!self.methods.is_empty()) {
+            0 => Ok(()),
+            further => write!(f, " +{further}"),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! A site as one worker serves it: with the state of its upstreams.
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::gateway::Endpoint;
+use super::route::Asked;
+use super::site::{Action, Route, Site};
+use crate::balance::policy::RoundRobin;
+use crate::http::client;
+use crate::http::head::RequestHead;
+use crate::http::network::Network;
+use crate::http::path;
+use crate::net::pool::{Pool, Shelf};
+use crate::net::stream::Stream;
+
+/// A site as one worker serves it. An exchange keeps the one it began with.
+pub(super) struct Scene<S> {
+    pub(super) site: Arc<Site>,
+    upstreams: Vec<Rc<Upstream<S>>>,
+    /// The last number drawn, for shares.
+    drawn: Cell<u32>,
+}
+
+/// An upstream's state in this worker.
+pub(super) struct Upstream<S> {
+    pub(super) name: Arc<str>,
+    pub(super) members: Vec<Member<S>>,
+    pub(super) turns: RoundRobin,
+    /// How many connections may idle, for each endpoint.
+    pub(super) max_idle: usize,
+}
+
+/// An endpoint of an upstream.
+pub(super) struct Member<S> {
+    pub(super) endpoint: Endpoint,
+    /// The same for every scene that has this endpoint in an upstream of this name.
+    pub(super) shelf: Rc<Shelf<S>>,
+}
+
+impl<S: Stream> Scene<S> {
+    /// `site`, with what idles for `before`'s endpoints kept for those that stay. `turn`: with which endpoint the
+    /// worker begins.
+    pub(super) fn new(
+        site: Arc<Site>,
+        before: Option<&Self>,
+        pool: &Rc<Pool<S>>,
+        turn: usize,
+    ) -> Self {
+        let upstreams = site.upstreams.iter().map(|upstream| {
+            let old = before.and_then(|scene| scene.upstream_named(&upstream.name));
+            let members = upstream.endpoints.iter().map(|(endpoint, _)| {
+                let kept = old.and_then(|old| old.shelf_of(endpoint));
+                if let Some(shelf) = &kept {
+                    shelf.set_keepalive(upstream.keepalive);
+                }
+                Member {
+                    endpoint: endpoint.clone(),
+                    shelf: kept.unwrap_or_else(|| Rc::new(pool.shelf(upstream.keepalive))),
+                }
+            });
+            Rc::new(Upstream {
+                name: upstream.name.clone(),
+                members: members.collect(),
+                turns: RoundRobin::new(upstream.endpoints.iter().map(|(_, weight)| *weight), turn),
+                max_idle: upstream.keepalive.max_idle,
+            })
+        });
+        Self {
+            upstreams: upstreams.collect(),
+            drawn: Cell::new(u32::try_from(turn).unwrap_or(0)),
+            site,
+        }
+    }
+
+    fn upstream_named(&self, name: &str) -> Option<&Upstream<S>> {
+        let mut upstreams = self.upstreams.iter();
+        upstreams
+            .find(|upstream| &*upstream.name == name)
+            .map(|upstream| &**upstream)
+    }
+
+    /// Where a request on this route goes: which of the route's places that is, and the upstream there.
+    pub(super) fn place(&self, route: &Route) -> Option<(usize, &Upstream<S>)> {
+        let Action::Forward(split, upstreams) = &route.action else {
+            return None;
+        };
+        let place = split.pick(if upstreams.len() > 1 { self.draw() } else { 0 })?;
+        let upstream = self.upstreams.get(*upstreams.get(place)?)?;
+        Some((place, upstream))
+    }
+
+    /// A number from all there are: the golden ratio's multiples fall evenly over them, so that a share is kept to
+    /// within one request from the first one on.
+    fn draw(&self) -> u32 {
+        let drawn = self.drawn.get().wrapping_add(0x9e37_79b9);
+        self.drawn.set(drawn);
+        drawn
+    }
+}
+
+impl<S> Upstream<S> {
+    fn shelf_of(&self, endpoint: &Endpoint) -> Option<Rc<Shelf<S>>> {
+        let mut members = self.members.iter();
+        let is_it = |member: &&Member<S>| {
+            member.endpoint.name == endpoint.name && member.endpoint.addresses == endpoint.addresses
+        };
+        members.find(is_it).map(|member| member.shelf.clone())
+    }
+}
+
+/// Which route a request is for, and what it is known by.
+#[derive(Default)]
+pub(super) struct Found<'a> {
+    /// The client, as far as proxies that are trusted tell of it.
+    pub(super) client: Option<IpAddr>,
+    pub(super) route: Option<&'a Route>,
+}
+
+impl Site {
+    /// The route for a request from `peer`. Its normalised path is put into `path`.
+    pub(super) fn find<'a>(
+        &'a self,
+        request: &RequestHead,
+        peer: Option<IpAddr>,
+        path_out: &mut Vec<u8>,
+    ) -> Found<'a> {
+        let peer = peer.map(|ip| ip.to_canonical());
+        let client = peer.map(|peer| match self.is_trusted(Some(peer)) {
+            true => client::by_x_forwarded_for(peer, request.fields(), &self.trusted),
+            false => peer,
+        });
+        path_out.clear();
+        let Ok(form) = request.form() else {
+            return Found {
+                client,
+                route: None,
+            };
+        };
+        if !form.path().is_empty() {
+            match path::is_normal(form.path()) {
+                true => path_out.extend_from_slice(form.path()),
+                false => path::normalise_path(form.path(), path_out),
+            }
+        }
+        let asked = Asked {
+            host: request.authority().map_or(b"", |authority| authority.host),
+            path: path_out,
+            method: request.method(),
+            fields: request.fields(),
+            query: form.query().unwrap_or_default(),
+            client,
+        };
+        let route = self.table.find(&asked);
+        Found {
+            client,
+            route: route.and_then(|index| self.routes.get(index)),
+        }
+    }
+
+    /// Whether what this peer says of others is believed.
+    pub(super) fn is_trusted(&self, peer: Option<IpAddr>) -> bool {
+        let contains = |network: &Network, ip| network.contains(ip);
+        peer.is_some_and(|ip| self.trusted.iter().any(|network| contains(network, ip)))
+    }
+}

@@ -1,0 +1,260 @@
+//! What a gateway serves, as one configuration says it: listeners, routes and upstreams.
+//!
+//! A site is made once and never changed. All workers share it, and an exchange keeps the one it began with; a reload
+//! makes another.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::answer::Answer;
+use super::edit::Edits;
+use super::gateway::{Endpoint, Host, Rules, Target};
+use super::hooks::Hooks;
+use super::rewrite::{Paths, Rewrite};
+use super::route::{Matchers, Table};
+use super::split::Split;
+use super::template::{Part, Template};
+use super::timeout::Timeouts;
+use crate::http::forward::ForwardedStyle;
+use crate::http::limits::Limits;
+use crate::http::network::Network;
+use crate::limit::Limiter;
+use crate::net::pool::Keepalive;
+
+/// What a gateway serves.
+#[derive(Debug, Clone, Default)]
+pub struct Site {
+    /// What sessions are held to before a route is known; by the listener's number, which it keeps over reloads. A
+    /// listener that is gone has none: its sessions end when they idle.
+    pub listeners: Vec<Option<Listen>>,
+    /// Which route a request is for.
+    pub table: Table,
+    /// The routes, in the order the table knows them by.
+    pub routes: Vec<Route>,
+    /// Where requests go.
+    pub upstreams: Vec<Upstream>,
+    /// Networks whose `X-Forwarded-*` is believed and appended to.
+    pub trusted: Vec<Network>,
+    /// A library user's own code.
+    pub hooks: Hooks,
+}
+
+/// What an exchange is held to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// How large they may be.
+    pub limits: Limits,
+}
+
+/// What the sessions of one listener are held to.
+#[derive(Debug, Clone, Default)]
+pub struct Listen {
+    /// Until a route is known.
+    pub terms: Arc<Terms>,
+    /// A client's FIN before the response is no farewell: it may still listen.
+    pub half_close: bool,
+    /// How many connections one address may have.
+    pub per_ip: Option<usize>,
+}
+
+/// What is done with the requests that a route is for.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// What logs call it.
+    pub name: Arc<str>,
+    /// What is done.
+    pub action: Action,
+    /// Which spelling of the path counts.
+    pub paths: Paths,
+    /// What is sent in place of the path.
+    pub rewrite: Rewrite,
+    /// What the origin sees as Host.
+    pub host: Host,
+    /// Changes to the request's fields.
+    pub request: Edits,
+    /// Changes to the response's fields.
+    pub response: Edits,
+    /// How many tries an exchange has, the first included.
+    pub attempts_max: u32,
+    /// How much clients may ask for.
+    pub limit: Option<Limit>,
+    /// Protocols a connection may be switched to.
+    pub upgrade: Vec<Cow<'static, str>>,
+    /// How the origin is told who asks.
+    pub forwarded: ForwardedStyle,
+    /// `Via` is added.
+    pub via: bool,
+    /// What becomes of the request's id.
+    pub request_id: RequestIds,
+    /// What is answered in place of osier's own error pages.
+    pub pages: BTreeMap<u16, Arc<Page>>,
+    /// For each listener, for each place the route may send to (one where it sends nowhere), in this order.
+    pub terms: Vec<Arc<Terms>>,
+}
+
+/// What is done with a request.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// It goes to one of these upstreams.
+    Forward(Split, Vec<usize>),
+    /// The client is told to go elsewhere.
+    Redirect {
+        /// Where to.
+        to: Template,
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+    },
+    /// osier answers itself.
+    Respond(Answer),
+}
+
+/// How much clients may ask for.
+#[derive(Debug, Clone)]
+pub struct Limit {
+    /// Counts them; survives a reload that leaves it as it is.
+    pub limiter: Limiter,
+    /// Who is counted as one.
+    pub per: Per,
+}
+
+/// Who is counted as one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Per {
+    /// An address.
+    #[default]
+    Ip,
+    /// All who send this field with the same value.
+    Header(String),
+    /// The route as a whole.
+    Route,
+}
+
+/// What becomes of a request's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RequestIds {
+    /// A client's is kept, else one is made.
+    #[default]
+    Keep,
+    /// One is made.
+    Make,
+    /// Nothing is added.
+    Off,
+}
+
+/// An error page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// What it is, as Content-Type says it.
+    pub content_type: &'static str,
+    /// The content.
+    pub content: Vec<u8>,
+}
+
+/// Where requests go.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// What the file calls it.
+    pub name: Arc<str>,
+    /// Its endpoints, each with its weight.
+    pub endpoints: Vec<(Endpoint, u32)>,
+    /// Its idle connections.
+    pub keepalive: Keepalive,
+}
+
+impl Site {
+    /// The rules of one listener. None: there is no such listener any more.
+    #[must_use]
+    pub fn listener(&self, number: usize) -> Option<&Listen> {
+        self.listeners.get(number)?.as_ref()
+    }
+
+    /// What an exchange of this listener's is held to, on this route and on the way to this one of its places.
+    #[must_use]
+    pub fn terms<'a>(
+        &'a self,
+        listener: usize,
+        route: &'a Route,
+        place: usize,
+    ) -> Option<&'a Arc<Terms>> {
+        let places = match &route.action {
+            Action::Forward(_, upstreams) => upstreams.len().max(1),
+            _ => 1,
+        };
+        route.terms.get(listener * places + place)
+    }
+}
+
+/// One upstream for everything, on any number of listeners up to 64.
+impl From<Rules> for Site {
+    fn from(rules: Rules) -> Self {
+        const LISTENERS_MAX: usize = 64;
+        let terms = Arc::new(Terms {
+            timeouts: rules.timeouts,
+            limits: rules.limits,
+        });
+        let (action, upstreams) = match rules.target {
+            Target::Respond(answer) => (Action::Respond(answer), Vec::new()),
+            Target::Upstream(endpoints) => {
+                let upstream = Upstream {
+                    name: "default".into(),
+                    endpoints: endpoints.into_iter().map(|it| (it, 1)).collect(),
+                    keepalive: rules.keepalive,
+                };
+                (Action::Forward(Split::new([1]), vec![0]), vec![upstream])
+            }
+        };
+        let add = rules.identity.add.into_iter();
+        let add = add.map(|(name, value)| (name, Template::text(value)));
+        let route = Route {
+            name: "*".into(),
+            action,
+            paths: Paths::Raw,
+            rewrite: Rewrite::Keep,
+            host: rules.identity.host,
+            request: Edits {
+                add: add.collect(),
+                ..Edits::default()
+            },
+            response: Edits::default(),
+            attempts_max: rules.attempts_max,
+            limit: None,
+            upgrade: vec![Cow::Borrowed("websocket")],
+            forwarded: ForwardedStyle::X,
+            via: false,
+            request_id: RequestIds::Keep,
+            pages: BTreeMap::new(),
+            terms: vec![terms.clone(); LISTENERS_MAX],
+        };
+        let listen = Listen {
+            terms,
+            ..Listen::default()
+        };
+        Self {
+            listeners: vec![Some(listen); LISTENERS_MAX],
+            table: Table::new(vec![Matchers::default()]),
+            routes: vec![route],
+            upstreams,
+            trusted: rules.identity.trusted,
+            hooks: rules.hooks,
+        }
+    }
+}
+
+impl Template {
+    /// A text without holes.
+    #[must_use]
+    pub fn text(text: String) -> Self {
+        let part = Part::Text(text);
+        Self { parts: vec![part] }
+    }
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
