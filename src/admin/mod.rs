@@ -13,7 +13,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use async_io::Timer;
@@ -35,11 +35,35 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How large a cancel's reason may be.
 const REASON_OCTETS_MAX: usize = 4096;
 
+/// How far a server is on its way to its end. It only ever goes forward.
+#[derive(Debug, Default)]
+pub struct Condition(AtomicU8);
+
+impl Condition {
+    /// It serves: `/readyz` and `/healthz` answer 200.
+    pub const SERVING: u8 = 0;
+    /// It still accepts, but is about to end: `/readyz` answers 503.
+    pub const LEAVING: u8 = 1;
+    /// It accepts nothing new: `/healthz` answers 503 too.
+    pub const DRAINING: u8 = 2;
+
+    /// One of the constants.
+    #[must_use]
+    pub fn get(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// From now on it is so far, unless it was further already.
+    pub fn reach(&self, condition: u8) {
+        self.0.fetch_max(condition, Ordering::Relaxed);
+    }
+}
+
 /// The interface and what it shows.
 pub struct Admin {
     /// The root's handle: the power to cancel.
     root: Arc<Cancel>,
-    draining: Arc<AtomicBool>,
+    condition: Arc<Condition>,
     hosts: Vec<String>,
     limits: Limits,
 }
@@ -106,10 +130,10 @@ impl Response {
 impl Admin {
     /// An interface to the tree below `root`'s node.
     #[must_use]
-    pub fn new(root: Arc<Cancel>, draining: Arc<AtomicBool>, hosts: Vec<String>) -> Self {
+    pub fn new(root: Arc<Cancel>, condition: Arc<Condition>, hosts: Vec<String>) -> Self {
         Self {
             root,
-            draining,
+            condition,
             hosts,
             limits: Limits::default(),
         }
@@ -231,10 +255,8 @@ impl Admin {
                 content_type: "text/html; charset=utf-8",
                 content: page::render(&View::of(root, &ViewOptions::default()).to_text()),
             },
-            "/healthz" | "/readyz" if self.draining.load(Ordering::Relaxed) => {
-                Response::text(503, "draining\n")
-            }
-            "/healthz" | "/readyz" => Response::text(200, "ok\n"),
+            "/healthz" => probe(self.condition.get() < Condition::DRAINING),
+            "/readyz" => probe(self.condition.get() == Condition::SERVING),
             "/tree" | "/tree.json" | "/tree.dot" | "/tree.mmd" => tree(root, request),
             _ => Response::text(
                 404,
@@ -294,6 +316,14 @@ impl Admin {
                 .hosts
                 .iter()
                 .any(|known| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(host))
+    }
+}
+
+fn probe(is_well: bool) -> Response {
+    if is_well {
+        Response::text(200, "ok\n")
+    } else {
+        Response::text(503, "draining\n")
     }
 }
 

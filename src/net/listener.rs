@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{self, Poll};
@@ -26,10 +28,16 @@ const BACKLOG: i32 = 4096;
 /// all share.
 #[derive(Debug, Clone)]
 pub struct Bound {
+    /// What was asked for.
+    pub asked: Address,
     /// Where it listens, with the port that was really given.
     pub address: Address,
-    /// One per worker, or one for all.
+    /// Usually one per worker, or one for all; sockets that were passed on may be any number.
     sockets: Vec<Arc<OwnedFd>>,
+    /// How many workers share them.
+    workers: usize,
+    /// What it made in the file system.
+    file: Option<SocketFile>,
 }
 
 impl Bound {
@@ -54,8 +62,11 @@ impl Bound {
                 }
                 net::listen(&fd, BACKLOG)?;
                 Ok(Self {
+                    asked: address.clone(),
                     address: address.clone(),
                     sockets: vec![Arc::new(fd)],
+                    workers,
+                    file: SocketFile::at(path),
                 })
             }
         }
@@ -64,13 +75,17 @@ impl Bound {
     fn bind_inet(addr: SocketAddr, workers: usize) -> io::Result<Self> {
         // With SO_REUSEPORT the bind would succeed beside another process of the same user, which would then take half
         // of our connections. The first bind is without, so that a taken port is seen.
+        let asked = Address::Inet(addr);
         let first = inet(addr, false)?;
         let addr = local_addr(&first)?;
         if workers <= 1 {
             net::listen(&first, BACKLOG)?;
             return Ok(Self {
+                asked,
                 address: Address::Inet(addr),
                 sockets: vec![Arc::new(first)],
+                workers,
+                file: None,
             });
         }
         drop(first);
@@ -83,27 +98,43 @@ impl Bound {
             net::listen(socket, BACKLOG)?;
         }
         Ok(Self {
+            asked,
             address: Address::Inet(addr),
             sockets,
+            workers,
+            file: None,
         })
     }
 
-    /// The socket of one worker, to be accepted from.
+    /// What one worker accepts from: a socket of its own, or one that it shares; several, where there are more sockets
+    /// than workers.
     ///
     /// # Errors
     /// What epoll_ctl says.
-    pub fn listener(&self, worker: usize, reactor: &Rc<Reactor>) -> io::Result<Listener> {
-        let socket = self
-            .sockets
-            .get(worker)
-            .or_else(|| self.sockets.first())
-            .ok_or(io::ErrorKind::NotFound)?;
-        let source = reactor.register_listener(socket.clone())?;
-        source.suppose_readable();
-        Ok(Listener {
-            source,
-            unix: matches!(self.address, Address::Unix(_)),
+    pub fn listeners(&self, worker: usize, reactor: &Rc<Reactor>) -> io::Result<Vec<Listener>> {
+        let count = self.sockets.len();
+        let (first, step) = if count < self.workers {
+            (worker.checked_rem(count).unwrap_or(0), count)
+        } else {
+            (worker, self.workers)
+        };
+        let mine = self.sockets.iter().skip(first).step_by(step.max(1));
+        mine.map(|socket| {
+            let source = reactor.register_listener(socket.clone())?;
+            // What came before it was registered is no event.
+            source.suppose_readable();
+            Ok(Listener {
+                source,
+                unix: matches!(self.address, Address::Unix(_)),
+            })
         })
+        .collect()
+    }
+
+    /// What it made in the file system, where it made something.
+    #[must_use]
+    pub fn file(&self) -> Option<&SocketFile> {
+        self.file.as_ref()
     }
 }
 
@@ -154,6 +185,42 @@ impl AsyncListener {
             Self::Unix(listener) => Ok((Box::new(listener.accept().await?.0), None)),
         }
     }
+}
+
+/// The file of a unix socket that this process bound, to be removed when nobody listens any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketFile {
+    path: PathBuf,
+    /// Device and inode: another process may have put another socket there since.
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    /// The file that is at `path` now.
+    fn at(path: &Path) -> Option<Self> {
+        Some(Self {
+            path: path.to_owned(),
+            identity: identity(path)?,
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes it, if it is still the same file.
+    pub fn remove(&self) {
+        if identity(&self.path) == Some(self.identity) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 fn open(family: AddressFamily, protocol: Option<net::Protocol>) -> io::Result<OwnedFd> {
@@ -224,25 +291,37 @@ impl Listener {
     /// What accept says of the listener; a connection that was gone before it could be accepted is passed over.
     /// After an error for want of descriptors or memory, wait a while before asking again.
     pub fn poll_accept(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<Accepted>> {
+        self.source
+            .poll_read_with(cx, |fd| Ok((self.accept(fd)?, false)))
+    }
+
+    /// Stops listening on this worker, and returns what came before that, as far as the system's queue goes: nobody is
+    /// told of it any more. What comes later is for those who listen on.
+    pub fn close(self) -> impl Iterator<Item = Accepted> {
+        // First out of epoll: of several who share a socket one is woken per connection, and that was perhaps us.
+        self.source.unregister();
+        (0..BACKLOG).map_while(move |_| self.accept(self.source.get_ref().as_fd()).ok())
+    }
+
+    fn accept(&self, fd: BorrowedFd<'_>) -> rustix::io::Result<Accepted> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        self.source.poll_read_with(cx, |fd| {
-            loop {
-                // One question to the system, with the peer's address in its answer.
-                return match net::acceptfrom_with(fd, flags) {
-                    Ok((fd, peer)) => Ok((
-                        Accepted {
-                            fd,
-                            peer: self.peer(peer),
-                        },
-                        false,
-                    )),
-                    Err(
-                        Errno::CONNABORTED | Errno::PROTO | Errno::HOSTUNREACH | Errno::NETUNREACH,
-                    ) => continue,
-                    Err(error) => Err(error),
-                };
-            }
-        })
+        loop {
+            // One question to the system, with the peer's address in its answer.
+            return match net::acceptfrom_with(fd, flags) {
+                Ok((fd, peer)) => Ok(Accepted {
+                    fd,
+                    peer: self.peer(peer),
+                }),
+                Err(
+                    Errno::INTR
+                    | Errno::CONNABORTED
+                    | Errno::PROTO
+                    | Errno::HOSTUNREACH
+                    | Errno::NETUNREACH,
+                ) => continue,
+                Err(error) => Err(error),
+            };
+        }
     }
 
     fn peer(&self, peer: Option<SocketAddrAny>) -> Option<SocketAddr> {
@@ -251,10 +330,5 @@ impl Listener {
         } else {
             peer.and_then(|any| SocketAddr::try_from(any).ok())
         }
-    }
-
-    /// Stops listening on this worker.
-    pub fn close(self) {
-        self.source.unregister();
     }
 }

@@ -449,7 +449,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         reply.persists = reply.persists
             && !until_close
             && !in_doubt
-            && !gateway.is_draining()
+            && !gateway.is_parting()
             && (over || !sending.is_over());
         let option = match (reply.persists, request.version()) {
             (false, _) => ConnectionOption::Close,

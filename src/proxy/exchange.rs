@@ -278,7 +278,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         let framed = request_framing(head, &self.terms.limits)
             .map_err(|error| Error::client_sin(Phase::Head, error.sin(), error.status()))?;
         reply.request_read = matches!(framed.framing(), Framing::None | Framing::Length(0));
-        reply.persists = request_persistence(head).is_reuse() && !self.gateway.is_draining();
+        reply.persists = request_persistence(head).is_reuse() && !self.gateway.is_parting();
         self.judge(head)?;
         let Some(way) = way else {
             return Err(Error::gateway(Phase::Head, What::NoRoute));
@@ -578,7 +578,7 @@ async fn answer_error<C: Stream, D: Dial>(
             error.what,
             What::Sin { .. } | What::BodyLimit | What::Timeout(_)
         );
-    let persists = persists.unwrap_or(false) && !broken && !gateway.is_draining();
+    let persists = persists.unwrap_or(false) && !broken && !gateway.is_parting();
     let is_head = told.exchange != 0 && heads.request.is_head();
     let connection = if told.exchange == 0 {
         Connection::Close

@@ -128,6 +128,8 @@ pub struct Gateway<D: Dial> {
     sessions: RefCell<Slab<Rc<Standing>>>,
     /// Where exchanges run.
     pub(super) stages: Stages,
+    /// Each session ends with its next answer.
+    parting: Cell<bool>,
     /// No further request is taken; what runs may end.
     draining: Cell<bool>,
     /// Who waits for a session to idle.
@@ -152,6 +154,7 @@ impl<D: Dial> Gateway<D> {
             scribe,
             sessions: RefCell::default(),
             stages: Stages::default(),
+            parting: Cell::new(false),
             draining: Cell::new(false),
             crowd: RefCell::default(),
             emptied: RefCell::default(),
@@ -186,13 +189,25 @@ impl<D: Dial> Gateway<D> {
         &self.pool
     }
 
+    /// Ends each session with its next answer, which says so: nothing is lost, and who comes back comes to another
+    /// process. Idle sessions stay, for their next request may be under way.
+    pub fn part(&self) {
+        self.parting.set(true);
+    }
+
     /// Takes no further request: idle sessions end now, the others when their exchange has ended.
     pub fn drain(&self) {
+        self.part();
         self.draining.set(true);
         for (_, session) in self.sessions.borrow().iter() {
             session.wake();
         }
         self.pool.clear();
+    }
+
+    /// No session outlives its next answer.
+    pub fn is_parting(&self) -> bool {
+        self.parting.get()
     }
 
     /// No further request is taken.

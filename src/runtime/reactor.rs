@@ -333,7 +333,7 @@ impl<F: AsFd> Source<F> {
     }
 
     /// Takes a descriptor that outlives this source (a listener's, shared with others) out of epoll.
-    pub fn unregister(self) {
+    pub fn unregister(&self) {
         let _ = epoll::delete(&self.reactor.epoll, &self.fd);
     }
 

@@ -78,11 +78,9 @@ impl Door {
         }
     }
 
-    /// Accepts what has come before the door is shut: those connections are established already.
-    pub(super) async fn accept_waiting(self: &Rc<Self>, listener: &Listener, ctx: &Context) {
-        while let Some(Ok(accepted)) =
-            future::poll_once(poll_fn(|cx| listener.poll_accept(cx))).await
-        {
+    /// Shuts one door. What has come before that is accepted: those connections are established already.
+    pub(super) fn shut(self: &Rc<Self>, listener: Listener, ctx: &Context) {
+        for accepted in listener.close() {
             self.begin(accepted, ctx);
         }
     }

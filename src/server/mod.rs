@@ -7,20 +7,20 @@
 mod accept;
 mod capacity;
 mod control;
+mod listening;
 mod reverse_proxy;
 mod worker;
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use async_signal::Signals;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Condition};
 use crate::context::{self, Cancel, Context};
 use crate::log::{Destination, Log};
 use crate::net::address::Address;
@@ -28,6 +28,8 @@ use crate::net::listener::Bound;
 use crate::proxy::gateway::Rules;
 use crate::proxy::site::Site;
 use crate::runtime::buffer::Budget;
+
+use listening::Listening;
 
 pub use capacity::Capacity;
 pub use reverse_proxy::{Builder, ReverseProxy};
@@ -49,6 +51,9 @@ pub struct Options {
     pub rules: Rules,
     /// Where access records go.
     pub access_log: Destination,
+    /// How long it goes on accepting after it was told to stop, while `/readyz` says already that it will not: for
+    /// whoever sends clients here to notice.
+    pub delay: Duration,
     /// How long a drain waits for what runs.
     pub grace: Duration,
 }
@@ -66,6 +71,7 @@ impl Default for Options {
                 ..Rules::default()
             },
             access_log: Destination::Off,
+            delay: Duration::ZERO,
             grace: Duration::from_secs(30),
         }
     }
@@ -80,7 +86,7 @@ pub struct Server {
     ctx: Context,
     /// Shared with the admin interface, which cancels by id.
     cancel: Arc<Cancel>,
-    listening: Vec<Address>,
+    listening: Listening,
     admin: Option<Bound>,
     admin_hosts: Vec<String>,
     workers: Vec<Hand>,
@@ -88,9 +94,10 @@ pub struct Server {
     stop: (Sender<()>, Receiver<()>),
     /// Each worker's last word, when it has ended.
     ended: Receiver<usize>,
-    /// Set when the drain begins: `/healthz` tells.
-    draining: Arc<AtomicBool>,
+    /// What `/readyz` and `/healthz` tell.
+    condition: Arc<Condition>,
     log: Log,
+    delay: Duration,
     grace: Duration,
     capacity: Capacity,
     /// Followed from the start, so that none is missed before [`Server::run`].
@@ -105,8 +112,20 @@ struct Hand {
 }
 
 /// What a worker may be told.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Order {
+    /// Accept from this address too.
+    Listen {
+        /// Which of all addresses it is.
+        id: usize,
+        bound: Bound,
+        /// Its node, above the sessions.
+        ctx: Context,
+    },
+    /// Accept what waits at this address, and nothing from then on. Its sessions go on.
+    Unlisten { id: usize },
+    /// End each session with its next answer.
+    Part,
     /// Accept nothing new, finish what runs, then end.
     Drain,
 }
@@ -131,24 +150,12 @@ impl Server {
         let log = Log::start(&options.access_log).map_err(StartError::Log)?;
         let site = Arc::new(Site::from(options.rules));
         let budget = Arc::new(Budget::new(capacity.buffer_octets));
-        // One node per address; the workers' sessions are all below it.
-        let listeners: Vec<_> = bound
-            .into_iter()
-            .map(|bound| {
-                let (node, handle) = ctx
-                    .named("listener", bound.address.to_string())
-                    .with_cancel();
-                handle.detach();
-                (bound, node)
-            })
-            .collect();
         let (last_word, ended) = async_channel::unbounded();
         let mut workers = Vec::new();
         for index in 0..capacity.workers {
             let (orders, inbox) = async_channel::unbounded();
             let post = worker::Post {
                 index,
-                listeners: listeners.clone(),
                 ctx: ctx.clone(),
                 site: site.clone(),
                 budget: budget.clone(),
@@ -162,30 +169,41 @@ impl Server {
                 thread: Some(post.start().map_err(StartError::Worker)?),
             });
         }
-        Ok(Self {
+        let mut server = Self {
             ctx,
             cancel: Arc::new(cancel),
-            listening: listeners
-                .iter()
-                .map(|(bound, _)| bound.address.clone())
-                .collect(),
+            listening: Listening::default(),
             admin,
             admin_hosts: options.admin_hosts,
             workers,
             stop: async_channel::bounded(1),
             ended,
-            draining: Arc::default(),
+            condition: Arc::default(),
             log,
+            delay: options.delay,
             grace: options.grace,
             capacity,
             signals: Some(signals),
-        })
+        };
+        for bound in bound {
+            let order = server.listening.open(&server.ctx, bound);
+            server.tell(&order);
+        }
+        Ok(server)
+    }
+
+    /// Gives every worker an order.
+    fn tell(&self, order: &Order) {
+        for hand in &self.workers {
+            // One that has ended needs none.
+            let _ = hand.orders.try_send(order.clone());
+        }
     }
 
     /// Where it listens, with the ports that were really given.
     #[must_use]
     pub fn listening(&self) -> &[Address] {
-        &self.listening
+        self.listening.addresses()
     }
 
     /// Where the admin interface listens.
@@ -227,11 +245,11 @@ impl Server {
     pub fn run(mut self) -> io::Result<()> {
         let admin = Admin::new(
             self.cancel.clone(),
-            self.draining.clone(),
+            self.condition.clone(),
             self.admin_hosts.clone(),
         );
         let signals = self.signals.take().map_or_else(control::signals, Ok)?;
-        let ran = smol::block_on(control::run(&self, &admin, signals));
+        let ran = smol::block_on(control::run(&mut self, &admin, signals));
         for hand in &mut self.workers {
             if !matches!(ran, Ok(true)) {
                 // It may never end; the thread goes with the process.
@@ -243,14 +261,10 @@ impl Server {
             }
         }
         self.log.flush();
-        for address in self
-            .listening
-            .iter()
-            .chain(self.admin.as_ref().map(|bound| &bound.address))
-        {
-            if let Address::Unix(path) = address {
-                let _ = std::fs::remove_file(path);
-            }
+        // With workers that failed there was no drain.
+        self.listening.shut_all();
+        if let Some(file) = self.admin.as_ref().and_then(Bound::file) {
+            file.remove();
         }
         ran.map(drop)
     }

@@ -1,26 +1,28 @@
-//! A worker's life: it opens its doors, serves, drains on order, and says when it has ended.
+//! A worker's life: it serves at the doors it is told to open, drains on order, and says when it has ended.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::mem;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::thread;
 
 use async_channel::{Receiver, Sender};
+use futures_lite::Stream as _;
 
 use super::Order;
 use super::accept::Door;
 use crate::context::Context;
 use crate::log::{Log, Scribe};
 use crate::net::dialer::Dialer;
-use crate::net::listener::Bound;
+use crate::net::listener::{Bound, Listener};
 use crate::proxy::gateway::Gateway;
 use crate::proxy::site::Site;
 use crate::runtime::buffer::Budget;
 use crate::runtime::trim;
-use crate::runtime::worker::Worker;
+use crate::runtime::worker::{Worker, breathe};
 
 /// A worker's stack. Its tasks live on the heap; what is deep is only the poll of one of them.
 const STACK_OCTETS: usize = 512 * 1024;
@@ -28,7 +30,6 @@ const STACK_OCTETS: usize = 512 * 1024;
 /// All that a worker is given when it starts.
 pub(super) struct Post {
     pub(super) index: usize,
-    pub(super) listeners: Vec<(Bound, Context)>,
     /// The server's node.
     pub(super) ctx: Context,
     pub(super) site: Arc<Site>,
@@ -69,10 +70,6 @@ impl Post {
             gateway.clone(),
             self.connections_max,
         ));
-        let mut listeners = Vec::new();
-        for (bound, ctx) in self.listeners {
-            listeners.push((bound.listener(self.index, worker.reactor())?, ctx));
-        }
         let keeper = gateway.clone();
         let (node, stop) = self.ctx.named("task", "origin connections").with_cancel();
         let keeping = node.clone();
@@ -96,45 +93,133 @@ impl Post {
                 let _ = node.run(flusher.keep_log()).await;
             });
         }
-        let inbox = self.inbox;
+        let shift = Shift {
+            index: self.index,
+            worker: worker.clone(),
+            gateway,
+            door,
+            openings: Vec::new(),
+            inbox: Box::pin(self.inbox),
+            alone: false,
+            ending: false,
+        };
         worker.run(async {
-            {
-                let mut accepting: Vec<_> = listeners
-                    .iter()
-                    .map(|(listener, ctx)| Box::pin(door.accept(listener, ctx)))
-                    .collect();
-                let mut order = pin!(inbox.recv());
-                poll_fn(|cx| {
-                    for accepting in &mut accepting {
-                        let _ = accepting.as_mut().poll(cx);
-                    }
-                    // The control side gone is an order too.
-                    order.as_mut().poll(cx).map(|order| match order {
-                        Ok(Order::Drain) | Err(_) => {}
-                    })
-                })
-                .await;
-            }
-            for (listener, ctx) in listeners {
-                door.accept_waiting(&listener, &ctx).await;
-                listener.close();
-            }
-            // What was just accepted begins before it is told.
-            crate::runtime::worker::breathe().await;
-            gateway.drain();
-            poll_fn(|cx| match gateway.poll_emptied(cx) {
-                Poll::Ready(()) if door.is_empty() => Poll::Ready(()),
-                Poll::Ready(()) => {
-                    cx.waker().wake_by_ref();
-                    Poll::Pending
-                }
-                Poll::Pending => Poll::Pending,
-            })
-            .await;
+            shift.work().await?;
             // The tasks that are left hold the gateway, which holds the worker, which holds them: they end here, so
             // that everything goes, and what was recorded last is written.
             stop.cancel();
-            crate::runtime::worker::breathe().await;
+            breathe().await;
+            Ok(())
+        })?
+    }
+}
+
+/// A worker at work: what it accepts from, and what it is told.
+struct Shift {
+    index: usize,
+    worker: Rc<Worker>,
+    gateway: Rc<Gateway<Dialer>>,
+    door: Rc<Door>,
+    openings: Vec<Opening>,
+    inbox: Pin<Box<Receiver<Order>>>,
+    /// The control side has gone.
+    alone: bool,
+    /// The worker ends when its last session has.
+    ending: bool,
+}
+
+/// One socket that is accepted from.
+struct Opening {
+    /// The address's number, which others of its sockets have too.
+    id: usize,
+    listener: Rc<Listener>,
+    /// The address's node.
+    ctx: Context,
+    /// The loop that accepts. Never ready.
+    accepting: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl Shift {
+    async fn work(mut self) -> io::Result<()> {
+        while let Some(order) = self.next().await {
+            match order {
+                Order::Listen { id, bound, ctx } => self.open(id, &bound, &ctx)?,
+                Order::Unlisten { id } => self.shut(|opening| opening.id == id),
+                Order::Part => self.gateway.part(),
+                Order::Drain => {
+                    self.shut(|_| true);
+                    // What was just accepted begins before it is told.
+                    breathe().await;
+                    self.gateway.drain();
+                    self.ending = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next order; accepts meanwhile. None: the last session of a worker that is to end has ended.
+    async fn next(&mut self) -> Option<Order> {
+        poll_fn(|cx| {
+            for opening in &mut self.openings {
+                let _ = opening.accepting.as_mut().poll(cx);
+            }
+            if !self.alone {
+                if let Poll::Ready(order) = self.inbox.as_mut().poll_next(cx) {
+                    // The control side gone is an order too.
+                    self.alone = order.is_none();
+                    return Poll::Ready(Some(order.unwrap_or(Order::Drain)));
+                }
+            }
+            if !self.ending {
+                return Poll::Pending;
+            }
+            ready!(self.gateway.poll_emptied(cx));
+            if self.door.is_empty() {
+                return Poll::Ready(None);
+            }
+            // Accepted, and not yet begun.
+            cx.waker().wake_by_ref();
+            Poll::Pending
         })
+        .await
+    }
+
+    /// # Errors
+    /// The worker can accept from nothing at all. While it accepts from another address, it only says so.
+    fn open(&mut self, id: usize, bound: &Bound, ctx: &Context) -> io::Result<()> {
+        let listeners = match bound.listeners(self.index, self.worker.reactor()) {
+            Ok(listeners) => listeners,
+            Err(error) if self.openings.is_empty() => return Err(error),
+            Err(error) => {
+                let address = &bound.address;
+                self.gateway
+                    .say(&format!("cannot accept from {address}: {error}"));
+                return Ok(());
+            }
+        };
+        for listener in listeners.into_iter().map(Rc::new) {
+            let (door, from, node) = (self.door.clone(), listener.clone(), ctx.clone());
+            self.openings.push(Opening {
+                id,
+                listener,
+                ctx: ctx.clone(),
+                accepting: Box::pin(async move { door.accept(&from, &node).await }),
+            });
+        }
+        Ok(())
+    }
+
+    fn shut(&mut self, which: impl Fn(&Opening) -> bool) {
+        let openings = mem::take(&mut self.openings);
+        let (shut, open): (Vec<_>, _) = openings.into_iter().partition(which);
+        self.openings = open;
+        for opening in shut {
+            drop(opening.accepting);
+            // The loop that is gone held it too; now nobody else does.
+            if let Some(listener) = Rc::into_inner(opening.listener) {
+                self.door.shut(listener, &opening.ctx);
+            }
+        }
     }
 }

@@ -217,3 +217,35 @@ fn a_session_that_begins_as_the_drain_does_is_not_left_behind() {
         house.wait_until_ended();
     }
 }
+
+#[test]
+fn with_a_delay_it_first_says_that_it_will_end_and_serves_on() {
+    let origin = Origin::that_answers();
+    let mut house = House::with(origin.endpoint(), |options| {
+        options.delay = Duration::from_secs(1);
+    });
+    let mut kept = house.connect();
+    assert_eq!(kept.get("/").field("connection"), None);
+    let mut silent = house.connect();
+    house.wait_for_node(&["session#", &silent.local_addr().to_string()]);
+
+    house.drain();
+    let probe = |path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        house.connect_admin().ask(request).status()
+    };
+    wait_for("/readyz to say so", || {
+        (probe("/readyz") == 503).then_some(())
+    });
+    assert_eq!(probe("/healthz"), 200);
+    // Who is here, and who comes yet, is served once more, and told not to come back.
+    for client in [&mut kept, &mut house.connect()] {
+        let response = client.get("/last");
+        assert_eq!(response.text(), "/last");
+        assert_eq!(response.field("connection"), Some("close"));
+        client.expect_end();
+    }
+    // Who does not ask is not sent away before the delay is over.
+    silent.expect_end();
+    house.wait_until_ended();
+}

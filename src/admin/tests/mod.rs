@@ -108,7 +108,7 @@ fn the_tree_is_cut_where_asked() {
     assert_eq!(answer("/tree?root=999999999").status, 404);
     assert_eq!(answer("/nothing").status, 404);
     assert!(answer("/").content.contains("<pre>server#"));
-    admin.draining.store(true, Ordering::Relaxed);
+    admin.condition.reach(Condition::DRAINING);
     assert_eq!(
         (answer("/healthz").status, answer("/tree").status),
         (503, 200)
