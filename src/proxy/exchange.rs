@@ -143,7 +143,7 @@ pub(super) async fn run<C: Stream, D: Dial>(
     let to = route.and_then(|route| scene.place(route));
     let place = to.map_or(0, |(place, _)| place);
     let terms = route
-        .and_then(|route| scene.site.terms(session.listener, route, place))
+        .and_then(|route| scene.site.terms(listen, route, place))
         .unwrap_or(&listen.terms);
     let label = label(&heads.request);
     let named = session.ctx.named("exchange", label);

@@ -53,6 +53,8 @@ pub struct Terms {
 /// What the sessions of one listener are held to.
 #[derive(Debug, Clone, Default)]
 pub struct Listen {
+    /// Its place in [`Route::terms`]; addresses of one listener share it.
+    pub slot: usize,
     /// Until a route is known.
     pub terms: Arc<Terms>,
     /// A client's FIN before the response is no farewell: it may still listen.
@@ -176,7 +178,7 @@ impl Site {
     #[must_use]
     pub fn terms<'a>(
         &'a self,
-        listener: usize,
+        listener: &Listen,
         route: &'a Route,
         place: usize,
     ) -> Option<&'a Arc<Terms>> {
@@ -184,11 +186,11 @@ impl Site {
             Action::Forward(_, upstreams) => upstreams.len().max(1),
             _ => 1,
         };
-        route.terms.get(listener * places + place)
+        route.terms.get(listener.slot * places + place)
     }
 }
 
-/// One upstream for everything, on any number of listeners up to 64.
+/// One upstream for everything, on any number of addresses up to 64.
 impl From<Rules> for Site {
     fn from(rules: Rules) -> Self {
         const LISTENERS_MAX: usize = 64;
@@ -227,7 +229,7 @@ impl From<Rules> for Site {
             via: false,
             request_id: RequestIds::Keep,
             pages: BTreeMap::new(),
-            terms: vec![terms.clone(); LISTENERS_MAX],
+            terms: vec![terms.clone()],
         };
         let listen = Listen {
             terms,

@@ -5,6 +5,7 @@
 //! drain. Messages go to the workers over channels, and cancels through the tree.
 
 mod accept;
+mod build;
 mod capacity;
 mod control;
 mod listening;
