@@ -117,7 +117,7 @@ fn proxy(parser: &mut Parser) -> Result<Command, UsageError> {
             Arg::Long("timeout") => flags.timeout = Some(duration("--timeout", &text(parser)?)?),
             Arg::Long("workers") => flags.workers = workers(parser)?,
             Arg::Long("admin") => flags.admin = Some(admin(parser)?),
-            Arg::Long("access-log") => flags.access_log = destination(&text(parser)?),
+            Arg::Long("access-log") => flags.access_log = Destination::parse(&text(parser)?),
             Arg::Long("add-request-header") => flags.add.push(field_line(&text(parser)?)?),
             Arg::Long("host-header") => {
                 flags.host = match text(parser)?.as_str() {
@@ -376,14 +376,6 @@ fn duration(flag: &'static str, text: &str) -> Result<Duration, UsageError> {
         .filter(|millis| *millis > 0)
         .map(Duration::from_millis)
         .ok_or_else(|| UsageError::value(flag, text, "a duration such as 250ms, 10s, 2m or 1h"))
-}
-
-fn destination(text: &str) -> Destination {
-    match text {
-        "off" => Destination::Off,
-        "stdout" => Destination::Stdout,
-        path => Destination::File(path.into()),
-    }
 }
 
 fn field_line(text: &str) -> Result<(String, String), UsageError> {

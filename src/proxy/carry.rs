@@ -50,6 +50,8 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         told: &mut Told,
         reply: &mut Reply,
     ) -> Result<Outcome<D::Stream>, Failed> {
+        // What is told is of the last attempt.
+        (told.connect, told.reused) = (None, None);
         let may_idle = self.stale.get() < self.gateway.rules.keepalive.max_idle;
         let idle = may_idle.then(|| self.gateway.pool.take(index)).flatten();
         let goes_at_once = idle.is_some() && reply.request_read;
@@ -78,6 +80,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         };
         told.connect = Some(self.elapsed());
         let is_reused = origin.exchanges > 0;
+        told.reused = Some(is_reused);
         let node = Node {
             ctx,
             cancel,

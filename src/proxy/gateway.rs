@@ -283,11 +283,6 @@ impl<D: Dial> Gateway<D> {
         }
     }
 
-    /// Records are wanted.
-    pub fn logs(&self) -> bool {
-        self.scribe.is_on()
-    }
-
     /// Says a line on standard error.
     pub fn say(&self, line: &str) {
         self.scribe.trouble(line);
@@ -310,6 +305,8 @@ impl<D: Dial> Gateway<D> {
         {
             heads.octets.clear();
             heads.octets_back.clear();
+            // An exchange that comes to no request of its own must not be told of another's.
+            heads.request_out.clear();
             kept.push(heads);
         }
     }

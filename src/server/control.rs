@@ -63,14 +63,14 @@ async fn follow(server: &Server, signals: &mut Signals) -> io::Result<bool> {
     loop {
         match next(server, signals, None).await {
             Event::Stop(signal) => {
-                server.log.say(format_args!(
+                server.log.info(format_args!(
                     "{signal:?}: draining, for {:?} at most",
                     server.grace
                 ));
                 break;
             }
             Event::Asked => {
-                server.log.say(format_args!(
+                server.log.info(format_args!(
                     "asked to stop: draining, for {:?} at most",
                     server.grace
                 ));
@@ -98,7 +98,7 @@ async fn follow(server: &Server, signals: &mut Signals) -> io::Result<bool> {
             Event::Ended => left -= 1,
             Event::Asked => {}
             Event::Stop(_) | Event::TimeOver if canceled => {
-                server.log.say("ending with sessions that do not end");
+                server.log.warn("ending with sessions that do not end");
                 return Ok(false);
             }
             Event::Stop(_) | Event::TimeOver => {
@@ -106,7 +106,7 @@ async fn follow(server: &Server, signals: &mut Signals) -> io::Result<bool> {
                 let receipt = server
                     .cancel
                     .cancel_because(Reason::Static(Drained::REASON));
-                server.log.say(format_args!(
+                server.log.warn(format_args!(
                     "the grace is over: {} nodes cancelled",
                     receipt.nodes
                 ));
@@ -125,7 +125,7 @@ async fn next(server: &Server, signals: &mut Signals, timer: Option<&mut Timer>)
                 Some(Ok(Signal::Usr1)) => server.log.reopen(),
                 Some(Ok(Signal::Hup)) => server
                     .log
-                    .say("Hup: there is no configuration file to read again"),
+                    .info("Hup: there is no configuration file to read again"),
                 Some(_) => {}
                 None => pending().await,
             }

@@ -22,7 +22,7 @@ use async_signal::Signals;
 
 use crate::admin::Admin;
 use crate::context::{self, Cancel, Context};
-use crate::log::{Destination, Log};
+use crate::log::{self, Log};
 use crate::net::address::Address;
 use crate::net::listener::Bound;
 use crate::proxy::gateway::Rules;
@@ -46,8 +46,8 @@ pub struct Options {
     pub workers: Option<usize>,
     /// What requests meet.
     pub rules: Rules,
-    /// Where access records go.
-    pub access_log: Destination,
+    /// How the log is kept.
+    pub log: log::Settings,
     /// How long a drain waits for what runs.
     pub grace: Duration,
 }
@@ -64,7 +64,7 @@ impl Default for Options {
                 attempts_max: 2,
                 ..Rules::default()
             },
-            access_log: Destination::Off,
+            log: log::Settings::default(),
             grace: Duration::from_secs(30),
         }
     }
@@ -127,7 +127,7 @@ impl Server {
             None => None,
         };
         let signals = control::signals().map_err(StartError::Worker)?;
-        let log = Log::start(&options.access_log).map_err(StartError::Log)?;
+        let log = Log::start(&options.log).map_err(StartError::Log)?;
         let rules = Arc::new(options.rules);
         let budget = Arc::new(Budget::new(capacity.buffer_octets));
         // One node per address; the workers' sessions are all below it.

@@ -47,7 +47,7 @@ impl Post {
                 let (index, last_word, log) =
                     (self.index, self.last_word.clone(), self.log.clone());
                 if let Err(error) = self.work() {
-                    log.say(format_args!("worker {index} has ended: {error}"));
+                    log.error(format_args!("worker {index} has ended: {error}"));
                 }
                 let _ = last_word.try_send(index);
             })
@@ -77,12 +77,10 @@ impl Post {
         worker.spawn(async move {
             let _ = keeping.run(keeper.pool().keep()).await;
         });
-        if gateway.logs() {
-            let flusher = gateway.clone();
-            worker.spawn(async move {
-                let _ = node.run(flusher.keep_log()).await;
-            });
-        }
+        let flusher = gateway.clone();
+        worker.spawn(async move {
+            let _ = node.run(flusher.keep_log()).await;
+        });
         let inbox = self.inbox;
         worker.run(async {
             {
