@@ -188,7 +188,8 @@ impl Writer {
         let why = self.told.why.take();
         let why = why.as_deref().unwrap_or("the reader is too slow");
         if dropped > 0 {
-            self.warn(format_args!("log: {dropped} records dropped: {why}"));
+            let s = if dropped == 1 { "" } else { "s" };
+            self.warn(format_args!("log: {dropped} record{s} dropped: {why}"));
         }
         if unsaid > 0 {
             self.warn(format_args!(
