@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::format::push_padded;
+use super::format::{push_number, push_three, push_two};
 
 /// How a time is written, but for what comes below the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,7 +35,7 @@ impl Stamper {
         to.extend_from_slice(&self.text);
         if form == Form::Iso {
             to.push(b'.');
-            push_padded(to, 3, u64::from(since_epoch.subsec_millis()));
+            push_three(to, u64::from(since_epoch.subsec_millis()));
             to.push(b'Z');
         }
     }
@@ -49,30 +49,30 @@ fn push_second(form: Form, seconds: u64, to: &mut Vec<u8>) {
     let (year, month, day) = civil(seconds / 86_400);
     match form {
         Form::Iso => {
-            push_padded(to, 4, year);
+            push_number(to, year);
             to.push(b'-');
-            push_padded(to, 2, month);
+            push_two(to, month);
             to.push(b'-');
-            push_padded(to, 2, day);
+            push_two(to, day);
             to.push(b'T');
         }
         Form::Common => {
-            push_padded(to, 2, day);
+            push_two(to, day);
             to.push(b'/');
             let name = usize::try_from(month)
                 .ok()
                 .and_then(|month| MONTHS.get(month.checked_sub(1)?));
             to.extend_from_slice(name.map_or(b"???", |name| *name));
             to.push(b'/');
-            push_padded(to, 4, year);
+            push_number(to, year);
             to.push(b':');
         }
     }
-    push_padded(to, 2, seconds / 3600 % 24);
+    push_two(to, seconds / 3600 % 24);
     to.push(b':');
-    push_padded(to, 2, seconds / 60 % 60);
+    push_two(to, seconds / 60 % 60);
     to.push(b':');
-    push_padded(to, 2, seconds % 60);
+    push_two(to, seconds % 60);
     if form == Form::Common {
         to.extend_from_slice(b" +0000");
     }

@@ -127,7 +127,9 @@ impl Writer {
                     self.target.sink = sink;
                     self.former = None;
                 }
-                Err(error) => self.warn(format_args!("log: cannot open anew: {error}")),
+                Err(error) => {
+                    self.warn(format_args!("log: cannot open anew: {error}"));
+                }
             }
         }
     }
@@ -155,10 +157,9 @@ impl Writer {
         }
     }
 
-    fn warn(&mut self, line: impl std::fmt::Display) {
-        if self.shared.word().says(Level::Warn) {
-            self.say(&said(line));
-        }
+    /// Says a line of its own. False: standard error does not take it now.
+    fn warn(&mut self, line: impl std::fmt::Display) -> bool {
+        !self.shared.word().says(Level::Warn) || self.stderr.write(&said(line)).is_ok()
     }
 
     /// How many records and lines were lost of which nothing was said yet.
@@ -176,25 +177,27 @@ impl Writer {
         )
     }
 
-    /// Says what was lost, where something was.
+    /// Says what was lost, where something was. What cannot be said now is said with what is lost next.
     fn tell_losses(&mut self) {
         let (dropped, unsaid) = self.losses();
         if (dropped, unsaid) == (0, 0) {
             return;
         }
         self.told.at = Some(clock::now());
-        self.told.dropped = self.told.dropped.wrapping_add(dropped);
-        self.told.unsaid = self.told.unsaid.wrapping_add(unsaid);
-        let why = self.told.why.take();
-        let why = why.as_deref().unwrap_or("the reader is too slow");
+        let plural = |count| if count == 1 { "" } else { "s" };
         if dropped > 0 {
-            let s = if dropped == 1 { "" } else { "s" };
-            self.warn(format_args!("log: {dropped} record{s} dropped: {why}"));
+            let why = self.told.why.take();
+            let why = why.as_deref().unwrap_or("the reader is too slow");
+            let s = plural(dropped);
+            if self.warn(format_args!("log: {dropped} record{s} dropped: {why}")) {
+                self.told.dropped = self.told.dropped.wrapping_add(dropped);
+            }
         }
         if unsaid > 0 {
-            self.warn(format_args!(
-                "log: {unsaid} lines on standard error left out"
-            ));
+            let s = plural(unsaid);
+            if self.warn(format_args!("log: {unsaid} line{s} left out here")) {
+                self.told.unsaid = self.told.unsaid.wrapping_add(unsaid);
+            }
         }
     }
 }

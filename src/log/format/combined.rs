@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{ESCAPE, UPPER, Value, push_hex, push_ip, push_number, push_padded};
+use super::{UPPER, Value, push_hex, push_ip, push_number, push_three};
 use crate::http::head::Version;
 use crate::log::record::Record;
 use crate::log::stamp::{Form, Stamper};
@@ -36,7 +36,11 @@ pub(super) fn write(
         None => line.push(b'-'),
     }
     line.extend_from_slice(b"\" ");
-    push_padded(line, 3, u64::from(record.status));
+    match u64::from(record.status) {
+        // There is none where nobody was answered, and nginx writes that so.
+        status @ 0..1000 => push_three(line, status),
+        status => push_number(line, status),
+    }
     line.push(b' ');
     push_number(line, record.sent);
     line.extend_from_slice(b" \"");
@@ -56,7 +60,7 @@ fn or_dash(value: Value<'_>) -> Value<'_> {
 
 /// Appends what stands in quotes already.
 fn push(line: &mut Vec<u8>, value: Value<'_>) {
-    if value.need() & ESCAPE == 0 {
+    if value.is_clean() {
         value.push_plain(line);
     } else {
         value.push(line, |octet, line| push_hex(line, octet, UPPER));

@@ -1,7 +1,7 @@
 //! Records as JSON objects (RFC 8259), in ASCII.
 
 use super::keyed::{Key, Style};
-use super::{ESCAPE, LOWER, Value};
+use super::{LOWER, Value};
 
 pub(super) struct Json;
 
@@ -17,11 +17,11 @@ impl Style for Json {
 
     fn text(line: &mut Vec<u8>, value: Value<'_>) {
         line.push(b'"');
-        if value.need() & ESCAPE == 0 {
+        if value.is_clean() {
             value.push_plain(line);
         } else {
             push_escaped(line, value.octets);
-            line.extend_from_slice(value.tail.as_bytes());
+            value.push_cut(line);
         }
         line.push(b'"');
     }

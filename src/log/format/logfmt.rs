@@ -1,7 +1,7 @@
 //! Records as `key=value`.
 
 use super::keyed::{Key, Style};
-use super::{ESCAPE, LOWER, PLAIN, Value, push_hex};
+use super::{LOWER, Value, push_hex};
 
 pub(super) struct Logfmt;
 
@@ -16,12 +16,11 @@ impl Style for Logfmt {
     }
 
     fn text(line: &mut Vec<u8>, value: Value<'_>) {
-        let need = value.need();
-        if need == PLAIN {
+        if value.is_bare() {
             return value.push_plain(line);
         }
         line.push(b'"');
-        if need & ESCAPE == 0 {
+        if value.is_clean() {
             value.push_plain(line);
         } else {
             value.push(line, |octet, line| match octet {

@@ -7,6 +7,7 @@ mod combined;
 mod json;
 mod keyed;
 mod logfmt;
+pub(super) mod plain;
 
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use self::json::Json;
 use self::logfmt::Logfmt;
+use self::plain::{BARE, QUOTED};
 use super::record::Record;
 use super::stamp::Stamper;
 
@@ -55,118 +57,129 @@ impl Format {
     }
 }
 
-/// Octets, and what stands behind them where a query was.
+/// What stands for a query that is left out. Bare in every format.
+const CUT: &[u8] = b"?-";
+
+/// Octets of a record, with their query or without.
 #[derive(Debug, Clone, Copy)]
 struct Value<'a> {
     octets: &'a [u8],
-    /// Plain in every format.
-    tail: &'static str,
+    /// A query was behind them.
+    is_cut: bool,
 }
 
 impl<'a> Value<'a> {
     fn whole(octets: &'a [u8]) -> Self {
-        Self { octets, tail: "" }
+        Self {
+            octets,
+            is_cut: false,
+        }
     }
 
     /// A reference with its query, or without.
     fn reference(octets: &'a [u8], redacts: bool) -> Self {
-        match octets.iter().position(|octet| *octet == b'?') {
-            Some(at) if redacts => Self {
-                octets: octets.get(..at).unwrap_or_default(),
-                tail: "?-",
-            },
-            _ => Self::whole(octets),
+        if redacts {
+            if let Some(at) = octets.iter().position(|octet| *octet == b'?') {
+                return Self {
+                    octets: octets.get(..at).unwrap_or_default(),
+                    is_cut: true,
+                };
+            }
         }
+        Self::whole(octets)
     }
 
     fn is_empty(&self) -> bool {
-        self.octets.is_empty() && self.tail.is_empty()
+        self.octets.is_empty() && !self.is_cut
     }
 
-    /// What writing it takes.
-    fn need(&self) -> u8 {
-        self.octets
-            .iter()
-            .fold(PLAIN, |need, octet| need | NEED[usize::from(*octet)])
+    /// It can stand as it is.
+    fn is_bare(&self) -> bool {
+        plain::has_only::<{ BARE }>(self.octets)
+    }
+
+    /// It can stand as it is between double quotes.
+    fn is_clean(&self) -> bool {
+        plain::has_only::<{ BARE | QUOTED }>(self.octets)
     }
 
     /// Appends it, with `escape` for what needs it.
     fn push(&self, to: &mut Vec<u8>, escape: impl Fn(u8, &mut Vec<u8>)) {
         for octet in self.octets {
-            if NEED[usize::from(*octet)] & ESCAPE == 0 {
+            if plain::is_of(*octet, BARE | QUOTED) {
                 to.push(*octet);
             } else {
                 escape(*octet, to);
             }
         }
-        to.extend_from_slice(self.tail.as_bytes());
+        self.push_cut(to);
     }
 
     /// Appends it, where nothing in it needs an escape.
     fn push_plain(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(self.octets);
-        to.extend_from_slice(self.tail.as_bytes());
+        self.push_cut(to);
+    }
+
+    /// Appends what stands for the query, where one was.
+    fn push_cut(&self, to: &mut Vec<u8>) {
+        if self.is_cut {
+            to.extend_from_slice(CUT);
+        }
     }
 }
-
-/// It can stand as it is.
-const PLAIN: u8 = 0;
-/// It can stand in quotes only: the blank, and `=`, which logfmt has a meaning for.
-const QUOTE: u8 = 1;
-/// It has to be escaped, in every format.
-const ESCAPE: u8 = 2;
-
-/// What each octet needs; of several octets, the bits of all of them.
-static NEED: [u8; 256] = {
-    let mut need = [ESCAPE; 256];
-    let mut octet = b' ';
-    while octet <= b'~' {
-        need[octet as usize] = match octet {
-            b'"' | b'\\' => ESCAPE,
-            b' ' | b'=' => QUOTE,
-            _ => PLAIN,
-        };
-        octet += 1;
-    }
-    need
-};
 
 /// Appends a number.
-fn push_number(to: &mut Vec<u8>, number: u64) {
-    push_padded(to, 1, number);
+pub(super) fn push_number(to: &mut Vec<u8>, number: u64) {
+    match number {
+        0..10 => to.push(b'0' + number as u8),
+        10..100 => push_two(to, number),
+        100..1000 => push_three(to, number),
+        _ => {
+            push_number(to, number / 1000);
+            push_three(to, number % 1000);
+        }
+    }
 }
 
-/// Appends a number, with zeros in front until it is so many digits wide.
-pub(super) fn push_padded(to: &mut Vec<u8>, width: usize, mut number: u64) {
-    /// As many as `u64::MAX` has.
-    const DIGITS: usize = 20;
-    let mut digits = [b'0'; DIGITS];
-    let mut start = DIGITS;
-    for digit in digits.iter_mut().rev() {
-        if number == 0 {
-            break;
-        }
-        // Below ten, so it is an octet.
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-        start -= 1;
-    }
-    let start = start.min(DIGITS.saturating_sub(width));
-    to.extend_from_slice(digits.get(start..).unwrap_or_default());
+/// Appends the last two digits of a number.
+pub(super) fn push_two(to: &mut Vec<u8>, number: u64) {
+    let [_, tens, ones] = DIGITS[(number % 1000) as usize];
+    to.extend_from_slice(&[tens, ones]);
 }
+
+/// Appends the last three digits of a number.
+pub(super) fn push_three(to: &mut Vec<u8>, number: u64) {
+    to.extend_from_slice(&DIGITS[(number % 1000) as usize]);
+}
+
+/// The numbers below a thousand.
+static DIGITS: [[u8; 3]; 1000] = {
+    let mut digits = [[b'0'; 3]; 1000];
+    let mut number = 0;
+    while number < 1000 {
+        digits[number] = [
+            b'0' + (number / 100) as u8,
+            b'0' + (number / 10 % 10) as u8,
+            b'0' + (number % 10) as u8,
+        ];
+        number += 1;
+    }
+    digits
+};
 
 /// Appends milliseconds, with three digits of what is below them.
 fn push_millis(to: &mut Vec<u8>, duration: Duration) {
-    let below = u64::from(duration.subsec_millis());
+    let micros = u64::from(duration.subsec_micros());
     match duration.as_secs() {
-        0 => push_number(to, below),
+        0 => push_number(to, micros / 1000),
         seconds => {
             push_number(to, seconds);
-            push_padded(to, 3, below);
+            push_three(to, micros / 1000);
         }
     }
     to.push(b'.');
-    push_padded(to, 3, u64::from(duration.subsec_micros() % 1000));
+    push_three(to, micros);
 }
 
 /// Appends an address.

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::line;
 use crate::http::head::Version;
+use crate::log::format::plain::{BARE, QUOTED, has_only, is_of};
 use crate::log::{Format, Record};
 
 const FORMATS: [Format; 3] = [Format::Logfmt, Format::Json, Format::Combined];
@@ -169,6 +170,34 @@ fn queries_are_left_out_on_request() {
     };
     assert!(line(Format::Logfmt, &bare, true).contains(" target=?- "));
     assert!(line(Format::Logfmt, &bare, false).contains(" target=? "));
+}
+
+#[test]
+fn two_octets_that_need_it_are_seen_wherever_they_are() {
+    // What one of them does to the word they lie in must not undo what the other does.
+    for first in 0..=255 {
+        for second in [
+            0x00, 0x01, 0x20, 0x21, 0x7e, 0x7f, 0x80, 0xff, b'"', b'\\', b'=',
+        ] {
+            for distance in 1..4 {
+                let mut octets = *b"aaaaaaaa";
+                octets[2] = first;
+                octets[2 + distance] = second;
+                let mut back = octets;
+                back.reverse();
+                for octets in [octets, back] {
+                    let one_by_one = |kinds| octets.iter().all(|octet| is_of(*octet, kinds));
+                    assert_eq!(has_only::<BARE>(&octets), one_by_one(BARE), "{octets:x?}");
+                    let both = BARE | QUOTED;
+                    assert_eq!(
+                        has_only::<{ BARE | QUOTED }>(&octets),
+                        one_by_one(both),
+                        "{octets:x?}"
+                    );
+                }
+            }
+        }
+    }
 }
 
 /// What a logfmt line says: its keys and values, split as a reader would. Fails on anything else.
@@ -427,6 +456,20 @@ proptest! {
         let or_dash = |octets: &[u8]| if octets.is_empty() { b"-".to_vec() } else { octets.to_vec() };
         prop_assert_eq!(read_referer, or_dash(&referer));
         prop_assert_eq!(read_agent, or_dash(&agent));
+    }
+
+    #[test]
+    fn many_octets_at_once_are_what_they_are_one_by_one(
+        plain in proptest::collection::vec(b'!'..=b'~', 0..40),
+        other in any::<u8>(),
+        place in any::<proptest::sample::Index>(),
+    ) {
+        let mut octets = plain;
+        octets.retain(|octet| is_of(*octet, BARE));
+        prop_assert!(has_only::<BARE>(&octets));
+        octets.insert(place.index(octets.len() + 1), other);
+        prop_assert_eq!(has_only::<BARE>(&octets), is_of(other, BARE));
+        prop_assert_eq!(has_only::<{ BARE | QUOTED }>(&octets), is_of(other, BARE | QUOTED));
     }
 
     #[test]
