@@ -4,10 +4,12 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 
 use osier::log::{Destination, Format, Log, Record, Scribe, Settings};
+use osier::net::address::Address;
+use osier::server::{Options, Server};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::process::Signal;
 
-use crate::support::{House, Origin, Osier, Scratch, Wire, wait_for, wait_for_line};
+use crate::support::{House, Origin, Osier, Scratch, Wire, options, wait_for, wait_for_line};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -324,15 +326,31 @@ fn settings_change_while_requests_go_on() {
 #[test]
 fn a_log_that_is_off_at_the_start_can_be_turned_on() {
     let origin = Origin::that_answers();
-    let null = Destination::File("/dev/null".into());
-    let house = House::with(origin.endpoint(), |options| options.log.access = null);
-    house.log().set(&Settings::default()).unwrap();
-    let mut client = house.connect();
+    let server = Server::start(Options {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        ..options([origin.endpoint()])
+    })
+    .unwrap();
+    let Address::Inet(address) = server.listening()[0] else {
+        panic!("it listens elsewhere")
+    };
+    let (log, stopper) = (server.log().clone(), server.stopper());
+    let running = std::thread::spawn(move || server.run());
+    let mut client = Wire::connect(address);
     client.get("/off");
+    client.get("/between");
     let file = Scratch::new("late.log");
-    house.log().set(&to_file(&file, Format::Logfmt)).unwrap();
+    log.set(&to_file(&file, Format::Logfmt)).unwrap();
     client.get("/on");
     wait_for_line(file.path(), &["target=/on "]);
+    assert!(
+        !std::fs::read_to_string(file.path())
+            .unwrap()
+            .contains("/off")
+    );
+    drop(client);
+    stopper.drain();
+    running.join().unwrap().unwrap();
 }
 
 #[test]
