@@ -531,3 +531,64 @@ mod request {
         assert!(most <= 2, "{most} allocations");
     }
 }
+
+/// What an access record costs the worker that writes it.
+#[cfg(target_os = "linux")]
+mod record {
+    use osier::http::head::Version;
+    use osier::log::{Destination, Format, Log, Record, Scribe, Settings};
+
+    use super::*;
+
+    fn record() -> Record<'static> {
+        Record {
+            client: Some([192, 0, 2, 1].into()),
+            exchange: 17,
+            method: b"GET",
+            target: b"/a?b=c\"\xff",
+            version: Some(Version::Http11),
+            host: b"example.org",
+            user_agent: b"curl/8.0",
+            request_id: b"0123456789abcdef",
+            status: 200,
+            sent: 12_345,
+            endpoint: "192.0.2.9:80",
+            attempts: 1,
+            reused: Some(true),
+            total: Duration::from_millis(3),
+            cause: Some("client_gone"),
+            ..Record::default()
+        }
+    }
+
+    #[test]
+    fn a_record_allocates_nothing_and_its_batch_neither() {
+        for format in [Format::Logfmt, Format::Json, Format::Combined] {
+            let settings = Settings {
+                access: Destination::File("/dev/null".into()),
+                format,
+                ..Settings::default()
+            };
+            let log = Log::start(&settings).unwrap();
+            let scribe = Scribe::new(log.clone());
+            let mut most = 0;
+            for round in 0..10 {
+                // More than one batch, and a rest.
+                let made = calls(|| {
+                    for _ in 0..150 {
+                        scribe.record(&record());
+                    }
+                    scribe.flush();
+                });
+                // Until the buffers are back.
+                log.flush();
+                // The first ones make what the others use again.
+                if round >= 3 {
+                    most = most.max(made);
+                }
+            }
+            assert_eq!(most, 0, "{format:?}");
+            assert_eq!(log.dropped(), 0);
+        }
+    }
+}

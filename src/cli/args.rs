@@ -197,7 +197,7 @@ fn proxy(parser: &mut Parser, command: Option<&'static str>) -> Result<Asked, Us
             Arg::Long("timeout") => flags.timeout = Some(duration("--timeout", &text(parser)?)?),
             Arg::Long("workers") => flags.workers = workers(parser)?,
             Arg::Long("admin") => flags.admin = Some(admin(parser)?),
-            Arg::Long("access-log") => flags.access_log = destination(&text(parser)?),
+            Arg::Long("access-log") => flags.access_log = Destination::parse(&text(parser)?),
             Arg::Long("add-request-header") => flags.add.push(field_line(&text(parser)?)?),
             Arg::Long("host-header") => {
                 flags.host = match text(parser)?.as_str() {
@@ -395,14 +395,6 @@ fn duration(flag: &'static str, text: &str) -> Result<Duration, UsageError> {
         .ok()
         .filter(|duration| !duration.is_zero())
         .ok_or_else(|| UsageError::value(flag, text, "a duration such as 250ms, 10s, 2m or 1h"))
-}
-
-fn destination(text: &str) -> Destination {
-    match text {
-        "off" => Destination::Off,
-        "stdout" => Destination::Stdout,
-        path => Destination::File(path.into()),
-    }
 }
 
 fn field_line(text: &str) -> Result<(String, String), UsageError> {

@@ -21,7 +21,7 @@ THE ONE-LINER
       --timeout DURATION        until the final response head, all attempts together [60s]
       --workers N               worker threads [one per core]
       --admin ADDRESS           the live tree and cancelling: a loopback address or unix:PATH [off]
-      --access-log WHERE        off, stdout or a file [off]
+      --access-log WHERE        off, stdout, unix:PATH (syslog) or a file [off]
       --add-request-header 'K: v'   a field line for every request; repeats
       --host-header HOW         the Host the origin sees: preserve, upstream or a name [preserve]
       --trust CIDR              whose X-Forwarded-* is believed and appended to: a network or `private`; repeats

@@ -127,6 +127,7 @@ fn access(destination: &Destination) -> Option<String> {
     match destination {
         Destination::Off => None,
         Destination::Stdout => Some("stdout".to_owned()),
+        Destination::Unix(path) => Some(format!("unix:{}", path.display())),
         Destination::File(path) => {
             let path = path.display().to_string();
             // A name alone would be taken for a mistyped word.

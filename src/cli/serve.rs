@@ -3,6 +3,7 @@
 use super::args::{ProxyFlags, RespondFlags, To};
 use super::{DONE, FAILED, TRY_LATER, say};
 use crate::http::head::reason_of;
+use crate::log;
 use crate::net::address::{Address, AddressError};
 use crate::proxy::answer::Answer;
 use crate::proxy::gateway::{Endpoint, Identity, Rules, Target};
@@ -30,7 +31,10 @@ pub(super) fn proxy(flags: ProxyFlags) -> u8 {
         listen: flags.listen,
         admin: flags.admin,
         workers: flags.workers,
-        access_log: flags.access_log,
+        log: log::Settings {
+            access: flags.access_log,
+            ..log::Settings::default()
+        },
         rules: Rules {
             timeouts,
             identity: Identity {

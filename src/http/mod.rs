@@ -42,7 +42,6 @@ pub mod path;
 pub mod query;
 mod scanner;
 pub mod target;
-pub mod trace;
 mod write;
 
 #[cfg(test)]

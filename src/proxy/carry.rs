@@ -51,6 +51,8 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         told: &mut Told,
         reply: &mut Reply,
     ) -> Result<Outcome<D::Stream>, Failed> {
+        // What is told is of the last attempt.
+        (told.connect, told.reused) = (None, None);
         let Member { endpoint, shelf } = goal.member;
         let may_idle = self.stale.get() < goal.upstream.max_idle;
         let idle = may_idle.then(|| shelf.take()).flatten();
@@ -79,6 +81,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         };
         told.connect = Some(self.elapsed());
         let is_reused = origin.exchanges > 0;
+        told.reused = Some(is_reused);
         let node = Node {
             ctx,
             cancel,

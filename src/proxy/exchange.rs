@@ -488,11 +488,13 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             return;
         }
         let endpoint = told.endpoint.as_deref().unwrap_or("-");
+        let (label, query) = match self.ctx.label().split_once('?') {
+            Some((label, _)) if self.gateway.scribe.redacts() => (label, "?-"),
+            _ => (self.ctx.label(), ""),
+        };
         self.gateway.scribe.trouble(format_args!(
-            "exchange#{} {} status={} endpoint={endpoint} cause={error}",
-            told.exchange,
-            self.ctx.label(),
-            told.status,
+            "exchange#{} {label}{query} status={} endpoint={endpoint} cause={error}",
+            told.exchange, told.status,
         ));
     }
 

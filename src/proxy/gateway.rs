@@ -269,11 +269,6 @@ impl<D: Dial> Gateway<D> {
         self.stages.tidy().await;
     }
 
-    /// Records are wanted.
-    pub fn logs(&self) -> bool {
-        self.scribe.is_on()
-    }
-
     /// Says a line on standard error.
     pub fn say(&self, line: &str) {
         self.scribe.trouble(line);
@@ -330,8 +325,10 @@ pub(super) struct Heads {
 }
 
 impl Heads {
-    /// Gives memory back that few exchanges need.
-    pub(super) fn shrink(&mut self) {
+    /// Makes them ready for the next exchange, and gives memory back that few need.
+    pub(super) fn renew(&mut self) {
+        // An exchange that comes to no request of its own must not be told of another's.
+        self.request_out.clear();
         if self.octets.capacity() + self.octets_back.capacity() > HEADS_OCTETS_MAX {
             *self = Self::default();
         }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::gateway::Heads;
 use super::session::Session;
 use crate::clock;
-use crate::log::Record;
+use crate::http::field::Name;
+use crate::log::{Record, trace_id};
 use crate::net::dialer::Dial;
 
 /// What is known of an exchange so far, for the log.
@@ -21,6 +22,8 @@ pub(super) struct Told {
     pub(super) endpoint: Option<Arc<str>>,
     pub(super) client: Option<IpAddr>,
     pub(super) attempts: u32,
+    /// The last attempt's connection had carried others.
+    pub(super) reused: Option<bool>,
     pub(super) received: u64,
     pub(super) sent: u64,
     pub(super) connect: Option<Duration>,
@@ -35,40 +38,52 @@ pub(super) fn record<C, D: Dial>(session: &Session<C, D>, heads: &Heads, told: &
         return;
     }
     let started = told.started.unwrap_or_else(clock::now);
-    let (method, target, host): (&[u8], &[u8], &[u8]) = match told.exchange {
-        0 => (b"", b"", b""),
-        _ => (
-            heads.request.method(),
-            heads.request.target(),
-            heads
-                .request
-                .authority()
-                .map_or(b"", |authority| authority.octets),
-        ),
-    };
-    let first = gateway.scribe.record(&Record {
+    let mut record = Record {
         client: told
             .client
             .or_else(|| session.peer.map(|peer| peer.ip().to_canonical())),
         exchange: told.exchange,
-        method,
-        target,
-        host,
         status: told.status,
+        route: told.route.as_deref().unwrap_or(""),
+        upstream: told.upstream.as_deref().unwrap_or(""),
         endpoint: told.endpoint.as_deref().unwrap_or(""),
         attempts: told.attempts,
+        reused: told.reused,
         received: told.received,
         sent: told.sent,
         connect: told.connect,
         first: told.first,
         total: clock::now().saturating_duration_since(started),
         cause: told.cause.as_deref(),
-        request_id: heads
-            .request_out
-            .fields()
-            .get("x-request-id")
-            .unwrap_or(b""),
-    });
+        ..Record::default()
+    };
+    // Without a node no head was read, or not to its end.
+    if told.exchange != 0 {
+        let (request, out) = (&heads.request, heads.request_out.fields());
+        let fields = request.fields();
+        record.method = request.method();
+        record.target = request.target();
+        record.version = Some(request.version());
+        record.host = request
+            .authority()
+            .map_or(b"", |authority| authority.octets);
+        // As the origin was told, or else as the client had it.
+        let id = out.first(Name::XRequestId);
+        let id = id.or_else(|| fields.first(Name::XRequestId));
+        record.request_id = id.unwrap_or_default();
+        // One walk for all three: nobody classifies these names.
+        let mut traceparent: &[u8] = b"";
+        for (name, value) in fields.iter() {
+            match name.len() {
+                7 if name.eq_ignore_ascii_case(b"referer") => record.referer = value,
+                10 if name.eq_ignore_ascii_case(b"user-agent") => record.user_agent = value,
+                11 if name.eq_ignore_ascii_case(b"traceparent") => traceparent = value,
+                _ => {}
+            }
+        }
+        record.trace_id = trace_id(out.get("traceparent").unwrap_or(traceparent));
+    }
+    let first = gateway.scribe.record(&record);
     if first {
         gateway.log_recorded();
     }

@@ -60,7 +60,7 @@ impl<C: Stream + 'static, D: Dial + 'static> Stage<C, D> {
                 let next = poll_fn(|_| inside.next.take().map_or(Poll::Pending, Poll::Ready));
                 let (session, mut input) = next.await;
                 let next = exchange::run(&session, &mut input, &mut heads).await;
-                heads.shrink();
+                heads.renew();
                 drop(session);
                 inside.over.set(Some((next, input)));
             }

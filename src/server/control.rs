@@ -123,7 +123,7 @@ impl Control<'_> {
         let (delay, grace) = (self.server.delay, self.server.grace);
         match self.phase {
             Phase::Serving if !delay.is_zero() => {
-                self.server.log.say(format_args!(
+                self.server.log.info(format_args!(
                     "{why}: leaving; accepting for {delay:?} more, then draining, for {grace:?} at most"
                 ));
                 self.server.condition.reach(Condition::LEAVING);
@@ -133,20 +133,20 @@ impl Control<'_> {
             Phase::Serving | Phase::Leaving => {
                 self.server
                     .log
-                    .say(format_args!("{why}: draining, for {grace:?} at most"));
+                    .info(format_args!("{why}: draining, for {grace:?} at most"));
                 self.drain();
             }
             Phase::Draining => {
                 let reason = Reason::Static(Drained::REASON);
                 let receipt = self.server.cancel.cancel_because(reason);
-                self.server.log.say(format_args!(
+                self.server.log.info(format_args!(
                     "the grace is over: {} nodes cancelled",
                     receipt.nodes
                 ));
                 self.enter(Phase::Canceled, AFTER_CANCEL);
             }
             Phase::Canceled => {
-                self.server.log.say("ending with sessions that do not end");
+                self.server.log.warn("ending with sessions that do not end");
                 return false;
             }
         }
@@ -176,7 +176,7 @@ impl Control<'_> {
                     Some(Ok(Signal::Usr1)) => server.log.reopen(),
                     Some(Ok(Signal::Hup)) => server
                         .log
-                        .say("Hup: there is no configuration file to read again"),
+                        .info("Hup: there is no configuration file to read again"),
                     Some(_) => {}
                     None => pending().await,
                 }

@@ -23,7 +23,7 @@ use async_signal::Signals;
 
 use crate::admin::{Admin, Condition};
 use crate::context::{self, Cancel, Context};
-use crate::log::{Destination, Log};
+use crate::log::{self, Log};
 use crate::net::address::Address;
 use crate::net::listener::Bound;
 use crate::proxy::gateway::Rules;
@@ -50,8 +50,8 @@ pub struct Options {
     pub workers: Option<usize>,
     /// What requests meet.
     pub rules: Rules,
-    /// Where access records go.
-    pub access_log: Destination,
+    /// How the log is kept.
+    pub log: log::Settings,
     /// How long it goes on accepting after it was told to stop, while `/readyz` says already that it will not: for
     /// whoever sends clients here to notice.
     pub delay: Duration,
@@ -71,7 +71,7 @@ impl Default for Options {
                 attempts_max: 2,
                 ..Rules::default()
             },
-            access_log: Destination::Off,
+            log: log::Settings::default(),
             delay: Duration::ZERO,
             grace: Duration::from_secs(30),
         }
@@ -148,7 +148,7 @@ impl Server {
             None => None,
         };
         let signals = control::signals().map_err(StartError::Worker)?;
-        let log = Log::start(&options.access_log).map_err(StartError::Log)?;
+        let log = Log::start(&options.log).map_err(StartError::Log)?;
         let site = Arc::new(Site::from(options.rules));
         let budget = Arc::new(Budget::new(capacity.buffer_octets));
         let (last_word, ended) = async_channel::unbounded();

@@ -50,7 +50,7 @@ impl Post {
                 let (index, last_word, log) =
                     (self.index, self.last_word.clone(), self.log.clone());
                 if let Err(error) = self.work() {
-                    log.say(format_args!("worker {index} has ended: {error}"));
+                    log.error(format_args!("worker {index} has ended: {error}"));
                 }
                 let _ = last_word.try_send(index);
             })
@@ -87,12 +87,10 @@ impl Post {
             });
             let _ = tidying.await;
         });
-        if gateway.logs() {
-            let flusher = gateway.clone();
-            worker.spawn(async move {
-                let _ = node.run(flusher.keep_log()).await;
-            });
-        }
+        let flusher = gateway.clone();
+        worker.spawn(async move {
+            let _ = node.run(flusher.keep_log()).await;
+        });
         let shift = Shift {
             index: self.index,
             worker: worker.clone(),

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use osier::log::Destination;
+use osier::log::{Destination, Log};
 use osier::net::address::Address;
 use osier::proxy::gateway::{Endpoint, Target};
 use osier::server::{Options, Server, Stopper};
@@ -36,6 +36,18 @@ pub(crate) fn wait_for<T>(what: &str, mut question: impl FnMut() -> Option<T>) -
         assert!(Instant::now() < until, "waited in vain for {what}");
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Waits until a whole line of a file has all the words, and returns it.
+pub(crate) fn wait_for_line(path: &Path, words: &[&str]) -> String {
+    wait_for(&format!("{words:?} in {}", path.display()), || {
+        let text = std::fs::read_to_string(path).ok()?;
+        let line = text
+            .split_inclusive('\n')
+            .filter_map(|line| line.strip_suffix('\n'))
+            .find(|line| words.iter().all(|word| line.contains(word)))?;
+        Some(line.to_owned())
+    })
 }
 
 /// So many octets that differ from place to place.
@@ -650,7 +662,9 @@ pub(crate) struct House {
     admin: SocketAddr,
     stopper: Stopper,
     runner: Option<JoinHandle<io::Result<()>>>,
-    log: Scratch,
+    /// Where its records are, unless the options say otherwise.
+    records: Scratch,
+    log: Log,
 }
 
 /// Options for one endpoint and one worker, with everything else as it is by default.
@@ -682,8 +696,10 @@ impl House {
             options.listen.push(anywhere.clone());
         }
         options.admin = Some(anywhere);
-        let log = Scratch::new("access.log");
-        options.access_log = Destination::File(log.path().to_owned());
+        let records = Scratch::new("access.log");
+        if options.log.access == Destination::Off {
+            options.log.access = Destination::File(records.path().to_owned());
+        }
         let server = Server::start(options).unwrap();
         let Some(Address::Inet(admin)) = server.admin().cloned() else {
             panic!("no admin interface");
@@ -692,9 +708,15 @@ impl House {
             address: server.listening()[0].clone(),
             admin,
             stopper: server.stopper(),
+            log: server.log().clone(),
             runner: Some(thread::spawn(move || server.run())),
-            log,
+            records,
         }
+    }
+
+    /// A handle to its log.
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
     }
 
     /// Where it listens.
@@ -753,13 +775,7 @@ impl House {
 
     /// Waits until an access record has all the words, and returns it.
     pub(crate) fn wait_for_record(&self, words: &[&str]) -> String {
-        let wanted = format!("a record with {words:?} in {}", self.log.path().display());
-        wait_for(&wanted, || {
-            let log = std::fs::read_to_string(self.log.path()).ok()?;
-            let mut lines = log.lines();
-            let line = lines.find(|line| words.iter().all(|word| line.contains(word)))?;
-            Some(line.to_owned())
-        })
+        wait_for_line(self.records.path(), words)
     }
 
     /// Begins the drain.
