@@ -422,7 +422,10 @@ impl Check<'_> {
             if address.is_local() || is_allowed {
                 Ok(address)
             } else {
-                Err("not on this machine; use loopback or `unix:PATH`, or say in `allow` who may".to_owned())
+                Err(
+                    "not on this machine; use loopback or `unix:PATH`, or say in `allow` who may"
+                        .to_owned(),
+                )
             }
         };
         let listen = match &raw.listen {

@@ -285,7 +285,9 @@ impl Report {
 
 /// The number of the line in which the octet at `offset` is, from 1.
 pub(super) fn line_of(text: &str, offset: usize) -> usize {
-    line_starts(text).take_while(|start| *start <= offset).count()
+    line_starts(text)
+        .take_while(|start| *start <= offset)
+        .count()
 }
 
 fn line_starts(text: &str) -> impl Iterator<Item = usize> {

@@ -328,7 +328,11 @@ impl Check<'_> {
             self.error(pair.value.key, message, FIELD_NAME);
         } else if Fields::new().push(&pair.name, &pair.value.value).is_err() {
             let message = format!("the field `{}` cannot have this value", pair.name);
-            self.error(pair.value.at, message, "a value is one line, without control characters");
+            self.error(
+                pair.value.at,
+                message,
+                "a value is one line, without control characters",
+            );
         }
     }
 
@@ -357,9 +361,7 @@ impl Check<'_> {
                     "ip" => Ok(Per::Ip),
                     "route" => Ok(Per::Route),
                     _ => match text.strip_prefix("header:") {
-                        Some(name) if is_token(name) => {
-                            Ok(Per::Header(name.to_ascii_lowercase()))
-                        }
+                        Some(name) if is_token(name) => Ok(Per::Header(name.to_ascii_lowercase())),
                         _ => Err("expected `ip`, `route` or `header:NAME`".to_owned()),
                     },
                 })
@@ -378,7 +380,9 @@ impl Check<'_> {
                 let lower = text.to_ascii_lowercase();
                 match lower.as_str() {
                     // A tunnel to a second HTTP that no rule of this file would see.
-                    "h2c" => Err("not allowed: HTTP/2 in a tunnel would pass every rule by".to_owned()),
+                    "h2c" => {
+                        Err("not allowed: HTTP/2 in a tunnel would pass every rule by".to_owned())
+                    }
                     _ if is_token(&lower) => Ok(lower),
                     _ => Err("expected a protocol such as `websocket`".to_owned()),
                 }

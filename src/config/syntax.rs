@@ -18,7 +18,11 @@ pub(super) fn explain(error: &Error, text: &str) -> Diagnostic {
         ),
         ErrorKind::DuplicateTable { name, first } => (
             format!("the table `{name}` is there twice"),
-            if text.get(error.span.start..).unwrap_or_default().starts_with("[[") {
+            if text
+                .get(error.span.start..)
+                .unwrap_or_default()
+                .starts_with("[[")
+            {
                 let line = line(first);
                 format!("no list in line {line}; write `[[{name}]]` there too")
             } else {
@@ -49,9 +53,7 @@ pub(super) fn explain(error: &Error, text: &str) -> Diagnostic {
             "a CR without LF".to_owned(),
             "lines end in LF, or in CR LF".to_owned(),
         ),
-        ErrorKind::Unexpected(char) | ErrorKind::InvalidCharInString(char)
-            if char.is_control() =>
-        {
+        ErrorKind::Unexpected(char) | ErrorKind::InvalidCharInString(char) if char.is_control() => {
             let code = u32::from(*char);
             (
                 format!("a control character, U+{code:04X}"),

@@ -75,13 +75,13 @@ impl Upstreams {
         let index = self.list.len();
         self.by_name.insert(name.clone(), index);
         self.list.push(Upstream {
-                name,
-                is_implicit: true,
-                endpoints: vec![endpoint],
-                keepalive: Keepalive::default(),
-                timeouts: super::TimeoutChanges::default(),
-                limits: super::LimitChanges::default(),
-            });
+            name,
+            is_implicit: true,
+            endpoints: vec![endpoint],
+            keepalive: Keepalive::default(),
+            timeouts: super::TimeoutChanges::default(),
+            limits: super::LimitChanges::default(),
+        });
         Some(index)
     }
 
