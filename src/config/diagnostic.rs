@@ -135,6 +135,12 @@ pub struct Report {
 
 impl Report {
     pub(super) fn new(file: &str, text: &str, mut list: Vec<Diagnostic>) -> Self {
+        for diagnostic in &mut list {
+            // The parser marks the end of a file as three octets behind it.
+            let Span { start, end } = &mut diagnostic.span;
+            *end = (*end).min(text.len());
+            *start = (*start).min(*end);
+        }
         // In the order of the file, whatever the order in which it was found.
         list.sort_by_key(|diagnostic| diagnostic.span);
         Self {

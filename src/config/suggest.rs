@@ -7,7 +7,7 @@ const OCTETS_MAX: usize = 64;
 const BEGINNING_MIN: usize = 3;
 
 /// The one of `names` that `word` was likely meant to be: at most a third of its letters are wrong, missing, too many
-/// or swapped, or one begins with the other. Of equally near ones the first.
+/// or swapped, or half of them where the two begin alike, or one begins with the other. Of equally near ones the first.
 pub(super) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = |name: &&str| name.len() <= OCTETS_MAX && word.len() <= OCTETS_MAX;
     names
@@ -16,9 +16,16 @@ pub(super) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) 
         .map(|name| (distance(word, name), name))
         .filter(|(distance, name)| {
             let letters = name.chars().count().max(word.chars().count());
+            let same = name.chars().zip(word.chars());
+            let same = same.take_while(|(one, other)| one == other).count();
             let is_begun = name.len().min(word.len()) >= BEGINNING_MIN
                 && (name.starts_with(word) || word.starts_with(name));
-            is_begun || (*distance <= (letters / 3).max(1) && *distance < letters)
+            let wrong_max = if same >= BEGINNING_MIN {
+                letters / 2
+            } else {
+                (letters / 3).max(1)
+            };
+            is_begun || (*distance <= wrong_max && *distance < letters)
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)

@@ -1,1 +1,813 @@
+//! Every key means something: for each there is a file in which it is the only thing said, and what it changes.
 
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use super::super::model::*;
+use super::super::{TimeoutName, later};
+use super::{config, read_text, with_route};
+use crate::proxy::gateway::Host;
+use crate::proxy::route::{HostPattern, PathPattern};
+
+/// A file in which `line` stands in `section`, and beside it what a file needs.
+fn file(section: &str, line: &str) -> String {
+    let begins = |keys: &[&str]| keys.iter().any(|key| line.starts_with(key));
+    let part = |name: &str, header: &str, needs: &str, own: &[&str]| {
+        let (needs, line) = match (section == name, begins(own)) {
+            (true, true) => ("", line),
+            (true, false) => (needs, line),
+            (false, _) => (needs, ""),
+        };
+        format!("{header}\n{needs}\n{line}\n")
+    };
+    let front = match section {
+        "listen" | "upstream" | "route" => String::new(),
+        "" => format!("{line}\n"),
+        section => format!("[{section}]\n{line}\n"),
+    };
+    front
+        + &part(
+            "listen",
+            "[[listen]]",
+            "addr = \"127.0.0.1:8086\"",
+            &["addr"],
+        )
+        + &part(
+            "upstream",
+            "[upstream.app]",
+            "to = \"10.0.0.1:80\"",
+            &["to"],
+        )
+        + &part(
+            "route",
+            "[[route]]",
+            "to = \"app\"",
+            &["to", "redirect", "respond"],
+        )
+}
+
+/// The same for a table further down, such as `route.retry`.
+fn file_below(path: &str, line: &str) -> String {
+    match path.split_once('.') {
+        None => file(path, line),
+        Some(("upstream", "to")) => file(
+            "upstream",
+            &format!("to = [{{ addr = \"10.0.0.1:80\", {line} }}]"),
+        ),
+        Some(("route", "to")) => file("route", &format!("to = [{{ to = \"app\", {line} }}]")),
+        Some((section, rest)) => file(section, &format!("{rest} = {{ {line} }}")),
+    }
+}
+
+/// One key: its name, the line it is in, what it changes, and into what.
+struct Key {
+    name: String,
+    line: String,
+    of: Box<dyn Fn(&Config) -> String>,
+    means: String,
+}
+
+fn key<T: Debug>(
+    name: &str,
+    line: &str,
+    of: impl Fn(&Config) -> T + 'static,
+    means: impl Debug,
+) -> Key {
+    Key {
+        name: name.to_owned(),
+        line: line.to_owned(),
+        of: Box::new(move |config| format!("{:?}", of(config))),
+        means: format!("{means:?}"),
+    }
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+fn text<T: ToString>(value: T) -> String {
+    value.to_string()
+}
+
+fn texts<T: ToString>(values: &[T]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+fn edits(edits: &Edits) -> (Vec<String>, Vec<String>, Vec<String>) {
+    let lines = |lines: &[(String, crate::proxy::template::Template)]| {
+        let lines = lines.iter();
+        lines
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect()
+    };
+    (lines(&edits.set), lines(&edits.add), edits.remove.clone())
+}
+
+/// The keys of the file itself and of the sections that are there once.
+fn keys_of_the_whole() -> Vec<Key> {
+    let path = |path: &str| std::path::PathBuf::from(path);
+    let own = |address: &str| address.parse::<crate::net::address::Address>().unwrap();
+    vec![
+        key("workers", "workers = 3", |c| c.workers, Some(3)),
+        key(
+            "max_connections",
+            "max_connections = 9",
+            |c| c.max_connections,
+            Some(9),
+        ),
+        key(
+            "trusted_proxies",
+            "trusted_proxies = [\"10.1.0.0/16\", \"::1\"]",
+            |c| texts(&c.trusted),
+            ["10.1.0.0/16", "::1/128"],
+        ),
+        key(
+            "shutdown.delay",
+            "delay = \"5s\"",
+            |c| c.shutdown.delay,
+            seconds(5),
+        ),
+        key(
+            "shutdown.grace",
+            "grace = \"0s\"",
+            |c| c.shutdown.grace,
+            seconds(0),
+        ),
+        key(
+            "user",
+            "user = \"osier\"",
+            |c| c.user.clone(),
+            Some("osier"),
+        ),
+        key("group", "group = \"www\"", |c| c.group.clone(), Some("www")),
+        key(
+            "log.access",
+            "access = \"unix:/dev/log\"",
+            |c| c.log.access.clone(),
+            AccessLog::Unix(path("/dev/log")),
+        ),
+        key(
+            "log.format",
+            "format = \"json\"",
+            |c| c.log.format,
+            Format::Json,
+        ),
+        key(
+            "log.level",
+            "level = \"debug\"",
+            |c| c.log.level,
+            Level::Debug,
+        ),
+        key(
+            "log.redact_query",
+            "redact_query = true",
+            |c| c.log.redact_query,
+            true,
+        ),
+        key(
+            "admin.listen",
+            "listen = \"[::1]:99\"",
+            |c| c.admin.clone().map(|admin| admin.listen),
+            Some(own("[::1]:99")),
+        ),
+        key(
+            "admin.hosts",
+            "hosts = [\"Gate.example\"]",
+            |c| c.admin.clone().map(|admin| admin.hosts),
+            Some(["gate.example"]),
+        ),
+        key(
+            "admin.allow",
+            "listen = \"10.0.0.1:8087\"\nallow = \"10.0.0.0/8\"",
+            |c| c.admin.clone().map(|admin| texts(&admin.allow)),
+            Some(["10.0.0.0/8"]),
+        ),
+        key("limits.head", "head = \"8KiB\"", |c| c.limits.head, 8192),
+        key("limits.fields", "fields = 7", |c| c.limits.fields, 7),
+        key(
+            "limits.body",
+            "body = \"1MB\"",
+            |c| c.limits.body,
+            Some(1_000_000),
+        ),
+        key("limits.per_ip", "per_ip = 4", |c| c.limits.per_ip, Some(4)),
+        key(
+            "limits.buffers",
+            "buffers = \"1MiB\"",
+            |c| c.limits.buffers,
+            Some(1 << 20),
+        ),
+    ]
+}
+
+fn keys_of_listeners_and_upstreams() -> Vec<Key> {
+    let listener = |c: &Config| c.listeners[0].clone();
+    let upstream = |c: &Config| c.upstreams[0].clone();
+    vec![
+        key(
+            "listen.addr",
+            "addr = [\":80\", \"[::1]:81\", \"unix:/run/o\", \"localhost:82\"]",
+            move |c| texts(&listener(c).addresses),
+            ["0.0.0.0:80", "[::1]:81", "unix:/run/o", "127.0.0.1:82"],
+        ),
+        key(
+            "listen.half_close",
+            "half_close = \"allow\"",
+            move |c| listener(c).half_close,
+            HalfClose::Allow,
+        ),
+        key(
+            "listen.retry",
+            "retry = true",
+            move |c| listener(c).retry,
+            true,
+        ),
+        key(
+            "listen.limits.head",
+            "limits.head = \"1KiB\"",
+            move |c| listener(c).limits.head,
+            Override::Set(1024),
+        ),
+        key(
+            "listen.limits.fields",
+            "limits.fields = 5",
+            move |c| listener(c).limits.fields,
+            Override::Set(5),
+        ),
+        key(
+            "listen.limits.body",
+            "limits.body = \"unlimited\"",
+            move |c| listener(c).limits.body,
+            Override::Set(None::<u64>),
+        ),
+        key(
+            "listen.limits.per_ip",
+            "limits.per_ip = \"unlimited\"",
+            move |c| listener(c).limits.per_ip,
+            Override::Set(None::<usize>),
+        ),
+        key(
+            "upstream.to",
+            "to = [\"A.example:1\", \"http://b.example/base/\", \"unix:/run/a\"]",
+            move |c| texts(&upstream(c).endpoints),
+            ["a.example:1", "http://b.example:80/base", "unix:/run/a"],
+        ),
+        key(
+            "upstream.to.addr",
+            "to = { addr = \"10.0.0.9:80\" }",
+            move |c| texts(&upstream(c).endpoints),
+            ["10.0.0.9:80"],
+        ),
+        key(
+            "upstream.to.weight",
+            "to = { addr = \"10.0.0.1:80\", weight = 3 }",
+            move |c| upstream(c).endpoints[0].weight,
+            3,
+        ),
+        key(
+            "upstream.keepalive.idle",
+            "keepalive.idle = \"5s\"",
+            move |c| upstream(c).keepalive.idle,
+            seconds(5),
+        ),
+        key(
+            "upstream.keepalive.max_idle",
+            "keepalive.max_idle = 0",
+            move |c| upstream(c).keepalive.max_idle,
+            0,
+        ),
+        key(
+            "upstream.keepalive.max_age",
+            "keepalive.max_age = \"1h\"",
+            move |c| upstream(c).keepalive.max_age,
+            seconds(3600),
+        ),
+        key(
+            "upstream.limits.body",
+            "limits.body = \"1KiB\"",
+            move |c| upstream(c).limits.body,
+            Override::Set(Some(1024_u64)),
+        ),
+    ]
+}
+
+fn keys_of_routes() -> Vec<Key> {
+    let route = |c: &Config| c.routes[0].clone();
+    let matchers = |c: &Config| c.routes[0].matchers.clone();
+    let pair = |name: &str, value: &str| [(name.to_owned(), value.to_owned())];
+    vec![
+        key(
+            "route.host",
+            "host = [\"A.example.\", \"*.B.example\"]",
+            move |c| matchers(c).hosts,
+            [
+                HostPattern::Exact("a.example".to_owned()),
+                HostPattern::Below("b.example".to_owned()),
+            ],
+        ),
+        key(
+            "route.path",
+            "path = \"/api/*\"",
+            move |c| matchers(c).path,
+            Some(PathPattern::Prefix("/api/".to_owned())),
+        ),
+        key(
+            "route.method",
+            "method = [\"GET\", \"PURGE\"]",
+            move |c| matchers(c).methods,
+            ["GET", "PURGE"],
+        ),
+        key(
+            "route.header",
+            "header = { X-Debug = \"1\" }",
+            move |c| matchers(c).headers.into_iter().collect::<Vec<_>>(),
+            pair("x-debug", "1"),
+        ),
+        key(
+            "route.query",
+            "query = { v = \"2\" }",
+            move |c| matchers(c).queries.into_iter().collect::<Vec<_>>(),
+            pair("v", "2"),
+        ),
+        key(
+            "route.client",
+            "client = \"192.168.0.0/16\"",
+            move |c| texts(&matchers(c).clients),
+            ["192.168.0.0/16"],
+        ),
+        key(
+            "route.priority",
+            "priority = -4",
+            move |c| matchers(c).priority,
+            -4,
+        ),
+        key(
+            "route.to",
+            "to = \"10.0.0.7:80\"",
+            |c| c.upstreams.get(1).map(|upstream| upstream.name.clone()),
+            Some("10.0.0.7:80"),
+        ),
+        key(
+            "route.to.to",
+            "to = { to = \"10.0.0.8:80\" }",
+            |c| c.upstreams.get(1).map(|upstream| upstream.name.clone()),
+            Some("10.0.0.8:80"),
+        ),
+        key(
+            "route.to.weight",
+            "to = [{ to = \"app\", weight = 9 }]",
+            move |c| route(c).action,
+            Action::Forward(vec![Share {
+                upstream: 0,
+                weight: 9,
+            }]),
+        ),
+        key(
+            "route.redirect.to",
+            "redirect = { to = \"https://b.example{uri}\" }",
+            move |c| match route(c).action {
+                Action::Redirect { to, status } => Some((text(to), status)),
+                _ => None,
+            },
+            Some(("https://b.example{uri}", 308)),
+        ),
+        key(
+            "route.redirect.status",
+            "redirect = { to = \"/\", status = 301 }",
+            move |c| match route(c).action {
+                Action::Redirect { status, .. } => Some(status),
+                _ => None,
+            },
+            Some(301),
+        ),
+        key(
+            "route.respond.status",
+            "respond = { status = 503 }",
+            move |c| route(c).action,
+            Action::Respond {
+                status: 503,
+                body: String::new(),
+            },
+        ),
+        key(
+            "route.respond.body",
+            "respond = { body = \"ok\\n\" }",
+            move |c| route(c).action,
+            Action::Respond {
+                status: 200,
+                body: "ok\n".to_owned(),
+            },
+        ),
+        key(
+            "route.strip",
+            "strip = \"/api\"",
+            move |c| route(c).rewrite,
+            Rewrite::Strip("/api".to_owned()),
+        ),
+        key(
+            "route.rewrite",
+            "rewrite = \"/v2{path}\"",
+            move |c| match route(c).rewrite {
+                Rewrite::To(template) => Some(text(template)),
+                _ => None,
+            },
+            Some("/v2{path}"),
+        ),
+        key(
+            "route.paths",
+            "paths = \"strict\"",
+            move |c| route(c).paths,
+            Paths::Strict,
+        ),
+        key(
+            "route.host_header",
+            "host_header = \"a.example\"",
+            move |c| route(c).host_header,
+            Host::Literal("a.example".to_owned()),
+        ),
+        key(
+            "route.headers.request.set",
+            "headers.request.set = { X-A = \"{host}\" }",
+            move |c| edits(&route(c).request).0,
+            ["X-A: {host}"],
+        ),
+        key(
+            "route.headers.request.add",
+            "headers.request.add = { X-A = [\"1\", \"2\"], X-B = \"3\" }",
+            move |c| edits(&route(c).request).1,
+            ["X-A: 1", "X-A: 2", "X-B: 3"],
+        ),
+        key(
+            "route.headers.request.remove",
+            "headers.request.remove = [\"Cookie\"]",
+            move |c| edits(&route(c).request).2,
+            ["Cookie"],
+        ),
+        key(
+            "route.headers.response.set",
+            "headers.response.set = { X-A = \"1\" }",
+            move |c| edits(&route(c).response).0,
+            ["X-A: 1"],
+        ),
+        key(
+            "route.headers.response.add",
+            "headers.response.add = { X-A = \"1\" }",
+            move |c| edits(&route(c).response).1,
+            ["X-A: 1"],
+        ),
+        key(
+            "route.headers.response.remove",
+            "headers.response.remove = \"Server\"",
+            move |c| edits(&route(c).response).2,
+            ["Server"],
+        ),
+        key(
+            "route.retry.attempts",
+            "retry.attempts = 1",
+            move |c| route(c).attempts_max,
+            1,
+        ),
+        key(
+            "route.limit.rate",
+            "limit = { rate = \"20/m\" }",
+            move |c| {
+                route(c)
+                    .rate_limit
+                    .map(|limit| (limit.rate.map(text), limit.burst))
+            },
+            Some((Some("20/m"), 20)),
+        ),
+        key(
+            "route.limit.burst",
+            "limit = { rate = \"20/s\", burst = 40 }",
+            move |c| route(c).rate_limit.map(|limit| limit.burst),
+            Some(40),
+        ),
+        key(
+            "route.limit.key",
+            "limit = { rate = \"1/s\", key = \"header:X-Key\" }",
+            move |c| route(c).rate_limit.map(|limit| limit.per),
+            Some(Per::Header("x-key".to_owned())),
+        ),
+        key(
+            "route.limit.concurrent",
+            "limit = { concurrent = 5 }",
+            move |c| {
+                route(c)
+                    .rate_limit
+                    .map(|limit| (limit.rate.map(text), limit.concurrent))
+            },
+            Some((None::<String>, Some(5))),
+        ),
+        key(
+            "route.upgrade",
+            "upgrade = [\"WebSocket\", \"mqtt\"]",
+            move |c| route(c).upgrade,
+            ["websocket", "mqtt"],
+        ),
+        key(
+            "route.forwarded",
+            "forwarded = \"both\"",
+            move |c| route(c).forwarded,
+            Forwarded::Both,
+        ),
+        key("route.via", "via = true", move |c| route(c).via, true),
+        key(
+            "route.request_id",
+            "request_id = \"make\"",
+            move |c| route(c).request_id,
+            RequestId::Make,
+        ),
+        key(
+            "route.limits.body",
+            "limits.body = \"10MiB\"",
+            move |c| route(c).limits.body,
+            Override::Set(Some(10_u64 << 20)),
+        ),
+        key(
+            "route.errors",
+            "errors = { 502 = \"/etc/osier/502.html\" }",
+            move |c| route(c).errors.get(&502).map(|page| page.content.clone()),
+            Some(b"<h1>later</h1>\n"),
+        ),
+    ]
+}
+
+/// Each timeout, wherever it may stand.
+fn keys_of_timeouts() -> Vec<Key> {
+    let mut keys = Vec::new();
+    for name in TimeoutName::ALL {
+        let line = |front: &str| format!("{front}{} = \"7s\"", name.name());
+        let global = move |c: &Config| *name.of(&mut c.timeouts.clone());
+        let full = format!("timeouts.{}", name.name());
+        keys.push(key(&full, &line(""), global, Some(seconds(7))));
+        let mut scoped = |section: &str, of: fn(&Config) -> TimeoutChanges| {
+            let full = format!("{section}.timeouts.{}", name.name());
+            let of = move |c: &Config| of(c).0.get(&name).copied();
+            keys.push(key(&full, &line("timeouts."), of, Some(Some(seconds(7)))));
+        };
+        scoped("listen", |c| c.listeners[0].timeouts.clone());
+        if !name.is_of_listener() {
+            scoped("upstream", |c| c.upstreams[0].timeouts.clone());
+            scoped("route", |c| c.routes[0].timeouts.clone());
+        }
+    }
+    keys
+}
+
+fn keys() -> Vec<Key> {
+    let mut keys = keys_of_the_whole();
+    keys.extend(keys_of_listeners_and_upstreams());
+    keys.extend(keys_of_routes());
+    keys.extend(keys_of_timeouts());
+    keys
+}
+
+/// Keys that are read only to be refused where they stand, and the value to refuse.
+const OUT_OF_PLACE: [(&str, &str); 11] = [
+    ("listen.limits.buffers", "\"1MiB\""),
+    ("route.limits.buffers", "\"1MiB\""),
+    ("route.limits.fields", "5"),
+    ("route.limits.head", "\"1KiB\""),
+    ("route.limits.per_ip", "5"),
+    ("route.timeouts.header", "\"1s\""),
+    ("route.timeouts.idle", "\"1s\""),
+    ("upstream.limits.buffers", "\"1MiB\""),
+    ("upstream.limits.fields", "5"),
+    ("upstream.limits.head", "\"1KiB\""),
+    ("upstream.limits.per_ip", "5"),
+];
+const TOO_LATE: [(&str, &str); 2] = [
+    ("upstream.timeouts.header", "\"1s\""),
+    ("upstream.timeouts.idle", "\"1s\""),
+];
+
+/// The section that a key stands in, and the rest of its name.
+fn section_of(name: &str) -> (&str, &str) {
+    name.split_once('.').unwrap_or(("", name))
+}
+
+#[test]
+fn every_key_changes_what_it_is_for() {
+    for Key {
+        name,
+        line,
+        of,
+        means,
+    } in keys()
+    {
+        let (section, _) = section_of(&name);
+        let said = config(&file(section, &line));
+        let silent = config(&file(section, ""));
+        assert_eq!(of(&said), means, "{name}");
+        assert_ne!(
+            of(&silent),
+            means,
+            "{name} shows nothing: that is so without it"
+        );
+    }
+}
+
+#[test]
+fn no_key_is_without_a_test() {
+    let tables = "timeouts limits shutdown log admin listen listen.timeouts listen.limits upstream upstream.to \
+                  upstream.keepalive upstream.timeouts upstream.limits route route.to route.redirect route.respond \
+                  route.headers route.headers.request route.headers.response route.timeouts route.limits route.retry \
+                  route.limit";
+    let tables: BTreeSet<&str> = tables.split_whitespace().collect();
+    let mut there = BTreeSet::new();
+    for table in std::iter::once("").chain(tables.iter().copied()) {
+        let report = read_text(&file_below(table, "no-such-key = 1")).report;
+        let unknown = report.diagnostics().iter();
+        let unknown = unknown.filter(|said| said.message.contains("unknown key `no-such-key`"));
+        let keys: Vec<_> = unknown.map(|said| said.help.clone()).collect();
+        assert_eq!(keys.len(), 1, "{table}: {}", report.render(false));
+        let keys = keys[0].strip_prefix("keys here: ").unwrap();
+        let front = if table.is_empty() {
+            String::new()
+        } else {
+            format!("{table}.")
+        };
+        there.extend(keys.split(", ").map(|key| format!("{front}{key}")));
+    }
+    // A table is there by its keys; `to` is also a value.
+    there.retain(|name| !tables.contains(name.as_str()) || name.ends_with(".to"));
+    let mut tested: BTreeSet<String> = keys().into_iter().map(|key| key.name).collect();
+    let refused = OUT_OF_PLACE.iter().chain(&TOO_LATE);
+    tested.extend(refused.map(|(name, _)| (*name).to_owned()));
+    // There is one value only: nothing to see a change by.
+    tested.insert("upstream.balance".to_owned());
+    assert_eq!(there, tested);
+}
+
+#[test]
+fn what_routes_and_upstreams_have_no_say_in_is_refused() {
+    for (name, value) in OUT_OF_PLACE.iter().chain(&TOO_LATE) {
+        let (section, rest) = section_of(name);
+        let outcome = read_text(&file(section, &format!("{rest} = {value}")));
+        assert!(outcome.config.is_none(), "{name}");
+        let said = &outcome.report.diagnostics()[0];
+        let named = said.message.replace("upstream.app", "upstream");
+        assert!(named.contains(&format!("`{name}`")), "{}", said.message);
+    }
+}
+
+#[test]
+fn every_key_of_a_later_version_is_called_that() {
+    for (table, key) in later::KEYS {
+        let outcome = read_text(&file_below(table, &format!("{key} = 1")));
+        assert!(outcome.config.is_none());
+        let list = outcome.report.diagnostics();
+        assert_eq!(list.len(), 1, "{key}: {}", outcome.report.render(false));
+        assert!(
+            list[0].message.ends_with("is not in this version yet"),
+            "{key}"
+        );
+        assert!(list[0].message.contains(&format!("{key}`")), "{key}");
+    }
+    for word in later::BALANCE {
+        let outcome = read_text(&file("upstream", &format!("balance = \"{word}:x\"")));
+        let message = &outcome.report.diagnostics()[0].message;
+        assert_eq!(*message, format!("`{word}:x` is not in this version yet"));
+    }
+}
+
+#[test]
+fn timeouts_and_limits_are_inherited_down_to_the_upstream() {
+    let text = "[timeouts]\nbody = \"1s\"\nconnect = \"1s\"\nresponse = \"1s\"\ntunnel = \"1s\"\n\
+                [limits]\nbody = \"1B\"\nhead = \"1KiB\"\n\
+                [[listen]]\naddr = \":80\"\ntimeouts = { connect = \"2s\", response = \"2s\", tunnel = \"2s\" }\n\
+                limits = { body = \"2B\", head = \"2KiB\" }\n\
+                [[listen]]\naddr = \":81\"\n\
+                [upstream.app]\nto = \"a:1\"\ntimeouts.tunnel = \"off\"\nlimits.body = \"unlimited\"\n\
+                [[route]]\nto = \"app\"\ntimeouts = { response = \"3s\", tunnel = \"3s\" }\nlimits.body = \"3B\"\n";
+    let config = config(text);
+    let (route, upstream) = (&config.routes[0], &config.upstreams[0]);
+    let timeouts = config.timeouts_of(&config.listeners[0], route, Some(upstream));
+    assert_eq!(timeouts.body, Some(seconds(1)), "the global one");
+    assert_eq!(timeouts.connect, Some(seconds(2)), "the listener's");
+    assert_eq!(timeouts.response, Some(seconds(3)), "the route's");
+    assert_eq!(timeouts.tunnel, None, "the upstream's");
+    assert_eq!(timeouts.idle, Some(seconds(60)), "nobody's: the default");
+    let without = config.timeouts_of(&config.listeners[1], route, None);
+    assert_eq!(without.connect, Some(seconds(1)));
+    assert_eq!(without.tunnel, Some(seconds(3)));
+
+    let limits = config.limits_of(&config.listeners[0], route, Some(upstream));
+    assert_eq!((limits.body, limits.head), (None, 2048));
+    let limits = config.limits_of(&config.listeners[1], route, None);
+    assert_eq!((limits.body, limits.head), (Some(3), 1024));
+    let mut plain = route.clone();
+    plain.limits = LimitChanges::default();
+    assert_eq!(
+        config.limits_of(&config.listeners[0], &plain, None).body,
+        Some(2)
+    );
+    assert_eq!(
+        config.limits_of(&config.listeners[1], &plain, None).body,
+        Some(1)
+    );
+}
+
+#[test]
+fn what_nobody_says_is_as_the_manual_has_it() {
+    let printed = config(&with_route("to = \"127.0.0.1:8080\"")).to_toml();
+    let expected = r#"workers = "auto"
+max_connections = "auto"
+trusted_proxies = []
+shutdown = { delay = "0s", grace = "30s" }
+
+[log]
+access = "off"
+format = "logfmt"
+level = "info"
+redact_query = false
+
+[timeouts]
+request = "1m"
+total = "off"
+header = "10s"
+idle = "1m"
+body = "30s"
+connect = "3s"
+response = "30s"
+tunnel = "1h"
+tunnel_max = "off"
+
+[limits]
+head = "16KiB"
+fields = 100
+body = "unlimited"
+per_ip = "unlimited"
+buffers = "auto"
+
+[[listen]]
+addr = ["127.0.0.1:8086"]
+half_close = "cancel"
+retry = false
+
+[[route]]
+priority = 0
+to = "127.0.0.1:8080"
+paths = "raw"
+host_header = "preserve"
+retry = { attempts = 2 }
+upgrade = ["websocket"]
+forwarded = "x"
+via = false
+request_id = "keep"
+"#;
+    assert_eq!(printed, expected);
+    let upstream = config(&file("", "")).upstreams[0].clone();
+    assert_eq!(
+        (upstream.keepalive.idle, upstream.keepalive.max_idle),
+        (seconds(20), 64)
+    );
+    assert_eq!(upstream.keepalive.max_age, seconds(600));
+    let admin = config(&file("admin", "")).admin.unwrap();
+    assert_eq!(admin.listen.to_string(), "127.0.0.1:8087");
+    assert!(admin.hosts.is_empty() && admin.allow.is_empty());
+}
+
+#[test]
+fn the_environment_is_put_into_every_string_once() {
+    let set = |value: &str| {
+        let line = format!("headers.request.set = {{ X-A = \"{value}\" }}");
+        let (set, _, _) = edits(&config(&file("route", &line)).routes[0].request);
+        set[0].strip_prefix("X-A: ").unwrap().to_owned()
+    };
+    assert_eq!(set("a${NAME}b${PORT}c"), "aappb8080c");
+    assert_eq!(set("[${EMPTY}]"), "[]");
+    assert_eq!(set("$${{NAME}}"), "${{NAME}}");
+    assert_eq!(set("$ $$ $x"), "$ $$ $x");
+    // What comes out of the environment is not looked into again, and cannot end the string.
+    let outcome = read_text(&file("", "user = \"${TRICKY}\""));
+    let message = &outcome.report.diagnostics()[0].message;
+    assert_eq!(message, "`user` cannot be `${NAME} $$ \" \\`");
+}
+
+#[test]
+fn addresses_in_routes_are_upstreams_of_their_own_and_one_address_is_one() {
+    let text = "[[listen]]\naddr = \":80\"\n[upstream.app]\nto = \"x:1\"\n\
+                [[route]]\npath = \"/a\"\nto = \"Y:1\"\n[[route]]\npath = \"/b\"\nto = \"http://y:1/\"\n\
+                [[route]]\npath = \"/c\"\nto = [\"unix:/run/z\", \"app\"]\n";
+    let config = config(text);
+    let names: Vec<_> = config
+        .upstreams
+        .iter()
+        .map(|upstream| upstream.name.as_str())
+        .collect();
+    assert_eq!(names, ["app", "y:1", "unix:/run/z"]);
+    let implicit: Vec<_> = config
+        .upstreams
+        .iter()
+        .map(|upstream| upstream.is_implicit)
+        .collect();
+    assert_eq!(implicit, [false, true, true]);
+    let to = |index: usize| match &config.routes[index].action {
+        Action::Forward(shares) => shares.iter().map(|share| share.upstream).collect(),
+        _ => vec![],
+    };
+    assert_eq!((to(0), to(1), to(2)), (vec![1], vec![1], vec![2, 0]));
+}
