@@ -1,5 +1,5 @@
-//! What the tree costs, and a limiter: allocations, octets, stack. A test target of its own, because it needs an
-//! allocator of its own.
+//! What the tree, the table of routes and a limiter cost: allocations, octets, stack. A test target of its own, because
+//! it needs an allocator of its own.
 //!
 //! Each thread counts for itself, so tests that run beside each other do not disturb each other.
 
@@ -316,6 +316,52 @@ fn dropping_a_handle_allocates_nothing() {
     assert_eq!(calls(|| drop(handles)), 0);
     let (alone, cancel) = top.with_cancel();
     assert_eq!(calls(|| drop((cancel, alone))), 0);
+}
+
+/// Of ten thousand routes: one that is found at once, one behind others that fail, one by wildcard, and none.
+#[cfg(target_os = "linux")]
+#[test]
+fn finding_a_route_allocates_nothing() {
+    use osier::http::Fields;
+    use osier::proxy::route::{Asked, HostPattern, Matchers, PathPattern, Table};
+
+    let host = |number: usize| Matchers {
+        hosts: vec![
+            HostPattern::Exact(format!("h{number}.example")),
+            HostPattern::Below(format!("h{number}.example")),
+        ],
+        path: Some(PathPattern::Prefix("/api/".to_owned())),
+        ..Matchers::default()
+    };
+    let mut routes: Vec<_> = (0..10_000).map(host).collect();
+    routes.push(Matchers {
+        headers: [("x-debug".to_owned(), "1".to_owned())].into(),
+        queries: [("v".to_owned(), "1".to_owned())].into(),
+        ..host(7)
+    });
+    let table = Table::new(routes);
+    let mut fields = Fields::new();
+    fields.push("X-Debug", "1").unwrap();
+    let find = |host: &[u8], query: &[u8]| {
+        table.find(&Asked {
+            host,
+            path: b"/api/x/y",
+            method: b"GET",
+            fields: &fields,
+            query,
+            client: None,
+        })
+    };
+    assert_eq!(
+        calls(|| {
+            assert_eq!(find(b"h9999.example", b""), Some(9999));
+            assert_eq!(find(b"H7.Example.", b"v=1"), Some(10_000));
+            assert_eq!(find(b"h7.example", b"v=2"), Some(7));
+            assert_eq!(find(b"a.b.h42.example", b""), Some(42));
+            assert_eq!(find(b"other.example", b""), None);
+        }),
+        0
+    );
 }
 
 const MILLION: usize = 1_000_000;

@@ -24,7 +24,7 @@ use crate::limit::Limiter;
 use crate::net::pool::Keepalive;
 
 /// What a gateway serves.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Site {
     /// What sessions are held to before a route is known; by the listener's number, which it keeps over reloads. A
     /// listener that is gone has none: its sessions end when they idle.

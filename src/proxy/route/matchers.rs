@@ -36,6 +36,32 @@ impl Matchers {
     }
 }
 
+impl fmt::Display for Matchers {
+    /// A short name, by which logs call the route: `GET,POST app.example.com/api/* +2`.
+    ///
+    /// The methods, if any; the first host, and how many more there are; the path; how many matchers there are beside
+    /// these. A route for every host and path is `*`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.methods.is_empty() {
+            write!(f, "{} ", self.methods.join(","))?;
+        }
+        match self.hosts.as_slice() {
+            [] => {}
+            [host] => write!(f, "{host}")?,
+            [host, more @ ..] => write!(f, "{host},+{}", more.len())?,
+        }
+        match &self.path {
+            Some(path) => write!(f, "{path}")?,
+            None if self.hosts.is_empty() => f.write_str("*")?,
+            None => {}
+        }
+        match self.headers.len() + self.queries.len() + usize::from(!self.clients.is_empty()) {
+            0 => Ok(()),
+            more => write!(f, " +{more}"),
+        }
+    }
+}
+
 /// A host, in lower case and without a port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostPattern {
@@ -69,30 +95,6 @@ impl fmt::Display for PathPattern {
         match self {
             Self::Exact(path) => f.write_str(path),
             Self::Prefix(path) => write!(f, "{path}*"),
-        }
-    }
-}
-
-/// A short name, for logs: `app.example.com/api/*`, `GET *.example.com`, `/x +2` with two further matchers.
-impl fmt::Display for Matchers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.methods.is_empty() {
-            write!(f, "{} ", self.methods.join(","))?;
-        }
-        if let Some(host) = self.hosts.first() {
-            write!(f, "{host}")?;
-        }
-        if self.hosts.len() > 1 {
-            f.write_str(",…")?;
-        }
-        match &self.path {
-            Some(path) => write!(f, "{path}")?,
-            None if self.hosts.is_empty() => f.write_str("*")?,
-            None => {}
-        }
-        match self.further() - usize::from(!self.methods.is_empty()) {
-            0 => Ok(()),
-            further => write!(f, " +{further}"),
         }
     }
 }

@@ -1,196 +1,95 @@
-//! The table of routes: from a request to the most specific route that matches all of it.
+//! The table: from a request to the one route that answers it.
 //!
-//! Of all routes that match the whole request the most specific answers: host exact, then the longest wildcard, then
-//! none; then path exact, then the longest prefix, then none; then `priority`; then the number of further matchers.
-//!
-//! Hosts and paths are looked up by hash, so that ten thousand routes cost what ten cost. Routes that share host and
-//! path and differ in method, fields, query or client are gone through one by one.
+//! Of all routes that match the whole request the most specific answers: host exact, then longest wildcard, then none;
+//! then path exact, then longest prefix, then none; then the higher priority; then the larger number of further
+//! matchers. The table is walked in this order, so the first route that fits is the one. A route whose host is more
+//! specific but whose other matchers fail leaves the request to the less specific ones.
+//! Nothing here knows what a route does with a request.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::cmp::Reverse;
 
+use super::asked::{Asked, HOST_OCTETS_MAX};
+use super::index::Index;
 use super::matchers::{HostPattern, Matchers, PathPattern};
-use crate::http::field::Fields;
-use crate::http::query;
 
-/// RFC 1035 §2.3.4: no host is longer.
-const HOST_OCTETS_MAX: usize = 255;
-
-/// What a table is asked about.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// The host the request is for, in any case, without a port; empty where there is none. A dot at its end does not
-    /// count.
-    pub host: &'a [u8],
-    /// The path, normalised; empty for a request that has none (`OPTIONS *`).
-    pub path: &'a [u8],
-    /// The method.
-    pub method: &'a [u8],
-    /// The request's fields.
-    pub fields: &'a Fields,
-    /// The query, without its `?`.
-    pub query: &'a [u8],
-    /// The client; none where it has no address, and then no matcher for clients holds.
-    pub client: Option<IpAddr>,
-}
-
-/// The routes of a gateway.
-#[derive(Debug, Clone, Default)]
+/// Routes, found by request. A look-up allocates nothing, and costs the same however many hosts and paths there are.
+#[derive(Debug, Default)]
 pub struct Table {
+    /// As they were given.
     routes: Vec<Matchers>,
-    /// By host in lower case.
-    exact: HashMap<Box<[u8]>, Paths>,
-    /// By what the host has to be below of.
-    below: HashMap<Box<[u8]>, Paths>,
-    any: Paths,
-}
-
-/// The routes that have one host pattern in common, by path.
-#[derive(Debug, Clone, Default)]
-struct Paths {
-    exact: HashMap<Box<[u8]>, Vec<usize>>,
-    prefix: HashMap<Box<[u8]>, Vec<usize>>,
-    /// The lengths of the prefixes there are, the longest first: no more than these are looked up, however many
-    /// slashes a client sends.
-    lengths: Vec<usize>,
-    any: Vec<usize>,
+    /// By host, then by path; what is left are routes that only priority and further matchers tell apart.
+    /// Invariant: these stand in the order in which they are asked.
+    hosts: Index<Index<Vec<usize>>>,
 }
 
 impl Table {
-    /// A table of these routes, which are known by their places from here on.
+    /// Makes the table of `routes`. Their order means nothing, unless two tie: then the first comes first.
     #[must_use]
     pub fn new(routes: Vec<Matchers>) -> Self {
-        let mut table = Self::default();
-        for (index, matchers) in routes.iter().enumerate() {
-            if matchers.hosts.is_empty() {
-                table.any.insert(matchers, index);
+        let mut hosts = Index::default();
+        // In the order in which they are asked, so every list grows in it.
+        let mut order: Vec<_> = routes.iter().enumerate().collect();
+        order.sort_by_cached_key(|(_, route)| Reverse((route.priority, route.further())));
+        for (place, route) in order {
+            if route.hosts.is_empty() {
+                add(hosts.any(), route, place);
             }
-            for host in &matchers.hosts {
+            for host in &route.hosts {
                 let paths = match host {
-                    HostPattern::Exact(host) => table.exact.entry(lower(host)),
-                    HostPattern::Below(host) => table.below.entry(lower(host)),
+                    HostPattern::Exact(host) => hosts.whole(host),
+                    HostPattern::Below(host) => hosts.part(host),
                 };
-                paths.or_default().insert(matchers, index);
+                add(paths, route, place);
             }
         }
-        let groups = table.exact.values_mut().chain(table.below.values_mut());
-        for paths in groups.chain([&mut table.any]) {
-            paths.sort(&routes);
-        }
-        table.routes = routes;
-        table
+        Self { routes, hosts }
     }
 
-    /// The place of the route that answers, if one does. Allocates nothing.
+    /// The route that answers: its place in the list that the table was made of. `None`: no route matches.
     #[must_use]
     pub fn find(&self, asked: &Asked<'_>) -> Option<usize> {
-        let mut octets = [0; HOST_OCTETS_MAX];
-        let host = normal_host(asked.host, &mut octets);
-        let of = |paths: &Paths| paths.find(&self.routes, asked);
-        if let Some(found) = self.exact.get(host).and_then(of) {
-            return Some(found);
-        }
-        let mut rest = host;
-        while let Some(dot) = rest.iter().position(|octet| *octet == b'.') {
-            // A wildcard stands for at least one octet.
-            rest = rest.get(dot + 1..).unwrap_or_default();
-            if dot + rest.len() + 1 == host.len() && dot == 0 {
-                continue;
-            }
-            if let Some(found) = self.below.get(rest).and_then(of) {
-                return Some(found);
-            }
-        }
-        of(&self.any)
+        let mut buffer = [0; HOST_OCTETS_MAX];
+        let host = asked.host_in(&mut buffer);
+        self.hosts
+            .find(host, below)
+            .flat_map(|paths| paths.find(asked.path, prefix))
+            .flatten()
+            .copied()
+            .find(|place| {
+                let route = self.routes.get(*place);
+                route.is_some_and(|route| asked.miss(route).is_none())
+            })
     }
 
-    /// The routes, in the order they are known by.
+    /// The routes, in the order in which they were given.
     #[must_use]
     pub fn routes(&self) -> &[Matchers] {
         &self.routes
     }
 }
 
-impl Paths {
-    fn insert(&mut self, matchers: &Matchers, index: usize) {
-        let routes = match &matchers.path {
-            Some(PathPattern::Exact(path)) => self.exact.entry(path.as_bytes().into()).or_default(),
-            Some(PathPattern::Prefix(path)) => {
-                if !self.lengths.contains(&path.len()) {
-                    self.lengths.push(path.len());
-                }
-                self.prefix.entry(path.as_bytes().into()).or_default()
-            }
-            None => &mut self.any,
-        };
-        // A route may name a host twice.
-        if routes.last() != Some(&index) {
-            routes.push(index);
-        }
-    }
-
-    /// Puts the more specific first.
-    fn sort(&mut self, all: &[Matchers]) {
-        let rank = |index: &usize| {
-            let matchers = all.get(*index);
-            matchers.map(|matchers| std::cmp::Reverse((matchers.priority, matchers.further())))
-        };
-        let groups = self.exact.values_mut().chain(self.prefix.values_mut());
-        for routes in groups.chain([&mut self.any]) {
-            routes.sort_by_key(rank);
-        }
-        self.lengths.sort_unstable_by(|one, other| other.cmp(one));
-    }
-
-    fn find(&self, all: &[Matchers], asked: &Asked<'_>) -> Option<usize> {
-        let of = |routes: &Vec<usize>| {
-            let mut routes = routes.iter().copied();
-            routes.find(|index| {
-                all.get(*index)
-                    .is_some_and(|route| rest_holds(route, asked))
-            })
-        };
-        if let Some(found) = self.exact.get(asked.path).and_then(of) {
-            return Some(found);
-        }
-        for length in &self.lengths {
-            let Some(begin) = asked.path.get(..*length) else {
-                continue;
-            };
-            // Prefixes end where a segment does.
-            if begin.last() != Some(&b'/') {
-                continue;
-            }
-            if let Some(found) = self.prefix.get(begin).and_then(of) {
-                return Some(found);
-            }
-        }
-        of(&self.any)
-    }
-}
-
-/// The matchers beside host and path hold.
-pub(super) fn rest_holds(route: &Matchers, asked: &Asked<'_>) -> bool {
-    super::why::rest(route, asked).is_none()
-}
-
-/// `host` in lower case and without the dot of the root. A host that cannot be one is none.
-pub(super) fn normal_host<'a>(host: &[u8], octets: &'a mut [u8; HOST_OCTETS_MAX]) -> &'a [u8] {
-    let host = host.strip_suffix(b".").unwrap_or(host);
-    let Some(place) = octets.get_mut(..host.len()) else {
-        return b"";
+/// Puts the route at `place` under its path.
+fn add(paths: &mut Index<Vec<usize>>, route: &Matchers, place: usize) {
+    let places = match &route.path {
+        Some(PathPattern::Exact(path)) => paths.whole(path),
+        Some(PathPattern::Prefix(path)) => paths.part(path),
+        None => paths.any(),
     };
-    place.copy_from_slice(host);
-    place.make_ascii_lowercase();
-    place
+    // A host that is named twice is one host.
+    if places.last() != Some(&place) {
+        places.push(place);
+    }
 }
 
-/// The value of the first pair of a query that has this name is this one.
-pub(super) fn query_holds(asked: &[u8], name: &str, value: &str) -> bool {
-    let found = query::first(asked, name.as_bytes());
-    found.is_some_and(|found| query::decodes_to(found, value.as_bytes()))
+/// The last so many octets of a host, if a label ends before them.
+fn below(host: &[u8], octets: usize) -> Option<&[u8]> {
+    match host.split_at_checked(host.len().checked_sub(octets)?)? {
+        ([_, .., b'.'], rest) => Some(rest),
+        _ => None,
+    }
 }
 
-fn lower(host: &str) -> Box<[u8]> {
-    host.to_ascii_lowercase().into_bytes().into()
+/// The first so many octets of a path, if a segment ends with them.
+fn prefix(path: &[u8], octets: usize) -> Option<&[u8]> {
+    path.get(..octets).filter(|start| start.ends_with(b"/"))
 }

@@ -1,135 +1,128 @@
-//! Why a route does not answer a request.
+//! Why a route was not the one that answers: for people, who ask about one request and can wait.
+//!
+//! Every route is looked at, the nearest are told. Which one answers is the table's say, and is only repeated here.
 
+use std::cmp::Reverse;
 use std::fmt;
 
+use super::asked::{Asked, HOST_OCTETS_MAX};
 use super::matchers::{HostPattern, Matchers, PathPattern};
-use super::table::{Asked, Table, normal_host, query_holds};
+use super::table::Table;
 
-/// How many routes are explained that do not answer.
-const OTHERS_MAX: usize = 20;
+/// So many routes that do not answer are told of, the nearest ones.
+const TOLD_MAX: usize = 20;
 
-/// Why a route does not answer.
+/// Which route answers a request, and why the others do not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Why {
-    /// It is for other hosts.
-    Host,
-    /// It is for another path.
-    Path,
-    /// It is for other methods.
-    Method,
-    /// This field is not there, or has another value.
-    Header(String),
-    /// This query parameter is not there, or has another value.
-    Query(String),
-    /// It is for clients elsewhere.
-    Client,
-    /// It matches, and the one that answers is more specific.
-    LessSpecific,
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Host => f.write_str("it is for another host"),
-            Self::Path => f.write_str("it is for another path"),
-            Self::Method => f.write_str("it is for other methods"),
-            Self::Header(name) => write!(f, "the field `{name}` is not as it wants it"),
-            Self::Query(name) => write!(f, "the query parameter `{name}` is not as it wants it"),
-            Self::Client => f.write_str("it is for clients elsewhere"),
-            Self::LessSpecific => f.write_str("it matches too, and is less specific"),
-        }
-    }
-}
-
-/// What a table makes of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explanation {
-    /// The place of the route that answers.
+pub struct Explanation<'t> {
+    /// The route that answers, as [`Table::find`] says.
     pub found: Option<usize>,
-    /// Those that do not, the nearest first, with the reason.
-    pub others: Vec<(usize, Why)>,
+    /// Others with what keeps each from answering, the nearest first; at most 20.
+    pub others: Vec<(usize, Why<'t>)>,
     /// How many more there are.
     pub left_out: usize,
 }
 
+/// Why a route does not answer: the first of its matchers, in this order, that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why<'t> {
+    /// The host is none of its hosts.
+    Host,
+    /// The path is not its path.
+    Path,
+    /// The method is none of its methods.
+    Method,
+    /// No line of this field has its value.
+    Header(&'t str),
+    /// This query parameter does not have its value.
+    Query(&'t str),
+    /// The client is in none of its networks.
+    Client,
+    /// It matches, and another that matches comes first.
+    LessSpecific,
+}
+
+impl fmt::Display for Why<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => f.write_str("is for another host"),
+            Self::Path => f.write_str("is for another path"),
+            Self::Method => f.write_str("is for another method"),
+            Self::Header(name) => write!(f, "asks for another value of the field `{name}`"),
+            Self::Query(name) => write!(f, "asks for another value of the parameter `{name}`"),
+            Self::Client => f.write_str("is for clients of other networks"),
+            Self::LessSpecific => f.write_str("matches too, but is less specific"),
+        }
+    }
+}
+
 impl Table {
-    /// Which route answers, and why the others do not. Looks at all of them: not for the request's way.
+    /// Says which route answers and why the others do not. Looks at every route; not for the path of requests.
+    ///
+    /// The nearest are those of which most matchers hold; of those that fail by host or by path alike, those that have
+    /// most of it in common with the request.
     #[must_use]
-    pub fn explain(&self, asked: &Asked<'_>) -> Explanation {
+    pub fn explain(&self, asked: &Asked<'_>) -> Explanation<'_> {
         let found = self.find(asked);
-        let others = self.routes().iter().enumerate();
-        let mut others: Vec<(usize, Why)> = others
-            .filter(|(index, _)| Some(*index) != found)
-            .map(|(index, route)| (index, why_not(route, asked)))
+        let mut buffer = [0; HOST_OCTETS_MAX];
+        let host = asked.host_in(&mut buffer);
+        let mut others: Vec<_> = self
+            .routes()
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| Some(*place) != found)
+            .map(|(place, route)| (nearness(route, host, asked), place))
             .collect();
-        others.sort_by_key(|(_, why)| match why {
-            Why::LessSpecific => 0,
-            Why::Method | Why::Header(_) | Why::Query(_) | Why::Client => 1,
-            Why::Path => 2,
-            Why::Host => 3,
-        });
-        let left_out = others.len().saturating_sub(OTHERS_MAX);
-        others.truncate(OTHERS_MAX);
+        others.sort_by_key(|(nearness, place)| (Reverse(*nearness), *place));
+        let left_out = others.len().saturating_sub(TOLD_MAX);
+        others.truncate(TOLD_MAX);
+        let others = others.into_iter().map(|((why, _), place)| (place, why));
         Explanation {
             found,
-            others,
+            others: others.collect(),
             left_out,
         }
     }
 }
 
-fn why_not(route: &Matchers, asked: &Asked<'_>) -> Why {
-    let mut octets = [0; 255];
-    let host = normal_host(asked.host, &mut octets);
-    let is_host = |pattern: &HostPattern| match pattern {
-        HostPattern::Exact(exact) => exact.as_bytes().eq_ignore_ascii_case(host),
-        HostPattern::Below(parent) => {
-            let below = host.len().checked_sub(parent.len());
-            let split = below.and_then(|at| host.split_at_checked(at));
-            split.is_some_and(|(below, rest)| {
-                rest.eq_ignore_ascii_case(parent.as_bytes())
-                    && below.len() > 1
-                    && below.ends_with(b".")
-            })
+/// What fails first, and how many octets of it agree; the later, and the more, the nearer.
+fn nearness<'m>(route: &'m Matchers, host: &[u8], asked: &Asked<'_>) -> (Why<'m>, usize) {
+    if !route.hosts.is_empty() && !route.hosts.iter().any(|own| is_host(own, host)) {
+        let of = |own: &HostPattern| {
+            let (HostPattern::Exact(own) | HostPattern::Below(own)) = own;
+            common(own.bytes().rev(), host.iter().rev())
+        };
+        return (Why::Host, route.hosts.iter().map(of).max().unwrap_or(0));
+    }
+    match &route.path {
+        Some(path) if !is_path(path, asked.path) => {
+            let (PathPattern::Exact(path) | PathPattern::Prefix(path)) = path;
+            (Why::Path, common(path.bytes(), asked.path.iter()))
         }
-    };
-    if !route.hosts.is_empty() && !route.hosts.iter().any(is_host) {
-        return Why::Host;
+        _ => (asked.miss(route).unwrap_or(Why::LessSpecific), 0),
     }
-    let is_path = match &route.path {
-        None => true,
-        Some(PathPattern::Exact(path)) => path.as_bytes() == asked.path,
-        Some(PathPattern::Prefix(path)) => asked.path.starts_with(path.as_bytes()),
-    };
-    if !is_path {
-        return Why::Path;
-    }
-    rest(route, asked).unwrap_or(Why::LessSpecific)
 }
 
-/// Which of the matchers beside host and path does not hold, if one does not.
-#[inline]
-pub(super) fn rest(route: &Matchers, asked: &Asked<'_>) -> Option<Why> {
-    let is_method = |method: &String| method.as_bytes() == asked.method;
-    if !route.methods.is_empty() && !route.methods.iter().any(is_method) {
-        return Some(Why::Method);
-    }
-    if !route.clients.is_empty() {
-        let is_near = |ip| route.clients.iter().any(|network| network.contains(ip));
-        if !asked.client.is_some_and(is_near) {
-            return Some(Why::Client);
+/// Whether the pattern names `host`, which is in lower case.
+fn is_host(pattern: &HostPattern, host: &[u8]) -> bool {
+    match pattern {
+        HostPattern::Exact(own) => own.as_bytes() == host,
+        HostPattern::Below(own) => {
+            let labels = host.strip_suffix(own.as_bytes());
+            labels.is_some_and(|labels| labels.len() > 1 && labels.ends_with(b"."))
         }
     }
-    for (name, value) in &route.headers {
-        let mut lines = asked.fields.get_all(name);
-        if !lines.any(|line| line == value.as_bytes()) {
-            return Some(Why::Header(name.clone()));
-        }
+}
+
+/// Whether the pattern names `path`.
+fn is_path(pattern: &PathPattern, path: &[u8]) -> bool {
+    match pattern {
+        PathPattern::Exact(own) => own.as_bytes() == path,
+        PathPattern::Prefix(own) => path.starts_with(own.as_bytes()),
     }
-    for (name, value) in &route.queries {
-        if !query_holds(asked.query, name, value) {
-            return Some(Why::Query(name.clone()));
-        }
-    }
-    None
+}
+
+/// How many octets are the same before one differs.
+fn common<'a>(one: impl Iterator<Item = u8>, other: impl Iterator<Item = &'a u8>) -> usize {
+    one.zip(other).take_while(|(a, b)| a == *b).count()
 }

@@ -1,0 +1,76 @@
+//! Values by key: under a whole key, under a part of one, under any key at all. The most specific comes first.
+//!
+//! A look-up hashes the key once and then only those parts of it that are as long as some part that was put in, so that
+//! neither the count of values nor the length of what a client sends decides what it costs.
+
+use std::collections::HashMap;
+
+/// Values under keys, parts of keys, and any key.
+#[derive(Debug)]
+pub(super) struct Index<T> {
+    /// Those of one key.
+    whole: HashMap<Box<[u8]>, T>,
+    /// The longest of these keys, in octets.
+    whole_octets_max: usize,
+    /// Those of every key that has this part.
+    parts: HashMap<Box<[u8]>, T>,
+    /// How long the parts are, in octets. Invariant: longest first, each length once.
+    part_octets: Vec<usize>,
+    /// That of every key, and of none.
+    any: T,
+}
+
+impl<T: Default> Index<T> {
+    /// The value under the whole `key`, made if there is none.
+    pub(super) fn whole(&mut self, key: &str) -> &mut T {
+        self.whole_octets_max = self.whole_octets_max.max(key.len());
+        self.whole.entry(key.as_bytes().into()).or_default()
+    }
+
+    /// The value under every key that has this `part`, made if there is none.
+    pub(super) fn part(&mut self, part: &str) -> &mut T {
+        let place = self
+            .part_octets
+            .binary_search_by(|octets| part.len().cmp(octets));
+        if let Err(place) = place {
+            self.part_octets.insert(place, part.len());
+        }
+        self.parts.entry(part.as_bytes().into()).or_default()
+    }
+
+    /// The value under any key.
+    pub(super) fn any(&mut self) -> &mut T {
+        &mut self.any
+    }
+}
+
+impl<T> Index<T> {
+    /// All values that `key` leads to, from the most to the least specific. An empty key is none.
+    ///
+    /// `part` gives the part of the key that has so many octets, if a key can be divided there.
+    pub(super) fn find<'a>(
+        &'a self,
+        key: &'a [u8],
+        part: impl Fn(&'a [u8], usize) -> Option<&'a [u8]>,
+    ) -> impl Iterator<Item = &'a T> {
+        let may_be_whole = !key.is_empty() && key.len() <= self.whole_octets_max;
+        let whole = may_be_whole.then(|| self.whole.get(key)).flatten();
+        let parts = self
+            .part_octets
+            .iter()
+            .filter_map(move |octets| self.parts.get(part(key, *octets)?));
+        whole.into_iter().chain(parts).chain([&self.any])
+    }
+}
+
+impl<T: Default> Default for Index<T> {
+    fn default() -> Self {
+        Self {
+            whole: HashMap::new(),
+            whole_octets_max: 0,
+            parts: HashMap::new(),
+            part_octets: Vec::new(),
+            any: T::default(),
+        }
+    }
+}
