@@ -24,7 +24,7 @@
 //! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer
 //! ├── admin/      ROOM 8  the live tree and a cancel by id, on a private listener
 //! ├── log/        access records, written by a thread of their own
-//! ├── server/     assembly: options → listeners, workers, the control side; drain and stop
+//! ├── server/     assembly: options → listeners, workers, the control side; drain, handing over, stop
 //! └── cli/        arguments → command
 //! ```
 //!
@@ -73,7 +73,8 @@
 //! 3. Status codes for osier's own answers are chosen in `proxy/answer.rs` and nowhere else.
 //! 4. The time is asked for in `clock.rs` only.
 //! 5. Errors belong to rooms; there is no error type of the whole crate.
-//! 6. There is no `unsafe`.
+//! 6. There is no `unsafe` but one line, in `runtime/inherited.rs`: it takes over a descriptor by its number, which the
+//!    service manager's sockets come with and std has no safe way for.
 
 pub mod balance;
 pub mod clock;

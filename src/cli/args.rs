@@ -48,6 +48,10 @@ pub(super) struct ProxyFlags {
     pub(super) add: Vec<(String, String)>,
     pub(super) host: Host,
     pub(super) trusted: Vec<Network>,
+    pub(super) user: Option<String>,
+    pub(super) group: Option<String>,
+    /// An address that no interface has yet is no error.
+    pub(super) retry: bool,
 }
 
 /// One `--to`.
@@ -135,6 +139,9 @@ fn proxy(parser: &mut Parser) -> Result<Command, UsageError> {
                     }
                 }
             }
+            Arg::Long("user") => flags.user = Some(text(parser)?),
+            Arg::Long("group") => flags.group = Some(text(parser)?),
+            Arg::Long("retry") => flags.retry = true,
             Arg::Long("trust") => flags.trusted.extend(networks(&text(parser)?)?),
             other => return Err(other.unexpected().into()),
         }
