@@ -98,6 +98,16 @@ pub fn monotonic() -> Instant {
     Instant::now()
 }
 
+/// The same clock as a number of microseconds, as other processes of this machine read it too.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn monotonic_micros() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    let nanos = u64::try_from(now.tv_nsec).unwrap_or_default();
+    seconds.saturating_mul(1_000_000) + nanos / 1000
+}
+
 /// The wall clock, for log stamps and `Date` fields. It may jump; nothing may wait for it.
 #[must_use]
 pub fn wall() -> SystemTime {

@@ -26,7 +26,7 @@
 //! ├── config/     ROOM 7  text → Raw → Config, pure; errors with line, caret and "did you mean"
 //! ├── admin/      ROOM 8  the live tree and a cancel by id, on a private listener
 //! ├── log/        access records, written by a thread of their own
-//! ├── server/     assembly: options → listeners, workers, the control side; drain and stop
+//! ├── server/     assembly: options → listeners, workers, the control side; drain, handing over, stop
 //! └── cli/        arguments → command
 //! ```
 //!
@@ -76,7 +76,8 @@
 //! 3. Status codes for osier's own answers are chosen in `proxy/answer.rs` and nowhere else.
 //! 4. The time is asked for in `clock.rs` only.
 //! 5. Errors belong to rooms; there is no error type of the whole crate.
-//! 6. There is no `unsafe`, but for one declaration in `runtime/trim.rs`: a function of the C library.
+//! 6. There is no `unsafe` but two lines of `runtime/`: `inherited.rs` takes over a descriptor by its number, which the
+//!    service manager's sockets come with and std has no safe way for, and `trim.rs` declares a function of the C library.
 
 pub mod balance;
 pub mod clock;

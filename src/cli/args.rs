@@ -55,6 +55,10 @@ pub(super) struct ProxyFlags {
     pub(super) add: Vec<(String, String)>,
     pub(super) host: Host,
     pub(super) trusted: Vec<Network>,
+    pub(super) user: Option<String>,
+    pub(super) group: Option<String>,
+    /// An address that no interface has yet is no error.
+    pub(super) retry: bool,
 }
 
 /// The flags of `check`.
@@ -215,6 +219,9 @@ fn proxy(parser: &mut Parser, command: Option<&'static str>) -> Result<Asked, Us
                     }
                 }
             }
+            Arg::Long("user") => flags.user = Some(text(parser)?),
+            Arg::Long("group") => flags.group = Some(text(parser)?),
+            Arg::Long("retry") => flags.retry = true,
             Arg::Long("trust") => flags.trusted.extend(networks(&text(parser)?)?),
             other => return Err(other.unexpected().into()),
         }

@@ -25,10 +25,17 @@ THE ONE-LINER
       --add-request-header 'K: v'   a field line for every request; repeats
       --host-header HOW         the Host the origin sees: preserve, upstream or a name [preserve]
       --trust CIDR              whose X-Forwarded-* is believed and appended to: a network or `private`; repeats
+      --user NAME, --group NAME     who it becomes once all is bound: for a start as root
+      --retry                   an address that no interface has yet is tried again, each second
 
 SIGNALS
   TERM, INT   drain: accept nothing new, finish what runs, 30s at most; a second one ends it at once
   USR1        open the access log again
+  USR2        start the binary anew, hand the sockets over, drain: nothing is refused, nothing is lost
+
+UNDER A SERVICE MANAGER
+  Sockets that it passes (LISTEN_FDS) are served where --listen or --admin names their address; it is told when osier is
+  ready, reloads and stops (NOTIFY_SOCKET), and that the workers live (WATCHDOG_USEC).
 
 EXIT CODES
   0 done   1 failed   2 bad usage   75 an address could not be bound now

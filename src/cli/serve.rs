@@ -1,5 +1,7 @@
 //! The commands that serve: the one-liner and `respond`.
 
+use std::io;
+
 use super::args::{ProxyFlags, RespondFlags, To};
 use super::{DONE, FAILED, TRY_LATER, say};
 use crate::http::head::reason_of;
@@ -8,7 +10,7 @@ use crate::net::address::{Address, AddressError};
 use crate::proxy::answer::Answer;
 use crate::proxy::gateway::{Endpoint, Identity, Rules, Target};
 use crate::proxy::timeout::Timeouts;
-use crate::server::{Options, Server, StartError};
+use crate::server::{self, Notify, Options, Passed, Replacement, Server, StartError};
 
 /// Proxies until told to stop.
 pub(super) fn proxy(flags: ProxyFlags) -> u8 {
@@ -27,9 +29,19 @@ pub(super) fn proxy(flags: ProxyFlags) -> u8 {
     if flags.timeout.is_some() {
         timeouts.request = flags.timeout;
     }
+    let identity = (flags.user.is_some() || flags.group.is_some()).then_some(server::Identity {
+        user: flags.user,
+        group: flags.group,
+    });
     let options = Options {
+        retry: if flags.retry {
+            flags.listen.clone()
+        } else {
+            Vec::new()
+        },
         listen: flags.listen,
         admin: flags.admin,
+        identity,
         workers: flags.workers,
         log: log::Settings {
             access: flags.access_log,
@@ -82,7 +94,11 @@ pub(super) fn endpoint(to: &To) -> Result<Endpoint, AddressError> {
     })
 }
 
-fn serve(options: Options, what: &str) -> u8 {
+fn serve(mut options: Options, what: &str) -> u8 {
+    if let Err(error) = fit_in(&mut options) {
+        say(format_args!("osier: {error}"));
+        return FAILED;
+    }
     match Server::start(options) {
         Ok(server) => {
             announce(&server, what);
@@ -92,12 +108,21 @@ fn serve(options: Options, what: &str) -> u8 {
     }
 }
 
+/// Looks at how the process was started: with sockets, with somebody to report to, and under which name.
+fn fit_in(options: &mut Options) -> io::Result<()> {
+    options.passed = Passed::from_environment()?;
+    options.notify = Notify::from_environment()?;
+    // Without it only USR2 lacks something, and says so.
+    options.replacement = Replacement::of_process().ok();
+    Ok(())
+}
+
 /// Says why there is no server. What may be otherwise later is told apart from what will not.
 pub(super) fn failed_to_start(error: &StartError) -> u8 {
     say(format_args!("osier: {error}"));
     match error {
         StartError::Bind(..) => TRY_LATER,
-        StartError::Log(_) | StartError::Worker(_) => FAILED,
+        StartError::Privileges(_) | StartError::Log(_) | StartError::Worker(_) => FAILED,
     }
 }
 
@@ -114,7 +139,15 @@ pub(super) fn run(server: Server) -> u8 {
 
 /// The one line at start: what listens where, with how many workers and connections.
 pub(super) fn announce(server: &Server, what: &str) {
-    let listening: Vec<_> = server.listening().iter().map(shown).collect();
+    let missing = server
+        .missing()
+        .map(|address| format!("({address}, not yet)"));
+    let listening: Vec<_> = server
+        .listening()
+        .iter()
+        .map(shown)
+        .chain(missing)
+        .collect();
     let capacity = server.capacity();
     let admin = server
         .admin()

@@ -1,8 +1,10 @@
 //! Listening sockets: bound before any worker starts, accepted from by every worker.
 
+use std::ffi::OsStr;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -70,6 +72,54 @@ impl Bound {
                 })
             }
         }
+    }
+
+    /// Takes up sockets that listen already and were passed to this process, for so many workers. `is_ours`: the file of
+    /// a unix socket goes with it.
+    ///
+    /// # Errors
+    /// What the system says of one of them.
+    pub fn adopt(
+        asked: &Address,
+        passed: Vec<OwnedFd>,
+        is_ours: bool,
+        workers: usize,
+    ) -> io::Result<Self> {
+        let first = passed.first().ok_or(io::ErrorKind::NotFound)?;
+        let address = local_address(first)?;
+        for socket in &passed {
+            rustix::io::ioctl_fionbio(socket, true)?;
+            if matches!(address, Address::Inet(_)) {
+                sockopt::set_tcp_nodelay(socket, true)?;
+            }
+        }
+        let file = match &address {
+            Address::Unix(path) if is_ours => SocketFile::at(path),
+            _ => None,
+        };
+        let mut sockets: Vec<_> = passed.into_iter().map(Arc::new).collect();
+        // Those that already share the port may be joined by more. Where they may not, there are fewer than workers.
+        if let Address::Inet(addr) = address {
+            let is_shared = |socket: &Arc<OwnedFd>| sockopt::socket_reuseport(socket) == Ok(true);
+            while sockets.len() < workers && sockets.iter().all(is_shared) {
+                let Ok(socket) = inet(addr, true) else { break };
+                net::listen(&socket, BACKLOG)?;
+                sockets.push(Arc::new(socket));
+            }
+        }
+        Ok(Self {
+            asked: asked.clone(),
+            address,
+            sockets,
+            workers,
+            file,
+        })
+    }
+
+    /// The sockets, to be passed on.
+    #[must_use]
+    pub fn sockets(&self) -> &[Arc<OwnedFd>] {
+        &self.sockets
     }
 
     fn bind_inet(addr: SocketAddr, workers: usize) -> io::Result<Self> {
@@ -253,6 +303,25 @@ fn inet(addr: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
+/// Where a listening stream socket listens.
+///
+/// # Errors
+/// It is something else.
+pub fn local_address(fd: impl AsFd) -> io::Result<Address> {
+    let fd = fd.as_fd();
+    let other = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what.to_owned());
+    if sockopt::socket_type(fd)? != SocketType::STREAM || !sockopt::socket_acceptconn(fd)? {
+        return Err(other("it is no listening stream socket"));
+    }
+    let any = net::getsockname(fd)?;
+    if let Ok(addr) = SocketAddr::try_from(any.clone()) {
+        return Ok(Address::Inet(addr));
+    }
+    let unix = SocketAddrUnix::try_from(any)?;
+    let path = unix.path().ok_or_else(|| other("it has no path"))?;
+    Ok(Address::Unix(OsStr::from_bytes(path.to_bytes()).into()))
+}
+
 fn local_addr(fd: &OwnedFd) -> io::Result<SocketAddr> {
     SocketAddr::try_from(net::getsockname(fd)?).map_err(io::Error::from)
 }
@@ -328,7 +397,9 @@ impl Listener {
         if self.unix {
             None
         } else {
-            peer.and_then(|any| SocketAddr::try_from(any).ok())
+            let peer = SocketAddr::try_from(peer?).ok()?;
+            // A socket for both versions, as systemd makes them, dresses up IPv4 addresses.
+            Some(SocketAddr::new(peer.ip().to_canonical(), peer.port()))
         }
     }
 }

@@ -6,6 +6,7 @@
 //! [`Unpark`](unpark::Unpark), and costs nothing while it runs.
 
 pub mod buffer;
+pub(crate) mod inherited;
 pub mod pipe;
 pub mod reactor;
 mod tasks;

@@ -1,25 +1,40 @@
-//! The control side: signals, the admin interface, the drain.
+//! The control side: signals, the admin interface, the drain, the handing over.
 
-use std::future::pending;
+use std::convert::Infallible;
+use std::future::{Future, pending};
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
+use async_channel::{Receiver, Sender};
 use async_io::Timer;
 use async_signal::{Signal, Signals};
 use futures_lite::{FutureExt, StreamExt, future};
 use smol::LocalExecutor;
 
-use super::{Order, Server};
+use super::handoff::{self, HandoffError, Successor};
+use super::passed::Role;
+use super::roll::Roll;
+use super::{Order, Server, StartError, is_missing};
 use crate::admin::{Admin, Condition};
 use crate::context::Reason;
+use crate::net::listener::Bound;
 use crate::proxy::error::Drained;
 
 /// How long what was cancelled at the end of the grace may take to be gone.
 const AFTER_CANCEL: Duration = Duration::from_secs(5);
+/// How often an address that no interface has is tried again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The signals that the control side follows, from here on.
 pub(super) fn signals() -> io::Result<Signals> {
-    Signals::new([Signal::Term, Signal::Int, Signal::Hup, Signal::Usr1])
+    Signals::new([
+        Signal::Term,
+        Signal::Int,
+        Signal::Hup,
+        Signal::Usr1,
+        Signal::Usr2,
+    ])
 }
 
 /// How far the server is. It goes down this list, and may leave steps out.
@@ -28,11 +43,16 @@ enum Phase {
     Serving,
     /// Told to stop, and accepting for a little while yet.
     Leaving,
+    /// Another process listens; who is still here is served once more.
+    Retired,
     /// Accepting nothing; what runs may end.
     Draining,
     /// What still runs has been cancelled.
     Canceled,
 }
+
+/// The wait for a new process to serve.
+type Handoff = Pin<Box<dyn Future<Output = Result<Successor, HandoffError>>>>;
 
 /// What ends a wait of the control side.
 enum Event {
@@ -44,6 +64,16 @@ enum Event {
     Ended,
     /// The phase has lasted as long as it may.
     TimeOver,
+    /// A signal to be replaced.
+    Replace,
+    /// A new process serves, or there is none.
+    Replaced(Result<Successor, HandoffError>),
+    /// All workers are at work.
+    Begun,
+    /// A signal to read the configuration again.
+    Reload,
+    /// It is time to try missing addresses again.
+    Retry,
 }
 
 /// Serves the admin interface and follows signals until every worker has ended. False: some have not, and are not
@@ -54,16 +84,37 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
         Some(bound) => Some(bound.async_listener()?),
         None => None,
     };
+    let (shut, shutting) = async_channel::bounded::<Infallible>(1);
     let accepting = async {
-        let Some(listener) = listener else {
-            return pending().await;
-        };
-        loop {
-            match listener.accept().await {
-                Ok((stream, local)) => executor.spawn(admin.serve(stream, local)).detach(),
-                Err(_) => drop(Timer::after(Duration::from_millis(100)).await),
-            }
+        if let Some(listener) = listener {
+            let accepting = async {
+                loop {
+                    match listener.accept().await {
+                        Ok((stream, local)) => executor.spawn(admin.serve(stream, local)).detach(),
+                        Err(_) => drop(Timer::after(Duration::from_millis(100)).await),
+                    }
+                }
+            };
+            let shut = async {
+                let Err(_) = shutting.recv().await;
+            };
+            accepting.or(shut).await;
         }
+        pending().await
+    };
+    let roll = Roll::new(server.workers.iter().map(|hand| hand.orders.clone()));
+    let notify = server.notify.clone();
+    let predecessor = server.predecessor.take();
+    let (serving, begun) = async_channel::bounded(1);
+    // As long as the control side works, so does this: it has nothing to end with.
+    let telling = async {
+        if roll.call().await {
+            if let Some(predecessor) = predecessor {
+                predecessor.take_over().await;
+            }
+            let _ = serving.try_send(());
+        }
+        match roll.watch(&notify).await {}
     };
     let control = Control {
         left: server.workers.len(),
@@ -71,9 +122,17 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
         signals,
         phase: Phase::Serving,
         timer: None,
+        begun,
+        handoff: None,
+        retry: Timer::interval(RETRY),
+        admin: Some(shut),
     };
     executor
-        .run(accepting.or(async { Ok(control.follow().await) }))
+        .run(
+            accepting
+                .or(telling)
+                .or(async { Ok(control.follow().await) }),
+        )
         .await
 }
 
@@ -86,6 +145,14 @@ struct Control<'a> {
     phase: Phase,
     /// The end of the phase.
     timer: Option<Timer>,
+    /// Says once that all workers are at work, and that nobody else is.
+    begun: Receiver<()>,
+    /// A new process that is about to take over.
+    handoff: Option<Handoff>,
+    /// When missing addresses are tried again.
+    retry: Timer,
+    /// Keeps the admin interface open.
+    admin: Option<Sender<Infallible>>,
 }
 
 impl Control<'_> {
@@ -106,10 +173,27 @@ impl Control<'_> {
                         return false;
                     }
                 }
+                Event::Begun if self.phase == Phase::Serving => {
+                    self.server.notify.ready(self.server.status());
+                }
+                Event::Begun => {}
+                Event::Reload => self.reload(),
+                Event::Replace => self.replace(),
+                Event::Replaced(result) => {
+                    self.handoff = None;
+                    match result {
+                        Ok(successor) => self.retire(successor),
+                        Err(error) => self
+                            .server
+                            .log
+                            .warn(format_args!("Usr2: {error}; this process goes on")),
+                    }
+                }
+                Event::Retry => self.retry(),
                 Event::Ended => {
                     self.left -= 1;
                     // One that failed; the others are not left alone.
-                    if self.left > 0 && self.phase < Phase::Draining {
+                    if self.left > 0 && self.phase < Phase::Retired {
                         self.drain();
                     }
                 }
@@ -121,12 +205,15 @@ impl Control<'_> {
     /// One phase further. False: there is none.
     fn step(&mut self, why: &str) -> bool {
         let (delay, grace) = (self.server.delay, self.server.grace);
+        // A new process that does not serve yet is not needed any more.
+        self.handoff = None;
         match self.phase {
             Phase::Serving if !delay.is_zero() => {
                 self.server.log.info(format_args!(
                     "{why}: leaving; accepting for {delay:?} more, then draining, for {grace:?} at most"
                 ));
                 self.server.condition.reach(Condition::LEAVING);
+                self.server.notify.stopping();
                 self.server.tell(&Order::Part);
                 self.enter(Phase::Leaving, delay);
             }
@@ -136,7 +223,7 @@ impl Control<'_> {
                     .info(format_args!("{why}: draining, for {grace:?} at most"));
                 self.drain();
             }
-            Phase::Draining => {
+            Phase::Draining | Phase::Retired => {
                 let reason = Reason::Static(Drained::REASON);
                 let receipt = self.server.cancel.cancel_because(reason);
                 self.server.log.info(format_args!(
@@ -155,11 +242,92 @@ impl Control<'_> {
 
     fn drain(&mut self) {
         self.server.condition.reach(Condition::DRAINING);
+        self.server.notify.stopping();
+        self.server.missing.clear();
         for order in self.server.listening.shut_all() {
             self.server.tell(&order);
         }
         self.server.tell(&Order::Drain);
         self.enter(Phase::Draining, self.server.grace);
+    }
+
+    /// There is no configuration on the command line that could be read again.
+    fn reload(&self) {
+        // Who sent the signal may be waiting for both words.
+        self.server.notify.reloading();
+        self.server
+            .log
+            .warn("Hup: there is no configuration file to read again");
+        self.server.notify.ready(self.server.status());
+    }
+
+    /// Starts the process that is to take over, unless there is a reason not to.
+    fn replace(&mut self) {
+        let log = &self.server.log;
+        if self.phase != Phase::Serving {
+            return log.warn("Usr2: refused, this process is ending");
+        }
+        if self.handoff.is_some() {
+            return log.warn("Usr2: refused, a new process is starting already");
+        }
+        if let Some(why) = handoff::refusal() {
+            return log.warn(format_args!("Usr2: refused: {why}"));
+        }
+        let Some(replacement) = &self.server.replacement else {
+            return log.warn("Usr2: refused, this program does not say how it is replaced");
+        };
+        log.info(format_args!("Usr2: starting {replacement}"));
+        let listening = self.server.listening.bound();
+        let offers = listening
+            .map(|bound| handoff::offer(Role::Listen, bound))
+            .chain(
+                self.server
+                    .admin
+                    .iter()
+                    .map(|bound| handoff::offer(Role::Admin, bound)),
+            );
+        self.handoff = Some(Box::pin(replacement.start(offers.collect())));
+    }
+
+    /// Another process serves: it gets the name and the sockets, and this one ends with its sessions.
+    fn retire(&mut self, successor: Successor) {
+        let (server, pid) = (&mut *self.server, successor.pid());
+        server.log.info(format_args!(
+            "Usr2: process {pid} serves now; ending with the sessions that are here, after {:?} at most",
+            server.grace
+        ));
+        server.condition.reach(Condition::DRAINING);
+        server.notify.main_pid(pid);
+        server.listening.leave();
+        server.missing.clear();
+        server.admin = None;
+        self.admin = None;
+        self.server.tell(&Order::Retire);
+        successor.confirm();
+        self.enter(Phase::Retired, self.server.grace);
+    }
+
+    /// Tries the missing addresses again.
+    fn retry(&mut self) {
+        let server = &mut *self.server;
+        for (address, said) in std::mem::take(&mut server.missing) {
+            match Bound::bind(&address, server.capacity.workers) {
+                Ok(bound) => {
+                    server.log.info(format_args!("listening on {address} too"));
+                    let order = server.listening.open(&server.ctx, bound);
+                    server.tell(&order);
+                    server.notify.status(server.status());
+                }
+                Err(error) => {
+                    let kind = error.kind();
+                    if kind != said && !is_missing(&error) {
+                        let error = StartError::Bind(address.clone(), error);
+                        server.log.info(format_args!("{error}; it is tried again"));
+                    }
+                    server.missing.push((address, kind));
+                }
+            }
+        }
     }
 
     fn enter(&mut self, phase: Phase, lasting: Duration) {
@@ -174,26 +342,16 @@ impl Control<'_> {
                 match self.signals.next().await {
                     Some(Ok(signal @ (Signal::Term | Signal::Int))) => return Event::Stop(signal),
                     Some(Ok(Signal::Usr1)) => server.log.reopen(),
-                    Some(Ok(Signal::Hup)) => server
-                        .log
-                        .info("Hup: there is no configuration file to read again"),
+                    Some(Ok(Signal::Usr2)) => return Event::Replace,
+                    Some(Ok(Signal::Hup)) => return Event::Reload,
                     Some(_) => {}
                     None => pending().await,
                 }
             }
         };
-        let ended = async {
-            match server.ended.recv().await {
-                Ok(_) => Event::Ended,
-                Err(_) => pending().await,
-            }
-        };
-        let asked = async {
-            match server.stop.1.recv().await {
-                Ok(()) => Event::Asked,
-                Err(_) => pending().await,
-            }
-        };
+        let ended = heard(&server.ended, Event::Ended);
+        let asked = heard(&server.stop.1, Event::Asked);
+        let begun = heard(&self.begun, Event::Begun);
         let over = async {
             match &mut self.timer {
                 Some(timer) => drop(timer.await),
@@ -201,6 +359,28 @@ impl Control<'_> {
             }
             Event::TimeOver
         };
-        future::or(future::or(signaled, asked), future::or(ended, over)).await
+        let replaced = async {
+            match &mut self.handoff {
+                Some(handoff) => Event::Replaced(handoff.await),
+                None => pending().await,
+            }
+        };
+        let retry = async {
+            if server.missing.is_empty() {
+                return pending().await;
+            }
+            self.retry.next().await;
+            Event::Retry
+        };
+        let told = future::or(future::or(signaled, asked), future::or(begun, replaced));
+        future::or(told, future::or(future::or(ended, over), retry)).await
+    }
+}
+
+/// The event, when the channel says something. One that says nothing more is no event.
+async fn heard<T>(channel: &Receiver<T>, event: Event) -> Event {
+    match channel.recv().await {
+        Ok(_) => event,
+        Err(_) => pending().await,
     }
 }

@@ -57,6 +57,17 @@ impl Listening {
         asked.iter().filter_map(|asked| self.shut(asked)).collect()
     }
 
+    /// Lets go of all addresses: somebody else listens there, and has the files.
+    pub(super) fn leave(&mut self) {
+        self.places.clear();
+        self.addresses.clear();
+    }
+
+    /// What is open.
+    pub(super) fn bound(&self) -> impl Iterator<Item = &Bound> {
+        self.places.iter().map(|place| &place.bound)
+    }
+
     /// What is open, as it was asked for.
     pub(super) fn asked(&self) -> impl Iterator<Item = &Address> {
         self.places.iter().map(|place| &place.bound.asked)

@@ -5,12 +5,21 @@
 //! drain. Messages go to the workers over channels, and cancels through the tree.
 
 mod accept;
+mod activation;
 mod build;
 mod capacity;
 mod control;
+mod handoff;
 mod listening;
+mod notify;
+mod passed;
+mod privileges;
 mod reverse_proxy;
+mod roll;
 mod worker;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::io;
@@ -30,9 +39,15 @@ use crate::proxy::gateway::Rules;
 use crate::proxy::site::Site;
 use crate::runtime::buffer::Budget;
 
+use handoff::Predecessor;
 use listening::Listening;
+use passed::Role;
 
 pub use capacity::Capacity;
+pub use handoff::Replacement;
+pub use notify::Notify;
+pub use passed::Passed;
+pub use privileges::{Identity, Person, PrivilegeError};
 pub use reverse_proxy::{Builder, ReverseProxy};
 
 /// What a server is made of.
@@ -42,6 +57,8 @@ pub struct Options {
     pub listen: Vec<Address>,
     /// A taken TCP port is no error: the next free one is used.
     pub may_move: bool,
+    /// Those of `listen` that may be missing at start: no interface has the address yet. It is tried again each second.
+    pub retry: Vec<Address>,
     /// Where the admin interface listens, if it does.
     pub admin: Option<Address>,
     /// Host values the admin interface believes, beside `localhost` and its own address.
@@ -52,6 +69,15 @@ pub struct Options {
     pub rules: Rules,
     /// How the log is kept.
     pub log: log::Settings,
+    /// Who the process becomes when all is bound: before any thread starts, for good. Only for a process that is nothing
+    /// but this server.
+    pub identity: Option<Identity>,
+    /// Listening sockets that were passed to this process; what is asked for and among them is not bound again.
+    pub passed: Passed,
+    /// What is started by USR2 to take over from this process; without it USR2 is refused.
+    pub replacement: Option<Replacement>,
+    /// The service manager to be told how the process is.
+    pub notify: Notify,
     /// How long it goes on accepting after it was told to stop, while `/readyz` says already that it will not: for
     /// whoever sends clients here to notice.
     pub delay: Duration,
@@ -64,6 +90,7 @@ impl Default for Options {
         Self {
             listen: Vec::new(),
             may_move: false,
+            retry: Vec::new(),
             admin: None,
             admin_hosts: Vec::new(),
             workers: None,
@@ -72,6 +99,10 @@ impl Default for Options {
                 ..Rules::default()
             },
             log: log::Settings::default(),
+            identity: None,
+            passed: Passed::default(),
+            replacement: None,
+            notify: Notify::default(),
             delay: Duration::ZERO,
             grace: Duration::from_secs(30),
         }
@@ -88,6 +119,8 @@ pub struct Server {
     /// Shared with the admin interface, which cancels by id.
     cancel: Arc<Cancel>,
     listening: Listening,
+    /// What no interface had an address for yet, and what was said of it last.
+    missing: Vec<(Address, io::ErrorKind)>,
     admin: Option<Bound>,
     admin_hosts: Vec<String>,
     workers: Vec<Hand>,
@@ -98,6 +131,12 @@ pub struct Server {
     /// What `/readyz` and `/healthz` tell.
     condition: Arc<Condition>,
     log: Log,
+    /// What is to be said when it runs: the line at start comes first.
+    remarks: Vec<String>,
+    /// Who waits to hear that this process serves.
+    predecessor: Option<Predecessor>,
+    replacement: Option<Replacement>,
+    notify: Notify,
     delay: Duration,
     grace: Duration,
     capacity: Capacity,
@@ -125,8 +164,12 @@ enum Order {
     },
     /// Accept what waits at this address, and nothing from then on. Its sessions go on.
     Unlisten { id: usize },
+    /// Say that you are there: once all that was ordered before is done.
+    Ping(Sender<()>),
     /// End each session with its next answer.
     Part,
+    /// Somebody else listens on: accept only what waits, end each session with its next answer, then end.
+    Retire,
     /// Accept nothing new, finish what runs, then end.
     Drain,
 }
@@ -139,16 +182,45 @@ impl Server {
     pub fn start(options: Options) -> Result<Self, StartError> {
         let capacity = Capacity::of_process(options.workers);
         let (ctx, cancel) = context::background().named("server", "osier").with_cancel();
+        // A thread of its own would stay who it is: everything up to here is on this one.
+        let person = options.identity.as_ref().map(Identity::resolve);
+        let person = person.transpose().map_err(StartError::Privileges)?;
+        let mut passed = options.passed;
+        let mut missing = Vec::new();
+        let mut open = |role, address: &Address, workers| {
+            let mut bind = |address: &Address| match passed.take(role, address, workers) {
+                Ok(Some(bound)) => Ok(bound),
+                Ok(None) => Bound::bind(address, workers),
+                Err(error) => Err(error),
+            };
+            let bound = somewhere(address, options.may_move, &mut bind)?;
+            if let (Some(person), Some(file)) = (&person, bound.file()) {
+                person.own(file.path()).map_err(StartError::Privileges)?;
+            }
+            Ok(bound)
+        };
         let mut bound = Vec::new();
         for address in &options.listen {
-            bound.push(bind(address, capacity.workers, options.may_move)?);
+            match open(Role::Listen, address, capacity.workers) {
+                Ok(opened) => bound.push(opened),
+                Err(StartError::Bind(address, error))
+                    if is_missing(&error) && options.retry.contains(&address) =>
+                {
+                    missing.push((address, error.kind()));
+                }
+                Err(error) => return Err(error),
+            }
         }
         let admin = match &options.admin {
-            Some(address) => Some(bind(address, 1, options.may_move)?),
+            Some(address) => Some(open(Role::Admin, address, 1)?),
             None => None,
         };
+        if let Some(person) = &person {
+            person.become_it().map_err(StartError::Privileges)?;
+        }
         let signals = control::signals().map_err(StartError::Worker)?;
         let log = Log::start(&options.log).map_err(StartError::Log)?;
+        let (predecessor, remarks) = passed.finish();
         let site = Arc::new(Site::from(options.rules));
         let budget = Arc::new(Budget::new(capacity.buffer_octets));
         let (last_word, ended) = async_channel::unbounded();
@@ -174,6 +246,7 @@ impl Server {
             ctx,
             cancel: Arc::new(cancel),
             listening: Listening::default(),
+            missing,
             admin,
             admin_hosts: options.admin_hosts,
             workers,
@@ -181,6 +254,10 @@ impl Server {
             ended,
             condition: Arc::default(),
             log,
+            remarks,
+            predecessor,
+            replacement: options.replacement,
+            notify: options.notify,
             delay: options.delay,
             grace: options.grace,
             capacity,
@@ -191,6 +268,12 @@ impl Server {
             server.tell(&order);
         }
         Ok(server)
+    }
+
+    /// What it does, for people who ask the service manager.
+    fn status(&self) -> String {
+        let listening: Vec<_> = self.listening().iter().map(Address::to_string).collect();
+        format!("listening on {}", listening.join(", "))
     }
 
     /// Gives every worker an order.
@@ -205,6 +288,11 @@ impl Server {
     #[must_use]
     pub fn listening(&self) -> &[Address] {
         self.listening.addresses()
+    }
+
+    /// Where it will listen as soon as an interface has the address.
+    pub fn missing(&self) -> impl Iterator<Item = &Address> {
+        self.missing.iter().map(|(address, _)| address)
     }
 
     /// Where the admin interface listens.
@@ -244,6 +332,9 @@ impl Server {
     /// # Errors
     /// Signals or the admin listener could not be set up.
     pub fn run(mut self) -> io::Result<()> {
+        for remark in self.remarks.drain(..) {
+            self.log.info(remark);
+        }
         let admin = Admin::new(
             self.cancel.clone(),
             self.condition.clone(),
@@ -286,8 +377,13 @@ impl Stopper {
     }
 }
 
-fn bind(address: &Address, workers: usize, may_move: bool) -> Result<Bound, StartError> {
-    let first = Bound::bind(address, workers);
+/// What `bind` makes of an address, or of the next one whose port is not taken.
+fn somewhere(
+    address: &Address,
+    may_move: bool,
+    bind: &mut dyn FnMut(&Address) -> io::Result<Bound>,
+) -> Result<Bound, StartError> {
+    let first = bind(address);
     let in_use = |result: &io::Result<Bound>| {
         result
             .as_ref()
@@ -298,13 +394,21 @@ fn bind(address: &Address, workers: usize, may_move: bool) -> Result<Bound, Star
     };
     if may_move && in_use(&first) {
         for port in (1..=PORTS_TRIED).filter_map(|offset| addr.port().checked_add(offset)) {
-            let next = Bound::bind(&address.with_port(port), workers);
+            let next = bind(&address.with_port(port));
             if !in_use(&next) {
-                return next.map_err(|error| StartError::Bind(address.with_port(port), error));
+                let mut bound =
+                    next.map_err(|error| StartError::Bind(address.with_port(port), error))?;
+                bound.asked = address.clone();
+                return Ok(bound);
             }
         }
     }
     first.map_err(|error| StartError::Bind(address.clone(), error))
+}
+
+/// No interface has the address: one that will come up, perhaps.
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
 /// Why a server could not start.
@@ -312,6 +416,8 @@ fn bind(address: &Address, workers: usize, may_move: bool) -> Result<Bound, Star
 pub enum StartError {
     /// This address could not be bound.
     Bind(Address, io::Error),
+    /// The process could not become who it is to be.
+    Privileges(PrivilegeError),
     /// The access log could not be opened.
     Log(io::Error),
     /// A worker could not be started.
@@ -328,7 +434,7 @@ impl fmt::Display for StartError {
                         f.write_str("; another process does, or choose another port")
                     }
                     io::ErrorKind::PermissionDenied => {
-                        f.write_str("; ports below 1024 need root or CAP_NET_BIND_SERVICE")
+                        write!(f, "; {}", privileges::remedy(address))
                     }
                     io::ErrorKind::AddrNotAvailable => {
                         f.write_str("; no interface has this address now")
@@ -336,6 +442,7 @@ impl fmt::Display for StartError {
                     _ => Ok(()),
                 }
             }
+            Self::Privileges(error) => write!(f, "cannot change the user: {error}"),
             Self::Log(error) => write!(f, "cannot open the access log: {error}"),
             Self::Worker(error) => write!(f, "cannot start a worker: {error}"),
         }
@@ -346,6 +453,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Bind(_, error) | Self::Log(error) | Self::Worker(error) => Some(error),
+            Self::Privileges(error) => Some(error),
         }
     }
 }

@@ -143,7 +143,13 @@ impl Shift {
             match order {
                 Order::Listen { id, bound, ctx } => self.open(id, &bound, &ctx)?,
                 Order::Unlisten { id } => self.shut(|opening| opening.id == id),
+                Order::Ping(answer) => drop(answer.try_send(())),
                 Order::Part => self.gateway.part(),
+                Order::Retire => {
+                    self.shut(|_| true);
+                    self.gateway.part();
+                    self.ending = true;
+                }
                 Order::Drain => {
                     self.shut(|_| true);
                     // What was just accepted begins before it is told.

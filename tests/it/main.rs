@@ -31,6 +31,9 @@ mod log;
 /// The end of a server: what may finish, what must not begin.
 mod drain;
 
+/// A server among others: passed sockets, a service manager, another user, another binary under load.
+mod operate;
+
 /// Connections that become tunnels, and those that must not.
 mod upgrade;
 

@@ -1,0 +1,5 @@
+mod activation;
+mod handoff;
+mod notify;
+mod privileges;
+mod roll;
