@@ -6,6 +6,7 @@ use super::args::ProxyFlags;
 use crate::config::print::{networks_text, quoted};
 use crate::config::value::duration_text;
 use crate::log::Destination;
+use crate::net::address::Address;
 use crate::proxy::gateway::Host;
 use crate::proxy::template::{Part, Template};
 
@@ -61,15 +62,17 @@ pub(super) fn text(flags: &ProxyFlags) -> String {
     line(&mut out, request, "request = ", "\"60s\"", why);
     out.push_str(TIMEOUTS);
     let mut listen: Vec<String> = Vec::new();
-    for address in flags.listen.iter().map(ToString::to_string) {
-        if !listen.contains(&address) {
-            listen.push(address);
+    for address in &flags.listen {
+        let text = quoted(&address.to_string());
+        // Port 0 is another port each time.
+        let is_any = matches!(address, Address::Inet(addr) if addr.port() == 0);
+        if is_any || !listen.contains(&text) {
+            listen.push(text);
         }
     }
     if listen.is_empty() {
-        listen.push(LISTEN.to_owned());
+        listen.push(quoted(LISTEN));
     }
-    let listen: Vec<_> = listen.iter().map(|address| quoted(address)).collect();
     let _ = write!(out, "\n[[listen]]\naddr = [{}]\n", listen.join(", "));
     out.push_str("# half_close = \"cancel\"          # or allow: a client's FIN before the response is no farewell\n");
     let _ = write!(
