@@ -422,7 +422,8 @@ fn write(response: &Response, is_head: bool, persists: bool) -> Vec<u8> {
 /// Asks an admin interface from outside, and returns the content of its answer: what the command line does.
 ///
 /// # Errors
-/// It cannot be reached, or answered with a status other than 200: then the error says what it said.
+/// It cannot be reached, or answered with a status other than 200: then the error says what it said, and is of the kind
+/// `NotFound` where that was 404.
 pub fn ask(
     address: &crate::net::address::Address,
     method: &str,
@@ -466,6 +467,10 @@ pub fn ask(
     if head.status() == 200 {
         Ok(content)
     } else {
-        Err(io::Error::other(content.trim_end().to_owned()))
+        let kind = match head.status() {
+            404 => io::ErrorKind::NotFound,
+            _ => io::ErrorKind::Other,
+        };
+        Err(io::Error::new(kind, content.trim_end().to_owned()))
     }
 }

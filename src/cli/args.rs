@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use super::commands;
+use super::completions::Shell;
 use crate::config::OWN_FIELDS;
 use crate::config::value;
 use crate::http::field::Fields;
@@ -41,6 +43,13 @@ pub(super) enum Command {
         id: u64,
         because: String,
     },
+    Status {
+        admin: Address,
+    },
+    Reload {
+        admin: Address,
+    },
+    Completions(Shell),
 }
 
 /// The one-liner's flags.
@@ -122,6 +131,15 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         Some("init") => init(&mut parser),
         Some("tree") => tree(&mut parser),
         Some("cancel") => cancel(&mut parser),
+        Some("status") => Ok(match admin_alone(&mut parser)? {
+            Some(admin) => Command::Status { admin },
+            None => Command::Help(Some("status")),
+        }),
+        Some("reload") => Ok(match admin_alone(&mut parser)? {
+            Some(admin) => Command::Reload { admin },
+            None => Command::Help(Some("reload")),
+        }),
+        Some("completions") => completions(&mut parser),
         Some("help") => help(&mut parser),
         _ => Err(UsageError::UnknownCommand(
             word.to_string_lossy().into_owned(),
@@ -156,6 +174,7 @@ fn check(parser: &mut Parser) -> Result<Command, UsageError> {
             Arg::Short('c') | Arg::Long("config") => file = Some(PathBuf::from(parser.value()?)),
             Arg::Long("json") => json = true,
             Arg::Long("print") => print = true,
+            Arg::Value(_) => return Err(UsageError::Missing("-c in front of the file")),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -317,19 +336,51 @@ fn cancel(parser: &mut Parser) -> Result<Command, UsageError> {
     })
 }
 
-fn help(parser: &mut Parser) -> Result<Command, UsageError> {
-    let topic =
-        match parser.next()? {
-            None => None,
-            Some(Arg::Value(word)) => {
-                let topics = ["demo", "respond", "check", "init", "tree", "cancel"];
-                let found = topics.into_iter().find(|topic| word == **topic);
-                Some(found.ok_or_else(|| {
-                    UsageError::UnknownCommand(word.to_string_lossy().into_owned())
-                })?)
+/// The flags of a command that has no other than `--admin`; `None`: its help is asked for.
+fn admin_alone(parser: &mut Parser) -> Result<Option<Address>, UsageError> {
+    let mut at = None;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(None),
+            Arg::Long("admin") => at = Some(admin(parser)?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    or_usual(at).map(Some)
+}
+
+fn completions(parser: &mut Parser) -> Result<Command, UsageError> {
+    let mut shell = None;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Some("completions"))),
+            Arg::Value(word) if shell.is_none() => {
+                let found = Shell::ALL.into_iter().find(|(name, _)| word == **name);
+                let word = word.to_string_lossy().into_owned();
+                let (_, found) =
+                    found.ok_or_else(|| UsageError::value("SHELL", word, "bash, zsh or fish"))?;
+                shell = Some(found);
             }
-            Some(other) => return Err(other.unexpected().into()),
-        };
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let shell = shell.ok_or(UsageError::Missing("SHELL: bash, zsh or fish"))?;
+    Ok(Command::Completions(shell))
+}
+
+fn help(parser: &mut Parser) -> Result<Command, UsageError> {
+    let mut topic = None;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Some("help"))),
+            Arg::Value(word) if topic.is_none() => {
+                let word = word.to_string_lossy().into_owned();
+                let entry = commands::find(&word).ok_or(UsageError::UnknownCommand(word))?;
+                topic = Some(entry.name);
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
     Ok(Command::Help(topic))
 }
 

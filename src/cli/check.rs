@@ -1,32 +1,33 @@
 //! `osier check`: what is wrong with a configuration, or what it means.
 
-use std::io::{self, IsTerminal as _, Write as _};
-
 use super::args::{CheckFlags, Says};
+use super::run::load;
 use super::{DONE, FAILED, print};
 use crate::config::{self, Config};
 
 /// Checks a file. Exit code 0: it can be run, though there may be warnings.
 pub(super) fn run(flags: &CheckFlags) -> u8 {
-    let outcome = config::load(&flags.file);
-    let verdict = if outcome.config.is_some() {
-        DONE
-    } else {
-        FAILED
-    };
-    let said = match (&flags.says, &outcome.config) {
-        (Says::Json, _) => outcome.report.json(),
-        (Says::Config, Some(config)) => config.to_toml(),
-        (Says::Summary, Some(config)) => {
-            format!("{}: ok, {}\n", flags.file.display(), summary(config))
+    let file = &flags.file;
+    match flags.says {
+        Says::Json => {
+            let outcome = config::load(file);
+            let printed = print(&outcome.report.json());
+            let verdict = if outcome.config.is_some() {
+                DONE
+            } else {
+                FAILED
+            };
+            verdict.max(printed)
         }
-        (_, None) => String::new(),
-    };
-    if flags.says != Says::Json {
-        let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let _ = io::stderr().write_all(outcome.report.render(colours).as_bytes());
+        Says::Config => match load(file) {
+            Ok(config) => print(&config.to_toml()),
+            Err(code) => code,
+        },
+        Says::Summary => match load(file) {
+            Ok(config) => print(&format!("{}: ok, {}\n", file.display(), summary(&config))),
+            Err(code) => code,
+        },
     }
-    verdict.max(print(&said))
 }
 
 fn summary(config: &Config) -> String {

@@ -1,5 +1,7 @@
 //! What `--help` says.
 
+use super::commands;
+
 /// The usage, for those who typed nothing.
 pub(super) const USAGE: &str = "\
 osier: a small HTTP/1.1 reverse proxy in which every request is a branch of a context tree
@@ -10,7 +12,8 @@ osier: a small HTTP/1.1 reverse proxy in which every request is a branch of a co
   osier init [FLAGS OF THE ONE-LINER]          print a configuration, with comments, to begin with
   osier respond --listen ADDRESS [BODY]        answer everything alike
   osier tree | cancel ID                       look at a running gateway's tree, end a branch of it
-  osier --help | --version | help COMMAND
+  osier status | reload                        ask a running gateway how it is, make it read its configuration again
+  osier --help | --version | help COMMAND | completions SHELL
 ";
 
 const MAIN: &str = "
@@ -41,20 +44,20 @@ EXIT CODES
   0 done   1 failed   2 bad usage   75 an address could not be bound now
 ";
 
-const DEMO: &str = "\
+pub(super) const DEMO: &str = "\
 osier demo [--workers N]
 
 Starts an origin with an echo, a slow answer, a stream of events and a WebSocket echo; the gateway in front of it on
 127.0.0.1:8086; and the live tree on http://127.0.0.1:8087/. A port that is taken is passed over for the next free one.
 ";
 
-const RESPOND: &str = "\
+pub(super) const RESPOND: &str = "\
 osier respond --listen ADDRESS [--status 200] [--workers N] [BODY]
 
 Answers every request with one status and body: a maintenance page, or an origin for a test.
 ";
 
-const CHECK: &str = "\
+pub(super) const CHECK: &str = "\
 osier check -c FILE [--json | --print]
 
 Reads a configuration and says all that is wrong with it, each with its line and what would be right; exit code 1 then.
@@ -62,7 +65,7 @@ Reads a configuration and says all that is wrong with it, each with its line and
 what the file means, with every default and the environment's values in it, as a file that means the same.
 ";
 
-const INIT: &str = "\
+pub(super) const INIT: &str = "\
 osier init [--listen ADDRESS] [--to ADDRESS] [other flags of the one-liner]
 
 Prints a configuration that does what `osier` does with these flags, with the other keys in comments:
@@ -70,28 +73,54 @@ Prints a configuration that does what `osier` does with these flags, with the ot
   osier init --listen :80 --to 127.0.0.1:8080 > osier.toml
 ";
 
-const TREE: &str = "\
+pub(super) const TREE: &str = "\
 osier tree [--json] [--admin ADDRESS]
 
 Prints the live context tree of a running gateway. ADDRESS is http://127.0.0.1:8087 unless given, or unix:PATH.
 ";
 
-const CANCEL: &str = "\
+pub(super) const CANCEL: &str = "\
 osier cancel ID [--because TEXT] [--admin ADDRESS]
 
 Ends one node of the live tree and all below it, and prints the receipt: how many nodes, how many waiters were woken,
 how deep, how long it took. The reason is what the log and the client's 503 will say.
 ";
 
+pub(super) const STATUS: &str = "\
+osier status [--admin ADDRESS]
+
+Prints how a running gateway is, as JSON: its version and uptime, where it listens, its upstreams and their endpoints,
+its limits. ADDRESS is http://127.0.0.1:8087 unless given, or unix:PATH.
+";
+
+pub(super) const RELOAD: &str = "\
+osier reload [--admin ADDRESS]
+
+Makes a running gateway read its configuration again, and prints what changed, as JSON. Exchanges that run end under the
+configuration they began with. A file with errors changes nothing: they are printed, and the exit code is 1.
+ADDRESS is http://127.0.0.1:8087 unless given, or unix:PATH.
+";
+
+pub(super) const COMPLETIONS: &str = "\
+osier completions bash|zsh|fish
+
+Prints what the shell needs to complete osier's commands and flags. To use it at once, and in every new shell:
+
+  eval \"$(osier completions bash)\"         in ~/.bashrc
+  eval \"$(osier completions zsh)\"          in ~/.zshrc, behind compinit
+  osier completions fish | source           in ~/.config/fish/config.fish
+";
+
+pub(super) const HELP: &str = "\
+osier help [COMMAND]
+
+Says what a command does, and with which flags. `osier COMMAND --help` says the same.
+";
+
 /// The help for a command, or for all.
 pub(super) fn text(topic: Option<&str>) -> String {
-    match topic {
-        Some("demo") => DEMO.to_owned(),
-        Some("respond") => RESPOND.to_owned(),
-        Some("check") => CHECK.to_owned(),
-        Some("init") => INIT.to_owned(),
-        Some("tree") => TREE.to_owned(),
-        Some("cancel") => CANCEL.to_owned(),
-        _ => format!("{USAGE}{MAIN}"),
+    match topic.and_then(commands::find) {
+        Some(entry) => entry.help.to_owned(),
+        None => format!("{USAGE}{MAIN}"),
     }
 }

@@ -6,6 +6,7 @@ use super::args::ProxyFlags;
 use crate::config::print::{networks_text, quoted};
 use crate::config::value::duration_text;
 use crate::log::Destination;
+use crate::net::address::Address;
 use crate::proxy::gateway::Host;
 use crate::proxy::template::{Part, Template};
 
@@ -41,7 +42,7 @@ pub(super) fn text(flags: &ProxyFlags) -> String {
         "\"off\"",
         "off, stdout, unix:PATH or a file",
     );
-    out.push_str("# format = \"logfmt\"              # logfmt, json or combined\n");
+    out.push_str(LOG);
     match &flags.admin {
         Some(address) => {
             let _ = write!(
@@ -60,16 +61,19 @@ pub(super) fn text(flags: &ProxyFlags) -> String {
     let why = "until the final response head, all attempts together";
     line(&mut out, request, "request = ", "\"60s\"", why);
     out.push_str(TIMEOUTS);
+    out.push_str(LIMITS);
     let mut listen: Vec<String> = Vec::new();
-    for address in flags.listen.iter().map(ToString::to_string) {
-        if !listen.contains(&address) {
-            listen.push(address);
+    for address in &flags.listen {
+        let text = quoted(&address.to_string());
+        // Port 0 is another port each time.
+        let is_any = matches!(address, Address::Inet(addr) if addr.port() == 0);
+        if is_any || !listen.contains(&text) {
+            listen.push(text);
         }
     }
     if listen.is_empty() {
-        listen.push(LISTEN.to_owned());
+        listen.push(quoted(LISTEN));
     }
-    let listen: Vec<_> = listen.iter().map(|address| quoted(address)).collect();
     let _ = write!(out, "\n[[listen]]\naddr = [{}]\n", listen.join(", "));
     out.push_str("# half_close = \"cancel\"          # or allow: a client's FIN before the response is no farewell\n");
     let _ = write!(
@@ -103,6 +107,13 @@ pub(super) fn text(flags: &ProxyFlags) -> String {
     out
 }
 
+/// What no flag says of the log.
+const LOG: &str = "\
+# format = \"logfmt\"              # logfmt, json or combined
+# level = \"info\"                 # error, warn, info or debug
+# redact_query = false           # true leaves queries out of access records
+";
+
 /// The timeouts that no flag sets.
 const TIMEOUTS: &str = "\
 # total = \"off\"                  # the whole exchange, with its bodies
@@ -112,6 +123,17 @@ const TIMEOUTS: &str = "\
 # connect = \"3s\"                 # a new connection to an origin
 # response = \"30s\"               # the origin's first octet, once it has the request
 # tunnel = \"1h\"                  # an upgraded connection without octets
+# tunnel_max = \"off\"             # an upgraded connection, from beginning to end
+";
+
+/// The limits; no flag sets them.
+const LIMITS: &str = "
+[limits]
+# head = \"16KiB\"                 # a request head
+# fields = 100                   # field lines of a request
+# body = \"unlimited\"             # a request's content
+# per_ip = \"unlimited\"           # connections from one address
+# buffers = \"auto\"               # all buffers of the process
 ";
 
 /// A key with its value, or in a comment with its default.

@@ -5,10 +5,14 @@
 
 mod args;
 mod check;
+mod commands;
+mod completions;
 mod demo;
 mod help;
 mod init;
+mod operate;
 mod origin;
+mod run;
 mod serve;
 mod websocket;
 
@@ -20,9 +24,6 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use args::Command;
-
-use crate::admin;
-use crate::net::address::Address;
 
 /// Everything went well.
 const DONE: u8 = 0;
@@ -54,24 +55,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(flags) => check::run(&flags),
         Command::Init(flags) => print(&init::text(&flags)),
         Command::Demo(flags) => demo::run(flags),
-        Command::Tree { admin, json } => {
-            ask(&admin, "GET", if json { "/tree.json" } else { "/tree" }, "")
-        }
-        Command::Cancel { admin, id, because } => {
-            ask(&admin, "POST", &format!("/cancel/{id}"), &because)
-        }
+        Command::Tree { admin, json } => operate::tree(&admin, json),
+        Command::Cancel { admin, id, because } => operate::cancel(&admin, id, &because),
+        Command::Status { admin } => operate::status(&admin),
+        Command::Reload { admin } => operate::reload(&admin),
+        Command::Completions(shell) => print(&completions::text(shell)),
     };
     code.into()
-}
-
-fn ask(admin: &Address, method: &str, path: &str, body: &str) -> u8 {
-    match admin::ask(admin, method, path, body) {
-        Ok(content) => print(&content),
-        Err(error) => {
-            say(format_args!("osier: {admin}: {error}"));
-            FAILED
-        }
-    }
 }
 
 /// Prints to standard output; a reader that has gone is no error.

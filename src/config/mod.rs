@@ -1,4 +1,4 @@
-//! Text → [`Raw`](raw) → [`Config`]: what was written, then what is meant.
+//! Text → `Raw` → [`Config`]: what was written, then what is meant.
 //!
 //! Pure: [`read`] gets the text, the environment and a way to look into files, and gives a [`Config`] or the reasons
 //! why not, all of them at once. [`load`] is the one place that asks the machine. Nobody here opens a socket, looks a

@@ -429,6 +429,203 @@ fn tree_of_nobody_is_exit_code_1() {
     assert!(text(&output.stderr).contains(&address));
 }
 
+/// Runs a command against an admin interface that answers it with `answer`; gives what it asked, too.
+fn ask_scripted(command: &str, answer: &str) -> (String, Output) {
+    let admin = Origin::bind();
+    let address = admin.address().to_string();
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| {
+            let mut wire = admin.accept();
+            let request = wire.read_request();
+            let meant = request.field("osier-admin").unwrap_or_default().to_owned();
+            wire.send(answer);
+            wire.finish();
+            format!("{} / {meant}", request.start())
+        });
+        let output = run(&[command, "--admin", &address]);
+        (asked.join().unwrap(), output)
+    })
+}
+
+#[test]
+fn status_and_reload_print_what_the_gateway_says() {
+    let answer = |status: &str, content: &str| {
+        let length = content.len();
+        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{content}")
+    };
+    let good = answer("200 OK", "{\"version\":\"1\",\"endpoints\":[]}\n");
+    for (command, asks) in [
+        ("status", "GET /status HTTP/1.1 / 1"),
+        ("reload", "POST /reload HTTP/1.1 / 1"),
+    ] {
+        let (asked, output) = ask_scripted(command, &good);
+        assert_eq!(asked, asks);
+        assert_eq!(output.status.code(), Some(0));
+        let printed = "{\n  \"version\": \"1\",\n  \"endpoints\": []\n}\n";
+        assert_eq!(text(&output.stdout), printed);
+
+        let (_, output) = ask_scripted(command, &answer("422 No", "error: unknown key `x`\n"));
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(text(&output.stdout), "");
+        assert!(text(&output.stderr).ends_with(": error: unknown key `x`\n"));
+
+        let (_, output) = ask_scripted(command, &answer("404 Not Found", "here are others\n"));
+        assert_eq!(output.status.code(), Some(1));
+        let said = text(&output.stderr);
+        assert!(
+            said.ends_with(&format!("the osier there does not know /{command}\n")),
+            "{said}"
+        );
+    }
+    let nowhere = format!("unix:{}", Scratch::new("nowhere.sock").path().display());
+    let output = run(&["status", "--admin", &nowhere]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("No such file"), "{output:?}");
+}
+
+#[test]
+fn check_says_all_and_its_exit_code_says_whether_it_can_be_run() {
+    let file = Scratch::new("osier.toml");
+    let path = file.path().to_str().unwrap();
+    let check = |content: &str, more: &[&str]| {
+        std::fs::write(file.path(), content).unwrap();
+        let output = run(&[&["check", "-c", path], more].concat());
+        let (out, err) = (
+            text(&output.stdout).to_owned(),
+            text(&output.stderr).to_owned(),
+        );
+        (output.status.code(), out, err)
+    };
+    let good = "[[listen]]\naddr = \":80\"\n[[route]]\nto = \"127.0.0.1:8080\"\n";
+    let unused = format!("{good}[upstream.idle]\nto = \"127.0.0.1:1\"\n");
+    let bad = format!("wokers = 2\n{good}");
+
+    let (code, out, err) = check(good, &[]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert_eq!(out, format!("{path}: ok, 1 address, 1 upstream, 1 route\n"));
+    let (code, out, err) = check(&unused, &[]);
+    assert_eq!(code, Some(0), "a warning is no error");
+    assert!(out.contains(": ok, ") && err.starts_with("warning: no route goes to"));
+    let (code, out, err) = check(&bad, &[]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(err.contains("did you mean `workers`?") && err.contains(&format!("{path}:1:1")));
+    assert!(!err.contains('\x1b'), "no terminal, no colours");
+
+    let (code, out, err) = check(good, &["--json"]);
+    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "[]\n", ""));
+    let (code, out, err) = check(&bad, &["--json"]);
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    assert_eq!(
+        json(&out).items()[0]["label"].text(),
+        "did you mean `workers`?"
+    );
+
+    let (code, out, err) = check(&unused, &["--print"]);
+    assert!(code == Some(0) && err.starts_with("warning: "));
+    let (again, printed, _) = check(&out, &["--print"]);
+    assert_eq!(
+        (again, printed),
+        (Some(0), out),
+        "what is printed means the same"
+    );
+    let (code, out, err) = check(&bad, &["--print"]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(err.starts_with("error: "));
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_exit_code_1() {
+    for (path, why) in [
+        ("/nowhere/osier.toml", "No such file"),
+        ("/", "Is a directory"),
+    ] {
+        let output = run(&["check", "-c", path]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = text(&output.stderr);
+        assert!(said.starts_with("error: cannot read the file: "), "{said}");
+        assert!(said.contains(why) && said.contains(path), "{said}");
+        let output = run(&["check", "--json", "-c", path]);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(json(text(&output.stdout)).items()[0]["file"].text(), path);
+    }
+}
+
+#[test]
+fn what_init_prints_passes_the_check() {
+    let file = Scratch::new("init.toml");
+    for flags in [
+        &[][..],
+        &[
+            "-l",
+            ":80",
+            "-t",
+            "a.example:81",
+            "-t",
+            "http://b.example/x",
+            "--admin",
+            "unix:/run/o",
+        ],
+        &[
+            "--trust",
+            "private",
+            "--timeout",
+            "1500ms",
+            "--add-request-header",
+            "X-A: {b} ${c}",
+        ],
+    ] {
+        let output = run(&[&["init"], flags].concat());
+        assert_eq!(output.status.code(), Some(0));
+        std::fs::write(file.path(), &output.stdout).unwrap();
+        let output = run(&["check", "-c", file.path().to_str().unwrap()]);
+        assert_eq!(
+            (output.status.code(), text(&output.stderr)),
+            (Some(0), ""),
+            "{flags:?}"
+        );
+    }
+}
+
+#[test]
+fn bash_completes_commands_flags_and_values() {
+    let Ok(version) = std::process::Command::new("bash").arg("--version").output() else {
+        return; // No bash, nothing to ask.
+    };
+    assert!(version.status.success());
+    let script = run(&["completions", "bash"]);
+    assert_eq!(script.status.code(), Some(0));
+    // As bash itself calls it: the words so far, the last of which is being typed.
+    let ask = "eval \"$1\"; shift; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
+               _osier osier \"${COMP_WORDS[-1]}\" \"${COMP_WORDS[-2]}\"; printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let complete = |words: &[&str]| {
+        let output = std::process::Command::new("bash")
+            .args(["--norc", "-c", ask, "bash", text(&script.stdout), "osier"])
+            .args(words)
+            .output()
+            .unwrap();
+        assert_eq!(text(&output.stderr), "", "{words:?}");
+        text(&output.stdout).trim().replace('\n', " ")
+    };
+    assert_eq!(complete(&["ch"]), "check");
+    assert_eq!(complete(&["re"]), "respond reload");
+    assert_eq!(complete(&["--lis"]), "--listen");
+    assert_eq!(complete(&["check", "--"]), "--config --json --print --help");
+    assert_eq!(complete(&["init", "--balance", ""]), "round_robin");
+    assert_eq!(complete(&["init", "--timeout", "1"]), "");
+    assert_eq!(complete(&["help", "comp"]), "completions");
+    assert_eq!(complete(&["completions", ""]), "bash zsh fish -h --help");
+    assert_eq!(complete(&["-l", ":80", "--host-header", "u"]), "upstream");
+    assert_eq!(complete(&["-l", ":80", "--to", "x", "--ti"]), "--timeout");
+    assert_eq!(complete(&["nonsense", "--"]), "");
+    let file = Scratch::new("a b.toml");
+    std::fs::write(file.path(), "").unwrap();
+    let path = file.path().to_str().unwrap();
+    assert_eq!(
+        complete(&["check", "-c", path.strip_suffix("b.toml").unwrap()]),
+        path
+    );
+}
+
 #[test]
 fn the_admin_interface_may_be_a_unix_socket() {
     let origin = Origin::that_answers();

@@ -1,3 +1,7 @@
+mod commands;
+mod init;
+mod operate;
+
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -67,6 +71,16 @@ fn what_makes_no_sense_is_refused_with_the_remedy() {
         ("cancel", "ID"),
         ("cancel x", "a number"),
         ("respond -l :1 --status 99", "from 200 to 599"),
+        ("check", "-c FILE is missing"),
+        ("check osier.toml", "-c in front of the file is missing"),
+        ("check -c", "missing argument"),
+        ("check -c x --json --print", "two things on one output"),
+        ("init x", "unexpected argument"),
+        ("status x", "unexpected argument"),
+        ("reload --admin 192.0.2.1:80", "not on this machine"),
+        ("completions", "bash, zsh or fish"),
+        ("completions tcsh", "bash, zsh or fish"),
+        ("help check x", "unexpected argument"),
         ("help x", "no command `x`"),
     ] {
         let error = args(line).expect_err(line).to_string();

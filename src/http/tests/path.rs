@@ -120,7 +120,10 @@ fn reference(path: &str) -> String {
 fn remove_dot_segments(mut input: String) -> String {
     let mut output = String::new();
     while !input.is_empty() {
-        if let Some(rest) = input.strip_prefix("../").or(input.strip_prefix("./")) {
+        if let Some(rest) = input
+            .strip_prefix("../")
+            .or_else(|| input.strip_prefix("./"))
+        {
             input = rest.to_owned();
         } else if let Some(rest) = input.strip_prefix("/./") {
             input = format!("/{rest}");
