@@ -4,6 +4,7 @@
 //! another site can neither read nor drive it: every request needs a Host that only someone who means it sends (no DNS
 //! rebinding), and what changes something needs a field that no form can send.
 
+pub mod desk;
 mod page;
 
 #[cfg(test)]
@@ -27,8 +28,11 @@ use crate::http::framing::request_framing;
 use crate::http::head::reason_of;
 use crate::http::head::{Parsed, RequestHead};
 use crate::http::limits::Limits;
-use crate::net::listener::AsyncStream;
+use crate::http::network::Network;
+use crate::net::listener::{AsyncStream, Ends};
 use crate::proxy::answer::http_date;
+
+use desk::{Desk, Reloaded};
 
 /// How long a client may take for a request, or leave a connection idle.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,6 +57,16 @@ impl Condition {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// A word for it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self.get() {
+            Self::SERVING => "serving",
+            Self::LEAVING => "leaving",
+            _ => "draining",
+        }
+    }
+
     /// From now on it is so far, unless it was further already.
     pub fn reach(&self, condition: u8) {
         self.0.fetch_max(condition, Ordering::Relaxed);
@@ -65,6 +79,10 @@ pub struct Admin {
     root: Arc<Cancel>,
     condition: Arc<Condition>,
     hosts: Vec<String>,
+    /// Networks that are let in, beside this machine.
+    allow: Vec<Network>,
+    /// Whoever runs the server.
+    desk: Option<Arc<Desk>>,
     limits: Limits,
 }
 
@@ -110,6 +128,13 @@ impl Response {
         }
     }
 
+    fn not_meant() -> Self {
+        Self::text(
+            403,
+            "what changes something needs the field `Osier-Admin: 1`\n",
+        )
+    }
+
     fn not_allowed(allow: &'static str) -> Self {
         Self {
             allow: Some(allow),
@@ -135,12 +160,34 @@ impl Admin {
             root,
             condition,
             hosts,
+            allow: Vec::new(),
+            desk: None,
             limits: Limits::default(),
         }
     }
 
+    /// Lets these networks in, too.
+    #[must_use]
+    pub fn allowing(mut self, networks: Vec<Network>) -> Self {
+        self.allow = networks;
+        self
+    }
+
+    /// Has somebody to ask.
+    #[must_use]
+    pub fn with_desk(mut self, desk: Arc<Desk>) -> Self {
+        self.desk = Some(desk);
+        self
+    }
+
     /// Serves one connection until it ends. `local` is our address on it.
-    pub async fn serve(&self, mut stream: Box<dyn AsyncStream>, local: Option<SocketAddr>) {
+    pub async fn serve(&self, mut stream: Box<dyn AsyncStream>, ends: Option<Ends>) {
+        let is_near = |ip: IpAddr| ip.is_loopback() || self.allow.iter().any(|it| it.contains(ip));
+        if ends.is_some_and(|ends| !is_near(ends.peer.ip().to_canonical())) {
+            // Who is not let in is not answered either.
+            return;
+        }
+        let local = ends.map(|ends| ends.local);
         let mut input = Vec::new();
         loop {
             let request = future::or(self.read(&mut stream, &mut input), async {
@@ -149,7 +196,7 @@ impl Admin {
             });
             let (response, is_head, persists) = match request.await {
                 Ok(request) => (
-                    self.answer(&request, local),
+                    self.reply(&request, local).await,
                     request.method == b"HEAD",
                     request.persists,
                 ),
@@ -228,6 +275,16 @@ impl Admin {
         })
     }
 
+    /// Answers, and waits for what takes a while.
+    async fn reply(&self, request: &Request, local: Option<SocketAddr>) -> Response {
+        let is_reload = request.path == "/reload" && request.method == b"POST";
+        if is_reload && self.believes(&request.host, local) {
+            self.reload(request).await
+        } else {
+            self.answer(request, local)
+        }
+    }
+
     fn answer(&self, request: &Request, local: Option<SocketAddr>) -> Response {
         let is_probe = matches!(request.path.as_str(), "/healthz" | "/readyz");
         if !is_probe && !self.believes(&request.host, local) {
@@ -245,6 +302,9 @@ impl Admin {
                 Response::not_allowed("POST")
             };
         }
+        if request.path == "/reload" {
+            return Response::not_allowed("POST");
+        }
         if !matches!(request.method.as_slice(), b"GET" | b"HEAD") {
             return Response::not_allowed("GET, HEAD");
         }
@@ -258,19 +318,38 @@ impl Admin {
             "/healthz" => probe(self.condition.get() < Condition::DRAINING),
             "/readyz" => probe(self.condition.get() == Condition::SERVING),
             "/tree" | "/tree.json" | "/tree.dot" | "/tree.mmd" => tree(root, request),
+            "/status" => match &self.desk {
+                Some(desk) => Response::json(200, desk.json(self.condition.word())),
+                None => Response::text(404, "nobody here knows how the server is\n"),
+            },
             _ => Response::text(
                 404,
-                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /healthz, /readyz and POST /cancel/ID\n",
+                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /status, /healthz, /readyz, POST /reload and POST /cancel/ID\n",
             ),
+        }
+    }
+
+    async fn reload(&self, request: &Request) -> Response {
+        if !request.is_meant {
+            return Response::not_meant();
+        }
+        let reloaded = match &self.desk {
+            Some(desk) => desk.reload().await,
+            None => None,
+        };
+        match reloaded {
+            Some(reloaded @ Reloaded::Done { .. }) => Response::json(200, reloaded.json()),
+            Some(reloaded @ Reloaded::Refused(_)) if request.wants_json => {
+                Response::json(422, reloaded.json())
+            }
+            Some(Reloaded::Refused(why)) => Response::text(422, format!("{}\n", why.trim_end())),
+            None => Response::text(503, "the server is ending\n"),
         }
     }
 
     fn cancel(&self, request: &Request, id: &str) -> Response {
         if !request.is_meant {
-            return Response::text(
-                403,
-                "what changes something needs the field `Osier-Admin: 1`\n",
-            );
+            return Response::not_meant();
         }
         let Ok(id) = id.parse::<u64>() else {
             return Response::text(400, "an id is a number, as /tree shows it\n");

@@ -31,6 +31,7 @@ pub(super) enum Command {
     Proxy(ProxyFlags),
     Respond(RespondFlags),
     Demo(DemoFlags),
+    Run(RunFlags),
     Check(CheckFlags),
     /// A configuration that does what the one-liner does with these flags.
     Init(ProxyFlags),
@@ -68,6 +69,14 @@ pub(super) struct ProxyFlags {
     pub(super) group: Option<String>,
     /// An address that no interface has yet is no error.
     pub(super) retry: bool,
+}
+
+/// The flags of `run`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct RunFlags {
+    pub(super) file: PathBuf,
+    /// The file is read again when it changes.
+    pub(super) watch: bool,
 }
 
 /// The flags of `check`.
@@ -127,6 +136,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     match word.to_str() {
         Some("demo") => demo(&mut parser),
         Some("respond") => respond(&mut parser),
+        Some("run") => run(&mut parser),
         Some("check") => check(&mut parser),
         Some("init") => init(&mut parser),
         Some("tree") => tree(&mut parser),
@@ -164,6 +174,21 @@ fn init(parser: &mut Parser) -> Result<Command, UsageError> {
         Asked::For(flags) => Command::Init(flags),
         Asked::Else(command) => command,
     })
+}
+
+fn run(parser: &mut Parser) -> Result<Command, UsageError> {
+    let (mut file, mut watch) = (None, false);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Some("run"))),
+            Arg::Short('c') | Arg::Long("config") => file = Some(PathBuf::from(parser.value()?)),
+            Arg::Long("watch") => watch = true,
+            Arg::Value(_) => return Err(UsageError::Missing("-c in front of the file")),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let file = file.ok_or(UsageError::Missing("-c FILE"))?;
+    Ok(Command::Run(RunFlags { file, watch }))
 }
 
 fn check(parser: &mut Parser) -> Result<Command, UsageError> {

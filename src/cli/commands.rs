@@ -69,7 +69,7 @@ const ADMIN: Flag = Flag::new("admin", Takes::Text);
 const WORKERS: Flag = Flag::new("workers", Takes::Words(&["auto"]));
 
 /// The flags of the one-liner that `init` has too.
-const PROXY: [Flag; 10] = [
+const PROXY: [Flag; 13] = [
     Flag::new("listen", Takes::Text).short('l'),
     Flag::new("to", Takes::Text).short('t'),
     Flag::new("balance", Takes::Words(&["round_robin"])),
@@ -80,6 +80,9 @@ const PROXY: [Flag; 10] = [
     Flag::new("add-request-header", Takes::Text),
     Flag::new("host-header", Takes::Words(&["preserve", "upstream"])),
     Flag::new("trust", Takes::Words(&["private"])),
+    Flag::new("user", Takes::Text),
+    Flag::new("group", Takes::Text),
+    Flag::new("retry", Takes::Nothing),
 ];
 
 /// The flags where there is no command: the one-liner's.
@@ -89,13 +92,23 @@ pub(super) fn one_liner() -> impl Iterator<Item = &'static Flag> {
 }
 
 /// Every command there is.
-pub(super) const COMMANDS: [Entry; 10] = [
+pub(super) const COMMANDS: [Entry; 11] = [
     Entry {
         name: "demo",
         about: "an origin, the gateway and the live tree, to try",
         flags: &[WORKERS],
         takes: Takes::Nothing,
         help: help::DEMO,
+    },
+    Entry {
+        name: "run",
+        about: "serve what a configuration says",
+        flags: &[
+            Flag::new("config", Takes::File).short('c'),
+            Flag::new("watch", Takes::Nothing),
+        ],
+        takes: Takes::Nothing,
+        help: help::RUN,
     },
     Entry {
         name: "check",

@@ -8,6 +8,7 @@ osier: a small HTTP/1.1 reverse proxy in which every request is a branch of a co
 
   osier demo                                   a built-in origin, the gateway and the live tree, to try
   osier --listen ADDRESS --to ADDRESS          proxy from one to the other
+  osier run -c FILE [--watch]                  serve what a configuration says
   osier check -c FILE [--json | --print]       what is wrong with a configuration, or what it means
   osier init [FLAGS OF THE ONE-LINER]          print a configuration, with comments, to begin with
   osier respond --listen ADDRESS [BODY]        answer everything alike
@@ -55,6 +56,14 @@ pub(super) const RESPOND: &str = "\
 osier respond --listen ADDRESS [--status 200] [--workers N] [BODY]
 
 Answers every request with one status and body: a maintenance page, or an origin for a test.
+";
+
+pub(super) const RUN: &str = "\
+osier run -c FILE [--watch]
+
+Serves what a configuration says. It is read again on SIGHUP, on `osier reload`, and with --watch whenever it has changed:
+what runs goes on as it began, a file that is not right changes nothing. What was wrong, or what has changed, is said on
+standard error. `osier check` says beforehand whether a file is right, `osier init` prints one to begin with.
 ";
 
 pub(super) const CHECK: &str = "\

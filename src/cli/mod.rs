@@ -52,6 +52,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Version => print(&format!("osier {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Proxy(flags) => serve::proxy(flags),
         Command::Respond(flags) => serve::respond(flags),
+        Command::Run(flags) => serve::file(flags),
         Command::Check(flags) => check::run(&flags),
         Command::Init(flags) => print(&init::text(&flags)),
         Command::Demo(flags) => demo::run(flags),

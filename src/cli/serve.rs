@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::args::{ProxyFlags, RespondFlags, To};
+use super::args::{ProxyFlags, RespondFlags, RunFlags, To};
+use super::run::load;
 use super::{DONE, FAILED, TRY_LATER, say};
 use crate::http::head::reason_of;
 use crate::log;
@@ -65,6 +66,17 @@ pub(super) fn proxy(flags: ProxyFlags) -> u8 {
         .map(|to| format!("{}{}", to.authority, to.base_path))
         .collect();
     serve(options, &to.join(", "))
+}
+
+/// Serves what a file says until told to stop.
+pub(super) fn file(flags: RunFlags) -> u8 {
+    match load(&flags.file) {
+        Ok(config) => {
+            let what = flags.file.display().to_string();
+            serve(Options::of_file(flags.file, config, flags.watch), &what)
+        }
+        Err(code) => code,
+    }
 }
 
 /// Answers everything alike until told to stop.

@@ -220,17 +220,26 @@ pub trait AsyncStream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncStream for S {}
 
+/// Where a connection begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
+    /// Our address.
+    pub local: SocketAddr,
+    /// The other side's.
+    pub peer: SocketAddr,
+}
+
 impl AsyncListener {
-    /// The next connection, and our address on it, where it has one.
+    /// The next connection, and the addresses of its ends, where they have some.
     ///
     /// # Errors
     /// What accept says.
-    pub async fn accept(&self) -> io::Result<(Box<dyn AsyncStream>, Option<SocketAddr>)> {
+    pub async fn accept(&self) -> io::Result<(Box<dyn AsyncStream>, Option<Ends>)> {
         match self {
             Self::Inet(listener) => {
-                let (stream, _) = listener.accept().await?;
-                let local = stream.get_ref().local_addr().ok();
-                Ok((Box::new(stream), local))
+                let (stream, peer) = listener.accept().await?;
+                let local = stream.get_ref().local_addr()?;
+                Ok((Box::new(stream), Some(Ends { local, peer })))
             }
             Self::Unix(listener) => Ok((Box::new(listener.accept().await?.0), None)),
         }

@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use crate::clock;
 use crate::context::{Cancel, Context, Label};
 use crate::http::field::Fields;
+use crate::limit::{Entered, PerAddress};
 use crate::net::dialer::Dialer;
 use crate::net::listener::{Accepted, Listener};
 use crate::net::tcp::Socket;
@@ -37,6 +38,8 @@ pub(super) struct Door {
     pub(super) gateway: Rc<Gateway<Dialer>>,
     /// How many sessions there may be.
     pub(super) connections_max: usize,
+    /// How many each address has, in the whole process.
+    per_address: PerAddress,
     /// How many there are.
     live: Cell<usize>,
     /// The accept loops that wait for room.
@@ -50,11 +53,13 @@ impl Door {
         worker: Rc<Worker>,
         gateway: Rc<Gateway<Dialer>>,
         connections_max: usize,
+        per_address: PerAddress,
     ) -> Self {
         Self {
             worker,
             gateway,
             connections_max,
+            per_address,
             live: Cell::new(0),
             waiting: RefCell::default(),
             reserve: RefCell::new(open_reserve()),
@@ -62,12 +67,12 @@ impl Door {
     }
 
     /// Accepts for ever.
-    pub(super) async fn accept(self: &Rc<Self>, listener: &Listener, ctx: &Context) {
+    pub(super) async fn accept(self: &Rc<Self>, listener: &Listener, number: usize, ctx: &Context) {
         loop {
             for _ in 0..ACCEPTS_PER_TURN {
                 self.make_room(listener).await;
                 match poll_fn(|cx| listener.poll_accept(cx)).await {
-                    Ok(accepted) => self.begin(accepted, ctx),
+                    Ok(accepted) => self.begin(accepted, number, ctx),
                     Err(error) => {
                         self.refuse(listener, &error).await;
                         clock::sleep(PAUSE).await;
@@ -79,9 +84,9 @@ impl Door {
     }
 
     /// Shuts one door. What has come before that is accepted: those connections are established already.
-    pub(super) fn shut(self: &Rc<Self>, listener: Listener, ctx: &Context) {
+    pub(super) fn shut(self: &Rc<Self>, listener: Listener, number: usize, ctx: &Context) {
         for accepted in listener.close() {
-            self.begin(accepted, ctx);
+            self.begin(accepted, number, ctx);
         }
     }
 
@@ -107,17 +112,30 @@ impl Door {
         .await;
     }
 
-    fn begin(self: &Rc<Self>, accepted: Accepted, ctx: &Context) {
+    fn begin(self: &Rc<Self>, accepted: Accepted, number: usize, ctx: &Context) {
         let Accepted { fd, peer } = accepted;
+        let site = self.gateway.site();
+        let per_ip = site.listener(number).and_then(|listen| listen.per_ip);
+        let counted = match (per_ip, peer) {
+            (Some(max), Some(peer)) => match self.per_address.enter(peer.ip(), max) {
+                Some(entered) => Some(entered),
+                // Its address has as many as it may: closed without a word, which costs least.
+                None => return,
+            },
+            _ => None,
+        };
         let Ok(client) = Socket::accepted(fd, self.worker.reactor()) else {
             return;
         };
         let label = peer.map_or_else(|| Label::from("unix"), |peer| Label::new(&peer.to_string()));
         let (node, cancel) = ctx.named("session", label).with_cancel();
         self.live.set(self.live.get() + 1);
-        let place = Place { door: self.clone() };
+        let place = Place {
+            door: self.clone(),
+            _counted: counted,
+        };
         self.worker.spawn(Served {
-            session: session::serve(self.gateway.clone(), client, peer, node),
+            session: session::serve_by(self.gateway.clone(), client, peer, node, number),
             cancel,
             place,
         });
@@ -189,6 +207,8 @@ impl<F: Future<Output = ()>> Future for Served<F> {
 /// A session's place among those there may be.
 struct Place {
     door: Rc<Door>,
+    /// And among those of its address.
+    _counted: Option<Entered>,
 }
 
 impl Drop for Place {

@@ -14,8 +14,10 @@ use smol::LocalExecutor;
 
 use super::handoff::{self, HandoffError, Successor};
 use super::passed::Role;
+use super::reload::Mark;
 use super::roll::Roll;
 use super::{Order, Server, StartError, is_missing};
+use crate::admin::desk::{Reload, Reloaded};
 use crate::admin::{Admin, Condition};
 use crate::context::Reason;
 use crate::net::listener::Bound;
@@ -25,6 +27,9 @@ use crate::proxy::error::Drained;
 const AFTER_CANCEL: Duration = Duration::from_secs(5);
 /// How often an address that no interface has is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How often a watched file is looked at.
+const WATCH: Duration = Duration::from_millis(500);
 
 /// The signals that the control side follows, from here on.
 pub(super) fn signals() -> io::Result<Signals> {
@@ -70,8 +75,8 @@ enum Event {
     Replaced(Result<Successor, HandoffError>),
     /// All workers are at work.
     Begun,
-    /// A signal to read the configuration again.
-    Reload,
+    /// The configuration is to be read again: why, and who wants to know what came of it.
+    Reload(&'static str, Option<Reload>),
     /// It is time to try missing addresses again.
     Retry,
 }
@@ -90,7 +95,7 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
             let accepting = async {
                 loop {
                     match listener.accept().await {
-                        Ok((stream, local)) => executor.spawn(admin.serve(stream, local)).detach(),
+                        Ok((stream, ends)) => executor.spawn(admin.serve(stream, ends)).detach(),
                         Err(_) => drop(Timer::after(Duration::from_millis(100)).await),
                     }
                 }
@@ -116,6 +121,7 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
         }
         match roll.watch(&notify).await {}
     };
+    let seen = server.mark();
     let control = Control {
         left: server.workers.len(),
         server,
@@ -124,6 +130,7 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
         timer: None,
         begun,
         handoff: None,
+        seen,
         retry: Timer::interval(RETRY),
         admin: Some(shut),
     };
@@ -151,6 +158,8 @@ struct Control<'a> {
     handoff: Option<Handoff>,
     /// When missing addresses are tried again.
     retry: Timer,
+    /// The configuration file, as it was when it was read last.
+    seen: Option<Mark>,
     /// Keeps the admin interface open.
     admin: Option<Sender<Infallible>>,
 }
@@ -177,7 +186,12 @@ impl Control<'_> {
                     self.server.notify.ready(self.server.status());
                 }
                 Event::Begun => {}
-                Event::Reload => self.reload(),
+                Event::Reload(why, asker) => {
+                    let reloaded = self.reload(why).await;
+                    if let Some(asker) = asker {
+                        let _ = asker.try_send(reloaded);
+                    }
+                }
                 Event::Replace => self.replace(),
                 Event::Replaced(result) => {
                     self.handoff = None;
@@ -251,14 +265,39 @@ impl Control<'_> {
         self.enter(Phase::Draining, self.server.grace);
     }
 
-    /// There is no configuration on the command line that could be read again.
-    fn reload(&self) {
-        // Who sent the signal may be waiting for both words.
+    /// Reads the configuration again, and says what came of it.
+    async fn reload(&mut self, why: &str) -> Reloaded {
+        if self.phase != Phase::Serving {
+            return Reloaded::Refused("this process is ending".to_owned());
+        }
+        // Who sent a signal may be waiting for both words.
         self.server.notify.reloading();
-        self.server
-            .log
-            .warn("Hup: there is no configuration file to read again");
+        let reloaded = self.server.reload().await;
+        self.seen = self.server.mark();
+        let log = &self.server.log;
+        match &reloaded {
+            Reloaded::Done {
+                generation,
+                changes,
+                warnings,
+            } => {
+                let what = match changes.as_slice() {
+                    [] => "nothing changed".to_owned(),
+                    changes => changes.join(", "),
+                };
+                log.info(format_args!(
+                    "{why}: reloaded, generation {generation}: {what}"
+                ));
+                for warning in warnings {
+                    log.warn(format_args!("{why}: {warning}"));
+                }
+            }
+            Reloaded::Refused(why_not) => {
+                log.error(format_args!("{why}: not reloaded:\n{}", why_not.trim_end()));
+            }
+        }
         self.server.notify.ready(self.server.status());
+        reloaded
     }
 
     /// Starts the process that is to take over, unless there is a reason not to.
@@ -343,7 +382,7 @@ impl Control<'_> {
                     Some(Ok(signal @ (Signal::Term | Signal::Int))) => return Event::Stop(signal),
                     Some(Ok(Signal::Usr1)) => server.log.reopen(),
                     Some(Ok(Signal::Usr2)) => return Event::Replace,
-                    Some(Ok(Signal::Hup)) => return Event::Reload,
+                    Some(Ok(Signal::Hup)) => return Event::Reload("Hup", None),
                     Some(_) => {}
                     None => pending().await,
                 }
@@ -365,6 +404,28 @@ impl Control<'_> {
                 None => pending().await,
             }
         };
+        let reload = async {
+            match server.asked_to_reload.recv().await {
+                Ok(asker) => Event::Reload("asked to reload", Some(asker)),
+                Err(_) => pending().await,
+            }
+        };
+        let changed = async {
+            if !server.file.as_ref().is_some_and(|file| file.watch) {
+                return pending().await;
+            }
+            loop {
+                Timer::after(WATCH).await;
+                let mark = server.mark();
+                // A file that is being written is left alone until it has stood still for a moment.
+                if mark.is_some() && mark != self.seen {
+                    Timer::after(WATCH).await;
+                    if server.mark() == mark {
+                        return Event::Reload("the file has changed", None);
+                    }
+                }
+            }
+        };
         let retry = async {
             if server.missing.is_empty() {
                 return pending().await;
@@ -373,7 +434,8 @@ impl Control<'_> {
             Event::Retry
         };
         let told = future::or(future::or(signaled, asked), future::or(begun, replaced));
-        future::or(told, future::or(future::or(ended, over), retry)).await
+        let timed = future::or(future::or(over, retry), changed);
+        future::or(future::or(told, reload), future::or(ended, timed)).await
     }
 }
 

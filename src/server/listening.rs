@@ -11,8 +11,8 @@ pub(super) struct Listening {
     places: Vec<Place>,
     /// Theirs, in the same order.
     addresses: Vec<Address>,
-    /// The number of the place opened last.
-    number: usize,
+    /// Every address that was ever asked for: its place is its number.
+    numbers: Vec<Address>,
 }
 
 /// One address that is open.
@@ -25,8 +25,7 @@ struct Place {
 impl Listening {
     /// Takes an address up, with a node of its own below `server`. Every worker has to be given the order.
     pub(super) fn open(&mut self, server: &Context, bound: Bound) -> Order {
-        self.number += 1;
-        let id = self.number;
+        let id = self.number(&bound.asked);
         let label = bound.address.to_string();
         let (ctx, handle) = server.named("listener", label).with_cancel();
         // The node goes with the last session below it.
@@ -37,6 +36,15 @@ impl Listening {
             bound: bound.clone(),
         });
         Order::Listen { id, bound, ctx }
+    }
+
+    /// The number of the address that is asked for so, which it keeps for good.
+    pub(super) fn number(&mut self, asked: &Address) -> usize {
+        let known = self.numbers.iter().position(|it| it == asked);
+        known.unwrap_or_else(|| {
+            self.numbers.push(asked.clone());
+            self.numbers.len() - 1
+        })
     }
 
     /// Gives up the address that was asked for so, and removes its file. Every worker has to be given the order.

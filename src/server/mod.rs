@@ -8,12 +8,14 @@ mod accept;
 mod activation;
 mod build;
 mod capacity;
+mod changes;
 mod control;
 mod handoff;
 mod listening;
 mod notify;
 mod passed;
 mod privileges;
+mod reload;
 mod reverse_proxy;
 mod roll;
 mod worker;
@@ -30,8 +32,11 @@ use std::time::Duration;
 use async_channel::{Receiver, Sender};
 use async_signal::Signals;
 
+use crate::admin::desk::{Desk, Reload};
 use crate::admin::{Admin, Condition};
 use crate::context::{self, Cancel, Context};
+use crate::http::network::Network;
+use crate::limit::PerAddress;
 use crate::log::{self, Log};
 use crate::net::address::Address;
 use crate::net::listener::Bound;
@@ -48,6 +53,7 @@ pub use handoff::Replacement;
 pub use notify::Notify;
 pub use passed::Passed;
 pub use privileges::{Identity, Person, PrivilegeError};
+pub use reload::Configured;
 pub use reverse_proxy::{Builder, ReverseProxy};
 
 /// What a server is made of.
@@ -65,8 +71,16 @@ pub struct Options {
     pub admin_hosts: Vec<String>,
     /// How many workers; `None` for one per core.
     pub workers: Option<usize>,
-    /// What requests meet.
+    /// What requests meet, where no file says it.
     pub rules: Rules,
+    /// The file that says what is served, and that a reload reads again.
+    pub file: Option<Configured>,
+    /// How many client connections there may be; `None`: as many as the descriptors allow.
+    pub connections_max: Option<usize>,
+    /// How many octets all buffers may have; `None`: by the memory there is.
+    pub buffers_max: Option<usize>,
+    /// Networks that the admin interface lets in, beside this machine.
+    pub admin_allow: Vec<Network>,
     /// How the log is kept.
     pub log: log::Settings,
     /// Who the process becomes when all is bound: before any thread starts, for good. Only for a process that is nothing
@@ -98,6 +112,10 @@ impl Default for Options {
                 attempts_max: 2,
                 ..Rules::default()
             },
+            file: None,
+            connections_max: None,
+            buffers_max: None,
+            admin_allow: Vec::new(),
             log: log::Settings::default(),
             identity: None,
             passed: Passed::default(),
@@ -123,6 +141,16 @@ pub struct Server {
     missing: Vec<(Address, io::ErrorKind)>,
     admin: Option<Bound>,
     admin_hosts: Vec<String>,
+    admin_allow: Vec<Network>,
+    /// What it was told by.
+    file: Option<Configured>,
+    /// What it serves.
+    site: Arc<Site>,
+    /// How many sites it has served.
+    generation: usize,
+    /// What the admin interface shows and asks.
+    desk: Arc<Desk>,
+    asked_to_reload: Receiver<Reload>,
     workers: Vec<Hand>,
     /// Asked to drain, by a [`Stopper`].
     stop: (Sender<()>, Receiver<()>),
@@ -162,6 +190,8 @@ enum Order {
         /// Its node, above the sessions.
         ctx: Context,
     },
+    /// Serve this from now on.
+    Serve(Arc<Site>),
     /// Accept what waits at this address, and nothing from then on. Its sessions go on.
     Unlisten { id: usize },
     /// Say that you are there: once all that was ordered before is done.
@@ -180,7 +210,13 @@ impl Server {
     /// # Errors
     /// What could not be had; nothing is left behind.
     pub fn start(options: Options) -> Result<Self, StartError> {
-        let capacity = Capacity::of_process(options.workers);
+        let mut capacity = Capacity::of_process(options.workers);
+        if let Some(max) = options.connections_max {
+            capacity.connections = capacity.connections.min(max);
+        }
+        if let Some(max) = options.buffers_max {
+            capacity.buffer_octets = max;
+        }
         let (ctx, cancel) = context::background().named("server", "osier").with_cancel();
         // A thread of its own would stay who it is: everything up to here is on this one.
         let person = options.identity.as_ref().map(Identity::resolve);
@@ -220,8 +256,24 @@ impl Server {
         }
         let signals = control::signals().map_err(StartError::Worker)?;
         let log = Log::start(&options.log).map_err(StartError::Log)?;
-        let (predecessor, remarks) = passed.finish();
-        let site = Arc::new(Site::from(options.rules));
+        let (predecessor, mut remarks) = passed.finish();
+        let mut listening = Listening::default();
+        // In the order of the options, and those that are missing too: a reload finds them by their numbers.
+        for address in &options.listen {
+            listening.number(address);
+        }
+        let site = Arc::new(match &options.file {
+            None => Site::from(options.rules),
+            Some(file) => {
+                let number = |address: &Address| options.listen.iter().position(|it| it == address);
+                let built = build::site(&file.config, number, None);
+                remarks.extend(built.warnings);
+                built.site
+            }
+        });
+        let per_address = PerAddress::new();
+        let (reloads, asked_to_reload) = async_channel::bounded(4);
+        let desk = Arc::new(Desk::new(reloads));
         let budget = Arc::new(Budget::new(capacity.buffer_octets));
         let (last_word, ended) = async_channel::unbounded();
         let mut workers = Vec::new();
@@ -234,6 +286,7 @@ impl Server {
                 budget: budget.clone(),
                 log: log.clone(),
                 connections_max: capacity.connections_per_worker(),
+                per_address: per_address.clone(),
                 inbox,
                 last_word: last_word.clone(),
             };
@@ -245,10 +298,16 @@ impl Server {
         let mut server = Self {
             ctx,
             cancel: Arc::new(cancel),
-            listening: Listening::default(),
+            listening,
             missing,
             admin,
             admin_hosts: options.admin_hosts,
+            admin_allow: options.admin_allow,
+            file: options.file,
+            site,
+            generation: 1,
+            desk,
+            asked_to_reload,
             workers,
             stop: async_channel::bounded(1),
             ended,
@@ -267,6 +326,7 @@ impl Server {
             let order = server.listening.open(&server.ctx, bound);
             server.tell(&order);
         }
+        server.show();
         Ok(server)
     }
 
@@ -339,7 +399,9 @@ impl Server {
             self.cancel.clone(),
             self.condition.clone(),
             self.admin_hosts.clone(),
-        );
+        )
+        .with_desk(self.desk.clone())
+        .allowing(self.admin_allow.clone());
         let signals = self.signals.take().map_or_else(control::signals, Ok)?;
         let ran = smol::block_on(control::run(&mut self, &admin, signals));
         for hand in &mut self.workers {

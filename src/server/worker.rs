@@ -15,6 +15,7 @@ use futures_lite::Stream as _;
 use super::Order;
 use super::accept::Door;
 use crate::context::Context;
+use crate::limit::PerAddress;
 use crate::log::{Log, Scribe};
 use crate::net::dialer::Dialer;
 use crate::net::listener::{Bound, Listener};
@@ -36,6 +37,7 @@ pub(super) struct Post {
     pub(super) budget: Arc<Budget>,
     pub(super) log: Log,
     pub(super) connections_max: usize,
+    pub(super) per_address: PerAddress,
     pub(super) inbox: Receiver<Order>,
     pub(super) last_word: Sender<usize>,
 }
@@ -69,6 +71,7 @@ impl Post {
             worker.clone(),
             gateway.clone(),
             self.connections_max,
+            self.per_address,
         ));
         let keeper = gateway.clone();
         let (node, stop) = self.ctx.named("task", "origin connections").with_cancel();
@@ -144,6 +147,7 @@ impl Shift {
                 Order::Listen { id, bound, ctx } => self.open(id, &bound, &ctx)?,
                 Order::Unlisten { id } => self.shut(|opening| opening.id == id),
                 Order::Ping(answer) => drop(answer.try_send(())),
+                Order::Serve(site) => self.gateway.adopt(site),
                 Order::Part => self.gateway.part(),
                 Order::Retire => {
                     self.shut(|_| true);
@@ -208,7 +212,7 @@ impl Shift {
                 id,
                 listener,
                 ctx: ctx.clone(),
-                accepting: Box::pin(async move { door.accept(&from, &node).await }),
+                accepting: Box::pin(async move { door.accept(&from, id, &node).await }),
             });
         }
         Ok(())
@@ -222,7 +226,7 @@ impl Shift {
             drop(opening.accepting);
             // The loop that is gone held it too; now nobody else does.
             if let Some(listener) = Rc::into_inner(opening.listener) {
-                self.door.shut(listener, &opening.ctx);
+                self.door.shut(listener, opening.id, &opening.ctx);
             }
         }
     }

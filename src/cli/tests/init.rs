@@ -104,6 +104,7 @@ fn flags() -> impl Strategy<Value = ProxyFlags> {
                     add,
                     host,
                     trusted,
+                    ..ProxyFlags::default()
                 }
             },
         )
@@ -141,6 +142,7 @@ fn same(flags: &ProxyFlags, config: &Config) -> Result<(), TestCaseError> {
             AccessLog::File(std::path::Path::new(".").join(path))
         }
         Destination::File(path) => AccessLog::File(path.clone()),
+        Destination::Unix(path) => AccessLog::Unix(path.clone()),
     };
     prop_assert_eq!(&config.log.access, &access);
     let mut timeouts = Timeouts::default();

@@ -1,0 +1,278 @@
+//! A reload: parse, check, build, swap. A file that is not right changes nothing.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::SystemTime;
+
+use super::build::{self, Built};
+use super::{Identity, Options, Order, Server, StartError, changes};
+use crate::admin::desk::{Reloaded, Status};
+use crate::config::{self, Config};
+use crate::log;
+use crate::net::address::Address;
+use crate::net::listener::Bound;
+
+/// The file that a server was told by.
+#[derive(Debug, Clone)]
+pub struct Configured {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it said.
+    pub config: Config,
+    /// It is read again whenever it has changed.
+    pub watch: bool,
+}
+
+impl Configured {
+    /// The settings of the log.
+    pub(super) fn log(config: &Config) -> log::Settings {
+        let log = &config.log;
+        log::Settings {
+            access: match &log.access {
+                config::AccessLog::Off => log::Destination::Off,
+                config::AccessLog::Stdout => log::Destination::Stdout,
+                config::AccessLog::Unix(path) => log::Destination::Unix(path.clone()),
+                config::AccessLog::File(path) => log::Destination::File(path.clone()),
+            },
+            format: match log.format {
+                config::Format::Logfmt => log::Format::Logfmt,
+                config::Format::Json => log::Format::Json,
+                config::Format::Combined => log::Format::Combined,
+            },
+            level: match log.level {
+                config::Level::Error => log::Level::Error,
+                config::Level::Warn => log::Level::Warn,
+                config::Level::Info => log::Level::Info,
+                config::Level::Debug => log::Level::Debug,
+            },
+            redact_query: log.redact_query,
+        }
+    }
+
+    /// What the file looks like from outside, to see that it has changed: other content has another time, size or place.
+    fn mark(&self) -> Option<Mark> {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = std::fs::metadata(&self.path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+    }
+}
+
+/// See [`Configured::mark`]: time, octets, inode.
+pub(super) type Mark = (SystemTime, u64, u64);
+
+impl Server {
+    /// What the configuration file looks like from outside.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        self.file.as_ref()?.mark()
+    }
+
+    /// Reads the configuration again and serves it, or says why not.
+    pub(super) async fn reload(&mut self) -> Reloaded {
+        let Some(file) = &self.file else {
+            return Reloaded::Refused("there is no configuration file to read again".to_owned());
+        };
+        let path = file.path.clone();
+        let outcome = aside(move || config::load(&path)).await;
+        let Some(outcome) = outcome else {
+            return Reloaded::Refused("no thread could be had to read the file".to_owned());
+        };
+        let said = outcome.report.render(false);
+        match outcome.config {
+            None => Reloaded::Refused(said),
+            Some(config) => match self.serve(config).await {
+                Ok(reloaded) => reloaded,
+                Err(error) => Reloaded::Refused(format!("{error}; nothing was changed")),
+            },
+        }
+    }
+
+    /// Serves `config` from here on.
+    ///
+    /// # Errors
+    /// An address cannot be bound, or the log cannot be opened. Nothing has changed then.
+    async fn serve(&mut self, config: Config) -> Result<Reloaded, StartError> {
+        let Some(old) = self.file.as_ref().map(|file| file.config.clone()) else {
+            return Ok(Reloaded::Refused(
+                "there is no configuration file".to_owned(),
+            ));
+        };
+        // What can fail comes first.
+        let wanted: Vec<Address> = addresses(&config).cloned().collect();
+        let mut opened = Vec::new();
+        let mut missing = Vec::new();
+        for address in &wanted {
+            let is_open = self.listening.asked().any(|asked| asked == address);
+            let is_missing = self.missing.iter().any(|(asked, _)| asked == address);
+            if is_open || is_missing {
+                continue;
+            }
+            match Bound::bind(address, self.capacity.workers) {
+                Ok(bound) => opened.push(bound),
+                Err(error)
+                    if super::is_missing(&error) && retries(&config).any(|it| it == address) =>
+                {
+                    missing.push((address.clone(), error.kind()));
+                }
+                Err(error) => {
+                    for file in opened.iter().filter_map(Bound::file) {
+                        file.remove();
+                    }
+                    return Err(StartError::Bind(address.clone(), error));
+                }
+            }
+        }
+        self.log
+            .set(&Configured::log(&config))
+            .map_err(StartError::Log)?;
+
+        let built = {
+            let numbers: Vec<_> = wanted
+                .iter()
+                .map(|address| (address.clone(), self.listening.number(address)))
+                .collect();
+            let (config, before) = (config.clone(), self.site.clone());
+            let number = move |address: &Address| {
+                let mut numbers = numbers.iter();
+                numbers
+                    .find(|(it, _)| it == address)
+                    .map(|(_, number)| *number)
+            };
+            // Names are looked up, which may take a while.
+            aside(move || build::site(&config, number, Some(&before))).await
+        };
+        let Some(Built { site, mut warnings }) = built else {
+            return Ok(Reloaded::Refused("no thread could be had".to_owned()));
+        };
+        warnings.extend(changes::impossible(&old, &config));
+        let changes = changes::between(&old, &config);
+        self.site = Arc::new(site);
+        self.tell(&Order::Serve(self.site.clone()));
+        for bound in opened {
+            let order = self.listening.open(&self.ctx, bound);
+            self.tell(&order);
+        }
+        let gone: Vec<_> = self.listening.asked().cloned().collect();
+        for address in gone.iter().filter(|address| !wanted.contains(address)) {
+            if let Some(order) = self.listening.shut(address) {
+                self.tell(&order);
+            }
+        }
+        self.missing.retain(|(address, _)| wanted.contains(address));
+        self.missing.extend(missing);
+        (self.delay, self.grace) = (config.shutdown.delay, config.shutdown.grace);
+        self.generation += 1;
+        if let Some(file) = &mut self.file {
+            // What stays as it is until the next process is still what the file said before.
+            file.config = Config {
+                workers: old.workers,
+                max_connections: old.max_connections,
+                user: old.user,
+                group: old.group,
+                admin: old.admin,
+                ..config
+            };
+        }
+        self.show();
+        Ok(Reloaded::Done {
+            generation: self.generation,
+            changes,
+            warnings,
+        })
+    }
+
+    /// Puts on the desk how the server is set up.
+    pub(super) fn show(&self) {
+        let endpoints = |upstream: &crate::proxy::site::Upstream| {
+            let endpoints = upstream.endpoints.iter();
+            endpoints
+                .map(|(it, weight)| (it.name.to_string(), *weight))
+                .collect()
+        };
+        self.desk.set(Status {
+            generation: self.generation,
+            workers: self.capacity.workers,
+            connections_max: self.capacity.connections,
+            buffers_max: self.capacity.buffer_octets,
+            listeners: self.listening().iter().map(Address::to_string).collect(),
+            upstreams: self
+                .site
+                .upstreams
+                .iter()
+                .map(|it| (it.name.to_string(), endpoints(it)))
+                .collect(),
+            routes: self
+                .site
+                .routes
+                .iter()
+                .map(|it| it.name.to_string())
+                .collect(),
+        });
+    }
+}
+
+/// All addresses that a configuration listens on.
+pub(super) fn addresses(config: &Config) -> impl Iterator<Item = &Address> {
+    config
+        .listeners
+        .iter()
+        .flat_map(|listener| &listener.addresses)
+}
+
+/// Those that are tried again while they are not there.
+pub(super) fn retries(config: &Config) -> impl Iterator<Item = &Address> {
+    let listeners = config.listeners.iter().filter(|listener| listener.retry);
+    listeners.flat_map(|listener| &listener.addresses)
+}
+
+/// Runs what may take a while on a thread of its own. None: there is none to be had.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (done, result) = async_channel::bounded(1);
+    let thread = thread::Builder::new().name("osier-reload".to_owned());
+    let spawned = thread.spawn(move || {
+        let _ = done.try_send(work());
+    });
+    spawned.ok()?;
+    result.recv().await.ok()
+}
+
+impl Options {
+    /// What the file at `path` says, which is `config`. With `watch` it is read again whenever it has changed.
+    #[must_use]
+    pub fn of_file(path: PathBuf, config: Config, watch: bool) -> Self {
+        let identity = (config.user.is_some() || config.group.is_some()).then(|| Identity {
+            user: config.user.clone(),
+            group: config.group.clone(),
+        });
+        let admin = config.admin.clone();
+        Self {
+            listen: addresses(&config).cloned().collect(),
+            retry: retries(&config).cloned().collect(),
+            admin_hosts: admin
+                .as_ref()
+                .map(|it| it.hosts.clone())
+                .unwrap_or_default(),
+            admin_allow: admin
+                .as_ref()
+                .map(|it| it.allow.clone())
+                .unwrap_or_default(),
+            admin: admin.map(|it| it.listen),
+            workers: config.workers,
+            connections_max: config.max_connections,
+            buffers_max: config
+                .limits
+                .buffers
+                .and_then(|max| usize::try_from(max).ok()),
+            log: Configured::log(&config),
+            identity,
+            delay: config.shutdown.delay,
+            grace: config.shutdown.grace,
+            file: Some(Configured {
+                path,
+                config,
+                watch,
+            }),
+            ..Self::default()
+        }
+    }
+}
