@@ -130,6 +130,17 @@ impl Error {
         }
     }
 
+    /// The client asked for what it does not get.
+    #[must_use]
+    pub fn client(phase: Phase, what: What) -> Self {
+        Self {
+            side: Side::Client,
+            phase,
+            retry: Retry::Never,
+            what,
+        }
+    }
+
     /// The origin's message broke a rule.
     #[must_use]
     pub fn origin_sin(phase: Phase, name: impl Into<Cow<'static, str>>) -> Self {

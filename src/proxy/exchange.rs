@@ -281,7 +281,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         reply.persists = request_persistence(head).is_reuse() && !self.gateway.is_parting();
         self.judge(head)?;
         let Some(way) = way else {
-            return Err(Error::gateway(Phase::Head, What::NoRoute));
+            return Err(Error::client(Phase::Head, What::NoRoute));
         };
         let raw = head.form().map_or(&b""[..], |form| form.path());
         let judged = way.route.paths.judge(raw);
@@ -336,7 +336,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         };
         let admitted = limit.limiter.admit(key, clock::now());
         admitted.map_err(|refused| {
-            Error::gateway(
+            Error::client(
                 Phase::Head,
                 What::Limited {
                     retry_after: refused.retry_after,
