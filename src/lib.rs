@@ -24,9 +24,9 @@
 //! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools
 //! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer
 //! ├── config/     ROOM 7  text → Raw → Config, pure; errors with line, caret and "did you mean"
-//! ├── admin/      ROOM 8  the live tree and a cancel by id, on a private listener
+//! ├── admin/      ROOM 8  the live tree, a cancel by id, status and reload, on a private listener
 //! ├── log/        access records, written by a thread of their own
-//! ├── server/     assembly: options → listeners, workers, the control side; drain, handing over, stop
+//! ├── server/     assembly: a file or options → listeners, workers, the control side; reload, drain, handing over, stop
 //! └── cli/        arguments → command
 //! ```
 //!
@@ -53,10 +53,12 @@
 //!     2  proxy/session.rs       wait for octets, without a buffer            closed when idle too long
 //!     3  http/head.rs           octets → RequestHead                         400 414 431 501 505
 //!     4  http/framing.rs        RequestHead → Framed (RFC 9112 §6.3)         400 501, close
-//!     5  proxy/exchange.rs      the exchange's node; may it be forwarded     405 413 417 503
+//!     5  proxy/scene.rs         who asks; proxy/route/: the route, and with it what the exchange is held to
+//!        proxy/exchange.rs      the exchange's node; may it be forwarded     404 405 413 417 429 503
 //!     ┌─ 6  balance/policy.rs   which endpoint                               503
 //!     │  7  net/pool.rs         a connection that idles, else net/dialer.rs  502 504
 //!     │  8  http/forward.rs     strip hop-by-hop, then add; the input is untouched
+//!     │     proxy/rewrite.rs, proxy/edit.rs    the route's path and fields
 //!     │  9  http/write.rs       only what is framed can be written ────────────────────────────▶
 //!     │ 10  proxy/relay.rs      request body, decoder → encoder ═══════════════════════════════▶
 //!     │ 11  proxy/attempt.rs    the response head ◀──────────────────────────────────────────── 502 504

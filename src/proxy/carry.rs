@@ -38,10 +38,6 @@ use crate::runtime::buffer::Buffer;
 
 impl<C: Stream, D: Dial> Exchange<'_, C, D> {
     /// One attempt, and, once it has led to a final response head, the rest of the exchange.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of an exchange, borrowed one by one"
-    )]
     pub(super) async fn attempt(
         &self,
         goal: Goal<'_, D::Stream>,

@@ -28,7 +28,7 @@ impl Split {
             return (total > 0).then_some(0);
         }
         // The draw as a fraction of all draws, times the total: no place gets more than its share by a remainder.
-        let at = u64::try_from(u128::from(draw) * u128::from(total) >> 32).unwrap_or(0);
+        let at = u64::try_from((u128::from(draw) * u128::from(total)) >> 32).unwrap_or(0);
         let place = self.sums.partition_point(|sum| *sum <= at);
         (place < self.sums.len()).then_some(place)
     }
