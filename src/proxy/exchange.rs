@@ -283,8 +283,10 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         let Some(way) = way else {
             return Err(Error::client(Phase::Head, What::NoRoute));
         };
-        let raw = head.form().map_or(&b""[..], |form| form.path());
-        let judged = way.route.paths.judge(raw);
+        let judged = way
+            .route
+            .paths
+            .judge(|| head.form().map_or(&b""[..], |form| form.path()));
         judged.map_err(|refused| Error::client_sin(Phase::Head, refused.0, 400))?;
         if let Some(limit) = &way.route.limit {
             *admitted = Some(self.admit(limit, head)?);

@@ -36,14 +36,15 @@ pub enum Rewrite {
 pub struct Refused(pub &'static str);
 
 impl Paths {
-    /// Judges the path as the client sent it.
+    /// Judges the path as the client sent it, which is asked for only where it matters.
     ///
     /// # Errors
     /// [`Refused`], by [`Paths::Strict`] only.
-    pub fn judge(self, raw: &[u8]) -> Result<(), Refused> {
+    pub fn judge<'a>(self, raw: impl FnOnce() -> &'a [u8]) -> Result<(), Refused> {
         if self != Self::Strict {
             return Ok(());
         }
+        let raw = raw();
         if path::has_encoded_separator(raw) {
             return Err(Refused("encoded_separator_in_path"));
         }

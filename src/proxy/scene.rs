@@ -119,6 +119,24 @@ pub(super) struct Found<'a> {
     pub(super) route: Option<&'a Route>,
 }
 
+/// The path and the query of a request; both empty where its target has none.
+fn path_and_query(request: &RequestHead) -> (&[u8], &[u8]) {
+    let target = request.target();
+    if target.first() != Some(&b'/') {
+        let form = request.form().ok();
+        let parts = form.map(|form| (form.path(), form.query().unwrap_or_default()));
+        return parts.unwrap_or_default();
+    }
+    // Nearly all: its grammar was looked at when the head was read.
+    match target.iter().position(|octet| *octet == b'?') {
+        Some(at) => (
+            target.get(..at).unwrap_or_default(),
+            target.get(at + 1..).unwrap_or_default(),
+        ),
+        None => (target, b""),
+    }
+}
+
 impl Site {
     /// The route for a request from `peer`. Its normalised path is put into `path`.
     pub(super) fn find<'a>(
@@ -133,24 +151,18 @@ impl Site {
             false => peer,
         });
         path_out.clear();
-        let Ok(form) = request.form() else {
-            return Found {
-                client,
-                route: None,
-            };
-        };
-        if !form.path().is_empty() {
-            match path::is_normal(form.path()) {
-                true => path_out.extend_from_slice(form.path()),
-                false => path::normalise_path(form.path(), path_out),
-            }
+        let (raw, query) = path_and_query(request);
+        match path::is_normal(raw) {
+            true => path_out.extend_from_slice(raw),
+            false if raw.is_empty() => {}
+            false => path::normalise_path(raw, path_out),
         }
         let asked = Asked {
             host: request.authority().map_or(b"", |authority| authority.host),
             path: path_out,
             method: request.method(),
             fields: request.fields(),
-            query: form.query().unwrap_or_default(),
+            query,
             client,
         };
         let route = self.table.find(&asked);

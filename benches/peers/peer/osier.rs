@@ -1,4 +1,4 @@
-//! osier: the one-liner, and with everything on that there is a flag for. New flags belong into the second row.
+//! osier: the one-liner, and with everything on that there is a key for. New keys belong into the second row.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ pub(crate) fn find() -> Vec<Peer> {
         peer(
             "osier, all on",
             all_on,
-            "access log to /dev/null, admin interface, trusted networks, a field added, two endpoints",
+            "told by a file: routes, a rate limit, connections per address, access log to /dev/null, admin interface, trusted networks, a field added, two endpoints",
         ),
     ]
 }
@@ -41,19 +41,40 @@ fn bare(program: &Path, site: &Site) -> Launch {
 }
 
 fn all_on(program: &Path, site: &Site) -> Launch {
-    let mut launch = bare(program, site);
-    let more = [
-        "--to".to_owned(),
-        site.origins[1].to_string(),
-        "--balance=round_robin".to_owned(),
-        "--timeout=30s".to_owned(),
-        "--trust=private".to_owned(),
-        "--access-log=/dev/null".to_owned(),
-        "--add-request-header".to_owned(),
-        "X-Bench: on".to_owned(),
-        "--admin".to_owned(),
-        site.admin.to_string(),
-    ];
-    launch.arguments.extend(more);
+    let path = site.path("osier.toml");
+    let file = format!(
+        r#"workers = {workers}
+trusted_proxies = ["private"]
+[log]
+access = "/dev/null"
+[admin]
+listen = "{admin}"
+[timeouts]
+request = "30s"
+[limits]
+per_ip = 100000
+[[listen]]
+addr = "{listen}"
+[upstream.app]
+to = ["{first}", "{second}"]
+[upstream.other]
+to = "{first}"
+[[route]]
+path = "/other/*"
+to = "other"
+[[route]]
+path = "/*"
+to = "app"
+limit = {{ rate = "10000000/s", burst = 10000000, key = "ip", concurrent = 100000 }}
+headers.request = {{ add = {{ X-Bench = "on" }} }}
+"#,
+        workers = site.workers,
+        admin = site.admin,
+        listen = site.listen,
+        first = site.origins[0],
+        second = site.origins[1],
+    );
+    let mut launch = Launch::new(program, &["run", "-c", &path.display().to_string()]);
+    launch.file = Some((path, file));
     launch
 }

@@ -1,2 +1,4 @@
 mod answer;
+mod edit;
+mod split;
 mod wait;
