@@ -34,6 +34,9 @@ mod drain;
 /// A server among others: passed sockets, a service manager, another user, another binary under load.
 mod operate;
 
+/// A gateway told by a file: reloads under load, and files that are not right.
+mod reload;
+
 /// Connections that become tunnels, and those that must not.
 mod upgrade;
 
