@@ -34,6 +34,8 @@ mod drain;
 /// A server among others: passed sockets, a service manager, another user, another binary under load.
 mod operate;
 
+/// What each key of the file does: a test for every one, which fails when the key is ignored.
+mod keys;
 /// A gateway told by a file: reloads under load, and files that are not right.
 mod reload;
 

@@ -12,9 +12,9 @@ use rustix::process::Signal;
 use crate::support::{Message, Origin, Osier, Scratch, Scripted, Wire, wait_for};
 
 /// A file, and the command that serves it.
-struct Gateway {
+pub(crate) struct Gateway {
     file: Scratch,
-    osier: Osier,
+    pub(crate) osier: Osier,
     admin: SocketAddr,
 }
 
@@ -22,9 +22,18 @@ const HEAD: &str = "workers = 2\nadmin = { listen = \"127.0.0.1:0\" }\nshutdown 
                     [[listen]]\naddr = \"127.0.0.1:0\"\n";
 
 impl Gateway {
-    fn run(rest: &str, flags: &[&str]) -> Self {
+    pub(crate) fn run(rest: &str, flags: &[&str]) -> Self {
+        Self::start("", rest, flags)
+    }
+
+    /// With these keys in front of all tables.
+    pub(crate) fn run_with(top: &str, rest: &str) -> Self {
+        Self::start(top, rest, &[])
+    }
+
+    fn start(top: &str, rest: &str, flags: &[&str]) -> Self {
         let file = Scratch::new("osier.toml");
-        fs::write(file.path(), format!("{HEAD}{rest}")).unwrap();
+        fs::write(file.path(), format!("{top}{HEAD}{rest}")).unwrap();
         let path = file.path().to_str().unwrap().to_owned();
         let mut arguments = vec!["run", "-c", &path];
         arguments.extend(flags);
@@ -35,29 +44,29 @@ impl Gateway {
     }
 
     /// Puts another file in the place of the one there is, in one step.
-    fn write(&self, rest: &str) {
+    pub(crate) fn write(&self, rest: &str) {
         let new = self.file.path().with_extension("new");
         fs::write(&new, format!("{HEAD}{rest}")).unwrap();
         fs::rename(&new, self.file.path()).unwrap();
     }
 
-    fn reload(&self) -> Message {
+    pub(crate) fn reload(&self) -> Message {
         let request = "POST /reload HTTP/1.1\r\nHost: localhost\r\nOsier-Admin: 1\r\nConnection: close\r\n\r\n";
         Wire::connect(self.admin).ask(request)
     }
 
-    fn status(&self) -> String {
+    pub(crate) fn status(&self) -> String {
         let request = "GET /status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         Wire::connect(self.admin).ask(request).text().to_owned()
     }
 
-    fn get(&self, path: &str) -> Message {
+    pub(crate) fn get(&self, path: &str) -> Message {
         self.osier.connect().get(path)
     }
 }
 
 /// An origin that answers with its name, and echoes in a tunnel.
-fn origin(name: &'static str) -> Scripted {
+pub(crate) fn origin(name: &'static str) -> Scripted {
     Origin::script(move |wire, request| {
         if request.field("upgrade").is_none() {
             wire.answer(name);
@@ -75,7 +84,7 @@ fn origin(name: &'static str) -> Scripted {
     })
 }
 
-fn upstream(name: &str, origins: &[&Scripted]) -> String {
+pub(crate) fn upstream(name: &str, origins: &[&Scripted]) -> String {
     let to: Vec<_> = origins
         .iter()
         .map(|origin| format!("\"{}\"", origin.address()))
