@@ -735,3 +735,25 @@ fn demo_serves_its_origin_and_its_tree() {
     osier.signal(Signal::INT);
     assert_eq!(osier.wait(), Some(0));
 }
+
+#[test]
+fn the_example_that_has_every_key_is_right() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/gateway/full.toml");
+    let text = std::fs::read_to_string(example).unwrap();
+    // What is commented there would ask for root.
+    let whole = text.replace("# user = ", "user = ");
+    let whole = whole.replace(
+        "\"502.html\"",
+        concat!(
+            "\"",
+            env!("CARGO_MANIFEST_DIR"),
+            "/examples/gateway/502.html\""
+        ),
+    );
+    let file = Scratch::new("full.toml");
+    std::fs::write(file.path(), whole).unwrap();
+    let path = file.path().to_str().unwrap();
+    let output = Osier::command(&["check", "-c", path]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), said.as_ref()), (Some(0), ""));
+}
