@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub(super) enum Command {
     Demo(DemoFlags),
     Run(RunFlags),
     Check(CheckFlags),
+    Explain(ExplainFlags),
     /// A configuration that does what the one-liner does with these flags.
     Init(ProxyFlags),
     Tree {
@@ -84,6 +86,16 @@ pub(super) struct RunFlags {
 pub(super) struct CheckFlags {
     pub(super) file: PathBuf,
     pub(super) says: Says,
+}
+
+/// The flags of `explain`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ExplainFlags {
+    pub(super) file: PathBuf,
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) fields: Vec<(String, String)>,
+    pub(super) client: Option<IpAddr>,
 }
 
 /// What `check` says of a file that is good.
@@ -138,6 +150,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         Some("respond") => respond(&mut parser),
         Some("run") => run(&mut parser),
         Some("check") => check(&mut parser),
+        Some("explain") => explain(&mut parser),
         Some("init") => init(&mut parser),
         Some("tree") => tree(&mut parser),
         Some("cancel") => cancel(&mut parser),
@@ -189,6 +202,45 @@ fn run(parser: &mut Parser) -> Result<Command, UsageError> {
     }
     let file = file.ok_or(UsageError::Missing("-c FILE"))?;
     Ok(Command::Run(RunFlags { file, watch }))
+}
+
+fn explain(parser: &mut Parser) -> Result<Command, UsageError> {
+    let (mut file, mut words, mut fields, mut client) = (None, Vec::new(), Vec::new(), None);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Some("explain"))),
+            Arg::Short('c') | Arg::Long("config") => file = Some(PathBuf::from(parser.value()?)),
+            Arg::Short('H') | Arg::Long("header") => {
+                let line = text(parser)?;
+                let (name, value) = line.split_once(':').ok_or_else(|| {
+                    UsageError::Why("--header", format!("`{line}`: expected 'K: v'"))
+                })?;
+                fields.push((name.trim().to_owned(), value.trim().to_owned()));
+            }
+            Arg::Long("client") => {
+                let ip = text(parser)?;
+                let parsed = ip.parse().map_err(|_| {
+                    UsageError::Why("--client", format!("`{ip}`: expected an address"))
+                })?;
+                client = Some(parsed);
+            }
+            Arg::Value(word) => words.push(word.to_string_lossy().into_owned()),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let file = file.ok_or(UsageError::Missing("-c FILE"))?;
+    let (method, url) = match words.as_slice() {
+        [url] => ("GET".to_owned(), url.clone()),
+        [method, url] => (method.clone(), url.clone()),
+        _ => return Err(UsageError::Missing("[METHOD] URL")),
+    };
+    Ok(Command::Explain(ExplainFlags {
+        file,
+        method,
+        url,
+        fields,
+        client,
+    }))
 }
 
 fn check(parser: &mut Parser) -> Result<Command, UsageError> {

@@ -92,7 +92,7 @@ pub(super) fn one_liner() -> impl Iterator<Item = &'static Flag> {
 }
 
 /// Every command there is.
-pub(super) const COMMANDS: [Entry; 11] = [
+pub(super) const COMMANDS: [Entry; 12] = [
     Entry {
         name: "demo",
         about: "an origin, the gateway and the live tree, to try",
@@ -120,6 +120,17 @@ pub(super) const COMMANDS: [Entry; 11] = [
         ],
         takes: Takes::Nothing,
         help: help::CHECK,
+    },
+    Entry {
+        name: "explain",
+        about: "what a configuration makes of a request, and why",
+        flags: &[
+            Flag::new("config", Takes::File).short('c'),
+            Flag::new("header", Takes::Text).short('H'),
+            Flag::new("client", Takes::Text),
+        ],
+        takes: Takes::Text,
+        help: help::EXPLAIN,
     },
     Entry {
         name: "init",

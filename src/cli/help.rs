@@ -10,6 +10,7 @@ osier: a small HTTP/1.1 reverse proxy in which every request is a branch of a co
   osier --listen ADDRESS --to ADDRESS          proxy from one to the other
   osier run -c FILE [--watch]                  serve what a configuration says
   osier check -c FILE [--json | --print]       what is wrong with a configuration, or what it means
+  osier explain -c FILE [METHOD] URL           which route would answer a request, and why
   osier init [FLAGS OF THE ONE-LINER]          print a configuration, with comments, to begin with
   osier respond --listen ADDRESS [BODY]        answer everything alike
   osier tree | cancel ID                       look at a running gateway's tree, end a branch of it
@@ -72,6 +73,13 @@ osier check -c FILE [--json | --print]
 Reads a configuration and says all that is wrong with it, each with its line and what would be right; exit code 1 then.
 --json says the same as data: an array of severity, message, file, line, column, length, label, help. --print prints
 what the file means, with every default and the environment's values in it, as a file that means the same.
+";
+
+pub(super) const EXPLAIN: &str = "\
+osier explain -c FILE [METHOD] URL [-H 'K: v'] [--client IP]
+
+Says which route of a configuration would answer a request, where it would go, with which changes and timeouts, and why the
+other routes would not answer. Nothing is sent. URL may be a path alone; METHOD is GET unless given; -H repeats.
 ";
 
 pub(super) const INIT: &str = "\

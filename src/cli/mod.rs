@@ -8,6 +8,7 @@ mod check;
 mod commands;
 mod completions;
 mod demo;
+mod explain;
 mod help;
 mod init;
 mod operate;
@@ -54,6 +55,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Respond(flags) => serve::respond(flags),
         Command::Run(flags) => serve::file(flags),
         Command::Check(flags) => check::run(&flags),
+        Command::Explain(flags) => explain::run(&flags),
         Command::Init(flags) => print(&init::text(&flags)),
         Command::Demo(flags) => demo::run(flags),
         Command::Tree { admin, json } => operate::tree(&admin, json),

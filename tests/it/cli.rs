@@ -757,3 +757,49 @@ fn the_example_that_has_every_key_is_right() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), said.as_ref()), (Some(0), ""));
 }
+
+#[test]
+fn explain_says_which_route_answers_and_why_the_others_do_not() {
+    let file = Scratch::new("osier.toml");
+    let text = "[[listen]]\naddr = \"127.0.0.1:8086\"\n\
+                [[route]]\npath = \"/a/*\"\nto = \"127.0.0.1:1\"\nstrip = \"/a\"\ntimeouts.request = \"5s\"\n\
+                headers.request = { set = { X-Ip = \"{client_ip}\" } }\n\
+                [[route]]\nhost = \"b.example\"\nrespond = { status = 200, body = \"ok\" }\n\
+                [[route]]\nmethod = [\"POST\"]\nrespond = { status = 200, body = \"ok\" }\n";
+    std::fs::write(file.path(), text).unwrap();
+    let path = file.path().to_str().unwrap();
+    let explain = |more: &[&str]| {
+        let arguments: Vec<_> = ["explain", "-c", path]
+            .iter()
+            .chain(more)
+            .copied()
+            .collect();
+        let output = Osier::command(&arguments).output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (code, said) = explain(&["GET", "http://h.example/x/../a//b?c"]);
+    assert_eq!(code, Some(0));
+    for words in [
+        "path     /a/b, as routes see it",
+        "route    1. /a/*",
+        "to       127.0.0.1:1",
+        "without /a",
+        "request  X-Ip is set to {client_ip}",
+        "request 5s (not the default)",
+        "2. b.example: is for another host",
+        ": is for other methods",
+    ] {
+        assert!(said.contains(words), "{words}:\n{said}");
+    }
+    assert!(explain(&["/none"]).1.contains("404 no_route"));
+    assert!(
+        explain(&["-H", "Host: b.example", "/"])
+            .1
+            .contains("route    2. b.example")
+    );
+    assert_eq!(explain(&["A B", "/"]).0, Some(1));
+    assert_eq!(explain(&[]).0, Some(2));
+}

@@ -1,0 +1,201 @@
+//! `osier explain`: what a configuration makes of a request, and why.
+
+use std::fmt::Write as _;
+
+use super::args::ExplainFlags;
+use super::run::load;
+use super::{DONE, FAILED, print, say};
+use crate::config::{Action, Config, Edits, Route, TimeoutName, Upstream};
+use crate::http::head::{Parsed, RequestHead};
+use crate::http::limits::Limits;
+use crate::http::path::normalise;
+use crate::proxy::route::{Asked, Table};
+
+/// Explains a request, without sending anything.
+pub(super) fn run(flags: &ExplainFlags) -> u8 {
+    let config = match load(&flags.file) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    match text(&config, flags) {
+        Ok(text) => print(&text).max(DONE),
+        Err(why) => {
+            say(format_args!("osier explain: {why}"));
+            FAILED
+        }
+    }
+}
+
+/// What is said of the request.
+///
+/// # Errors
+/// It is no request that could be sent.
+pub(super) fn text(config: &Config, flags: &ExplainFlags) -> Result<String, String> {
+    let request = request(flags)?;
+    let form = request.form().map_err(|error| error.to_string())?;
+    let mut buffer = Vec::new();
+    let path = match form.path() {
+        [] => &[][..],
+        raw => normalise(raw, &mut buffer),
+    };
+    let asked = Asked {
+        host: request.authority().map_or(&b""[..], |it| it.host),
+        path,
+        method: request.method(),
+        fields: request.fields(),
+        query: form.query().unwrap_or_default(),
+        client: flags.client,
+    };
+    let table = Table::new(config.routes.iter().map(|it| it.matchers.clone()).collect());
+    let explained = table.explain(&asked);
+    let mut out = String::new();
+    let _ = writeln!(out, "path     {}, as routes see it", path.escape_ascii());
+    if flags.client.is_none() {
+        out.push_str("client   not given (--client IP): no route for certain clients holds\n");
+    }
+    match explained
+        .found
+        .and_then(|at| Some((at, config.routes.get(at)?)))
+    {
+        Some((at, route)) => describe(&mut out, config, at, route),
+        None => out.push_str("route    none: 404 no_route\n"),
+    }
+    if !explained.others.is_empty() {
+        out.push_str("others\n");
+    }
+    for (at, why) in &explained.others {
+        let name = config.routes.get(*at).map(|it| it.matchers.to_string());
+        let _ = writeln!(
+            out,
+            "         {}. {}: {why}",
+            at + 1,
+            name.unwrap_or_default()
+        );
+    }
+    if explained.left_out > 0 {
+        let _ = writeln!(out, "         and {} more", explained.left_out);
+    }
+    Ok(out)
+}
+
+/// The request as a client would send it.
+fn request(flags: &ExplainFlags) -> Result<RequestHead, String> {
+    let rest = flags
+        .url
+        .split_once("://")
+        .map_or(flags.url.as_str(), |(_, rest)| rest);
+    let at = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at(at);
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    let mut octets = format!("{} {slash}{target} HTTP/1.1\r\n", flags.method);
+    if !flags
+        .fields
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("host"))
+    {
+        let _ = write!(octets, "Host: {authority}\r\n");
+    }
+    for (name, value) in &flags.fields {
+        let _ = write!(octets, "{name}: {value}\r\n");
+    }
+    octets.push_str("\r\n");
+    let mut head = RequestHead::new();
+    match head.parse(octets.as_bytes(), &Limits::default()) {
+        Ok(Parsed::Complete(_)) => Ok(head),
+        Ok(Parsed::Partial) => Err("this makes no request".to_owned()),
+        Err(error) => Err(format!("this makes no request: {error}")),
+    }
+}
+
+fn describe(out: &mut String, config: &Config, at: usize, route: &Route) {
+    let _ = writeln!(out, "route    {}. {}", at + 1, route.matchers);
+    let mut upstreams: Vec<&Upstream> = Vec::new();
+    match &route.action {
+        Action::Forward(shares) => {
+            for share in shares {
+                let Some(upstream) = config.upstreams.get(share.upstream) else {
+                    continue;
+                };
+                let weight = if shares.len() > 1 {
+                    format!(" (weight {})", share.weight)
+                } else {
+                    String::new()
+                };
+                let endpoints: Vec<_> =
+                    upstream.endpoints.iter().map(ToString::to_string).collect();
+                let _ = writeln!(
+                    out,
+                    "to       {}{weight}: {}",
+                    upstream.name,
+                    endpoints.join(", ")
+                );
+                upstreams.push(upstream);
+            }
+            let _ = writeln!(out, "sent     {}", sent(route));
+        }
+        Action::Redirect { to, status } => {
+            let _ = writeln!(out, "answer   {status}, to {to}");
+        }
+        Action::Respond { status, body } => {
+            let _ = writeln!(out, "answer   {status}, {} octets from here", body.len());
+        }
+    }
+    edits(out, "request ", &route.request);
+    edits(out, "response", &route.response);
+    if let Some(limit) = &route.rate_limit {
+        let rate = limit
+            .rate
+            .map(|rate| format!("{rate}, burst {}", limit.burst));
+        let concurrent = limit.concurrent.map(|count| format!("{count} at a time"));
+        let parts: Vec<_> = rate.into_iter().chain(concurrent).collect();
+        let _ = writeln!(out, "limit    {}", parts.join(", "));
+    }
+    let Some(listener) = config.listeners.first() else {
+        return;
+    };
+    let upstream = upstreams.first().copied();
+    let mut timeouts = config.timeouts_of(listener, route, upstream);
+    let mut usual = crate::proxy::timeout::Timeouts::default();
+    let names = TimeoutName::ALL.into_iter().map(|name| {
+        let value = *name.of(&mut timeouts);
+        let mark = if value == *name.of(&mut usual) {
+            ""
+        } else {
+            " (not the default)"
+        };
+        let value = value.map_or_else(|| "off".to_owned(), crate::config::value::duration_text);
+        format!("{} {value}{mark}", name.name())
+    });
+    let names: Vec<_> = names.collect();
+    let _ = writeln!(out, "timeouts {}", names.join(", "));
+    let body = config.limits_of(listener, route, upstream).body;
+    if let Some(body) = body {
+        let _ = writeln!(out, "body     at most {body} octets");
+    }
+}
+
+/// What becomes of the path on its way to the origin.
+fn sent(route: &Route) -> String {
+    match &route.rewrite {
+        crate::config::Rewrite::Keep if route.paths == crate::config::Paths::Normal => {
+            "the path as routes see it".to_owned()
+        }
+        crate::config::Rewrite::Keep => "the path as the client wrote it".to_owned(),
+        crate::config::Rewrite::Strip(prefix) => {
+            format!("the path as routes see it, without {prefix}")
+        }
+        crate::config::Rewrite::To(template) => format!("{template} in place of the path"),
+    }
+}
+
+fn edits(out: &mut String, which: &str, edits: &Edits) {
+    for name in &edits.remove {
+        let _ = writeln!(out, "{which} {name} is taken out");
+    }
+    for (name, value) in &edits.set {
+        let _ = writeln!(out, "{which} {name} is set to {value}");
+    }
+    for (name, value) in &edits.add {
+        let _ = writeln!(out, "{which} {name}: {value} is added");
+    }
+}
