@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::args::ExplainFlags;
 use super::run::load;
-use super::{DONE, FAILED, print, say};
+use super::{FAILED, print, say};
 use crate::config::{Action, Config, Edits, Route, TimeoutName, Upstream};
 use crate::http::head::{Parsed, RequestHead};
 use crate::http::limits::Limits;
@@ -18,7 +18,7 @@ pub(super) fn run(flags: &ExplainFlags) -> u8 {
         Err(code) => return code,
     };
     match text(&config, flags) {
-        Ok(text) => print(&text).max(DONE),
+        Ok(text) => print(&text),
         Err(why) => {
             say(format_args!("osier explain: {why}"));
             FAILED

@@ -790,7 +790,7 @@ fn explain_says_which_route_answers_and_why_the_others_do_not() {
         "request  X-Ip is set to {client_ip}",
         "request 5s (not the default)",
         "2. b.example: is for another host",
-        ": is for other methods",
+        "3. POST *: is for another method",
     ] {
         assert!(said.contains(words), "{words}:\n{said}");
     }
