@@ -83,7 +83,7 @@ fn host_path_method_header_query_client_and_priority_choose_the_route() {
 fn weights_share_requests_among_endpoints_and_upstreams() {
     let (one, two) = (origin("one"), origin("two"));
     let count = |file: &str| {
-        let gateway = Gateway::run(&file, &[]);
+        let gateway = Gateway::run(file, &[]);
         let mut wire = gateway.osier.connect();
         (0..40).filter(|_| wire.get("/").text() == "one").count()
     };
