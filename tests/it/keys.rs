@@ -406,11 +406,14 @@ fn half_close_says_what_the_end_of_a_client_means() {
         } else {
             at_origin.expect_gone();
         }
+        // Whichever worker comes next needs another connection.
+        drop(at_origin);
         let mut client = gateway.osier.connect();
         client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
         client.finish();
         if is_served {
             // Its end is there together with its request, long before the answer.
+            let mut at_origin = origin.accept();
             at_origin.read_request();
             at_origin.answer("late");
             assert_eq!(client.read_response().text(), "late");
