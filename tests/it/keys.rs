@@ -481,3 +481,23 @@ fn the_keepalive_of_an_upstream_is_its_own() {
     }
     assert_eq!(app.connection_count(), 3);
 }
+
+#[test]
+fn the_admin_interface_believes_the_hosts_that_the_file_names() {
+    let respond = "[[route]]\nrespond = { status = 200, body = \"x\" }\n";
+    let status = |gateway: &Gateway| gateway.admin("gateway.lan", "/status").status();
+    assert_eq!(status(&Gateway::run(respond, &[])), 403);
+    let named = "admin = { listen = \"127.0.0.1:0\", hosts = [\"gateway.lan\"] }\n";
+    assert_eq!(status(&Gateway::run_with(named, respond)), 200);
+}
+
+#[test]
+fn buffers_have_the_limit_that_the_file_says() {
+    let (gateway, _app) = app("[[route]]\nto = \"app\"\n");
+    assert!(!gateway.status().contains("\"buffers\":1048576"));
+    let few = Gateway::run_with(
+        "limits = { buffers = \"1MiB\" }\n",
+        "[[route]]\nrespond = { status = 200, body = \"x\" }\n",
+    );
+    assert!(few.status().contains("\"buffers\":1048576"));
+}

@@ -18,7 +18,8 @@ pub(crate) struct Gateway {
     admin: SocketAddr,
 }
 
-const HEAD: &str = "workers = 2\nadmin = { listen = \"127.0.0.1:0\" }\nshutdown = { grace = \"2s\" }\n\
+const ADMIN: &str = "admin = { listen = \"127.0.0.1:0\" }\n";
+const HEAD: &str = "workers = 2\nshutdown = { grace = \"2s\" }\n\
                     [[listen]]\naddr = \"127.0.0.1:0\"\n";
 
 impl Gateway {
@@ -33,7 +34,8 @@ impl Gateway {
 
     fn start(top: &str, rest: &str, flags: &[&str]) -> Self {
         let file = Scratch::new("osier.toml");
-        fs::write(file.path(), format!("{top}{HEAD}{rest}")).unwrap();
+        let admin = if top.contains("admin") { "" } else { ADMIN };
+        fs::write(file.path(), format!("{top}{admin}{HEAD}{rest}")).unwrap();
         let path = file.path().to_str().unwrap().to_owned();
         let mut arguments = vec!["run", "-c", &path];
         arguments.extend(flags);
@@ -46,7 +48,7 @@ impl Gateway {
     /// Puts another file in the place of the one there is, in one step.
     pub(crate) fn write(&self, rest: &str) {
         let new = self.file.path().with_extension("new");
-        fs::write(&new, format!("{HEAD}{rest}")).unwrap();
+        fs::write(&new, format!("{ADMIN}{HEAD}{rest}")).unwrap();
         fs::rename(&new, self.file.path()).unwrap();
     }
 
@@ -56,8 +58,13 @@ impl Gateway {
     }
 
     pub(crate) fn status(&self) -> String {
-        let request = "GET /status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        Wire::connect(self.admin).ask(request).text().to_owned()
+        self.admin("localhost", "/status").text().to_owned()
+    }
+
+    /// What the admin interface says to who asks for it by this Host.
+    pub(crate) fn admin(&self, host: &str, path: &str) -> Message {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        Wire::connect(self.admin).ask(head)
     }
 
     pub(crate) fn get(&self, path: &str) -> Message {
