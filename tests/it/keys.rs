@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::reload::{Gateway, origin, upstream};
-use crate::support::{Message, Origin, Scratch, Scripted, wait_for, wait_for_line};
+use crate::support::{Message, Origin, Scratch, Scripted, full_listener, wait_for, wait_for_line};
 
 /// An origin that answers with the head it was sent.
 fn mirror() -> Scripted {
@@ -500,4 +500,55 @@ fn buffers_have_the_limit_that_the_file_says() {
         "[[route]]\nrespond = { status = 200, body = \"x\" }\n",
     );
     assert!(few.status().contains("\"buffers\":1048576"));
+}
+
+#[test]
+fn a_route_has_its_own_time_for_connects_bodies_and_tunnels() {
+    let (deaf, _held) = full_listener();
+    let app = Origin::script(|wire, request| {
+        if request.field("upgrade").is_some() {
+            wire.send(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+            );
+            wire.read_to_end();
+            return false;
+        }
+        wire.answer("whole");
+        true
+    });
+    let gateway = Gateway::run(
+        &format!(
+            "{}[[route]]\npath = \"/connect\"\nto = \"{}\"\ntimeouts.connect = \"50ms\"\nretry = {{ attempts = 1 }}\n\
+             [[route]]\npath = \"/body\"\nto = \"app\"\ntimeouts.body = \"50ms\"\n\
+             [[route]]\npath = \"/tunnel\"\nto = \"app\"\ntimeouts.tunnel = \"50ms\"\n",
+            upstream("app", &[&app]),
+            deaf.name
+        ),
+        &[],
+    );
+    let connect = gateway.get("/connect");
+    assert_eq!(connect.status(), 504);
+    assert!(connect.text().contains("connect_timeout"), "{connect:?}");
+    let body = ask(
+        &gateway,
+        "POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: 5",
+    );
+    assert_eq!(body.status(), 408);
+    let mut tunnel = gateway.osier.connect();
+    tunnel.send(
+        "GET /tunnel HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
+    assert_eq!(tunnel.read_head().status(), 101);
+    tunnel.expect_gone();
+}
+
+#[test]
+fn the_level_says_what_osier_says_of_itself() {
+    let respond = "[[route]]\nrespond = { status = 200, body = \"x\" }\n";
+    let gateway = Gateway::run_with("log = { level = \"error\" }\n", respond);
+    // A reload is news, a file that is not right is an error.
+    assert_eq!(gateway.reload().status(), 200);
+    gateway.write("[[route]]\n");
+    assert_eq!(gateway.reload().status(), 422);
+    assert!(gateway.osier.hear().contains("not reloaded"));
 }

@@ -114,3 +114,68 @@ fn the_tree_is_cut_where_asked() {
         (503, 200)
     );
 }
+
+/// A connection on which a request waits, and what was answered.
+struct Asking {
+    request: futures_lite::io::Cursor<Vec<u8>>,
+    answer: Arc<std::sync::Mutex<Vec<u8>>>,
+}
+
+impl futures_lite::AsyncRead for Asking {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        into: &mut [u8],
+    ) -> std::task::Poll<io::Result<usize>> {
+        std::pin::Pin::new(&mut self.request).poll_read(cx, into)
+    }
+}
+
+impl futures_lite::AsyncWrite for Asking {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+        octets: &[u8],
+    ) -> std::task::Poll<io::Result<usize>> {
+        self.answer.lock().unwrap().extend_from_slice(octets);
+        std::task::Poll::Ready(Ok(octets.len()))
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(
+        self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn who_is_not_let_in_is_not_answered() {
+    let answered = |admin: &Admin, peer: &str| {
+        let answer = Arc::default();
+        let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let stream = Asking {
+            request: futures_lite::io::Cursor::new(request.into()),
+            answer: Arc::clone(&answer),
+        };
+        let ends = Ends {
+            local: "192.0.2.1:80".parse().unwrap(),
+            peer: SocketAddr::new(peer.parse().unwrap(), 1),
+        };
+        future::block_on(admin.serve(Box::new(stream), Some(ends)));
+        let octets = answer.lock().unwrap().clone();
+        octets.starts_with(b"HTTP/1.1 200")
+    };
+    let closed = admin();
+    assert!(answered(&closed, "127.0.0.1") && answered(&closed, "::ffff:127.0.0.1"));
+    assert!(!answered(&closed, "198.51.100.7"));
+    let open = admin().allowing(vec!["198.51.100.0/24".parse().unwrap()]);
+    assert!(answered(&open, "198.51.100.7") && !answered(&open, "203.0.113.7"));
+}
