@@ -28,6 +28,7 @@ pub mod body;
 mod chunked;
 pub mod client;
 pub mod connection;
+pub mod deadline;
 mod diagnose;
 pub mod error;
 pub mod field;

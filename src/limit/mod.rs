@@ -19,6 +19,7 @@
 //! assert_eq!(refused.retry_after, Duration::from_millis(50));
 //! ```
 
+mod budget;
 mod connections;
 mod key;
 mod limiter;
@@ -29,6 +30,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use budget::RetryBudget;
 pub use connections::{Entered, PerAddress};
 pub use key::{Key, Network};
 pub use limiter::{Admitted, Limit, Limiter, RateLimit, Refused};

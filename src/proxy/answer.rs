@@ -47,7 +47,7 @@ pub fn for_error(error: &Error) -> Option<Answer> {
         cause: error.cause().into_owned(),
         error_type: error_type(error),
         content: None,
-        fields: retry_after(error),
+        fields: fields(error),
     })
 }
 
@@ -63,13 +63,19 @@ fn status(error: &Error) -> Option<u16> {
         (What::Timeout(timeout), _) => match timeout {
             Timeout::Header | Timeout::ClientBody => 408,
             Timeout::Idle | Timeout::Linger => return None,
+            Timeout::Queue => 503,
             _ => 504,
         },
         (What::Sin { status, .. }, Side::Client) => *status,
         (What::Gone | What::Io(_) | What::Sin { .. } | What::Rejected(_), _) => 502,
         (What::BodyLimit, _) => 413,
         (What::Config(_), _) => 500,
-        (What::Drain | What::Canceled(_) | What::NoEndpoint | What::Shed, _) => 503,
+        (What::Drain | What::Canceled(_) | What::NoEndpoint | What::Shed | What::QueueFull, _) => {
+            503
+        }
+        (What::Status(status), _) => *status,
+        (What::Denied, _) => 403,
+        (What::Unauthorized, _) => 401,
         (What::NoRoute, _) => 404,
         (What::Limited { .. }, _) => 429,
     })
@@ -79,9 +85,18 @@ fn status(error: &Error) -> Option<u16> {
 fn error_type(error: &Error) -> Option<&'static str> {
     Some(match (&error.what, error.side) {
         (What::Timeout(Timeout::Connect), _) => "connection_timeout",
-        (What::Timeout(Timeout::Response | Timeout::Request | Timeout::Total), _) => {
-            "http_response_timeout"
-        }
+        (
+            What::Timeout(
+                Timeout::Response
+                | Timeout::Request
+                | Timeout::Total
+                | Timeout::Asked
+                | Timeout::Try
+                | Timeout::Errand,
+            ),
+            _,
+        ) => "http_response_timeout",
+        (What::Timeout(Timeout::Queue) | What::QueueFull, _) => "connection_limit_reached",
         (What::Timeout(Timeout::OriginBody), _) => "connection_read_timeout",
         (What::Timeout(_), _) => "http_request_error",
         (What::Io(_), Side::Origin) if error.phase == super::error::Phase::Connect => {
@@ -96,15 +111,23 @@ fn error_type(error: &Error) -> Option<&'static str> {
         (What::NoEndpoint, _) => "destination_unavailable",
         (What::Shed, _) => "connection_limit_reached",
         (What::NoRoute, _) => "destination_not_found",
-        (What::Limited { .. }, _) => "http_request_denied",
+        (What::Limited { .. } | What::Denied | What::Unauthorized, _) => "http_request_denied",
+        (What::Status(_), _) => "http_response_status",
         (What::Drain | What::Canceled(_), _) => "proxy_internal_response",
         _ => return None,
     })
 }
 
-/// When a client may try again, where that is known to be soon.
-fn retry_after(error: &Error) -> Fields {
+/// When a client may try again, where that is known to be soon, and how it says who it is.
+fn fields(error: &Error) -> Fields {
     let mut fields = Fields::new();
+    if matches!(error.what, What::Unauthorized) {
+        // RFC 9110 §11.6.1, RFC 7617 §2.1.
+        let _ = fields.push(
+            "WWW-Authenticate",
+            r#"Basic realm="osier", charset="UTF-8""#,
+        );
+    }
     let after = match &error.what {
         What::Limited { retry_after } => *retry_after,
         _ if status(error) == Some(503) => RETRY_AFTER,

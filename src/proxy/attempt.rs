@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::error::{Error, Phase, Retry, Side, What};
-use super::exchange::Exchange;
+use super::gateway::Gateway;
 use super::scene::Member;
 use super::timeout::Timeout;
 use super::wait::{Wait, within};
@@ -30,18 +30,19 @@ const FULL_PAUSE: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// No address could be connected to, or not in time.
-pub(super) async fn connect<C, D: Dial>(
-    exchange: &Exchange<'_, C, D>,
+pub(super) async fn connect<D: Dial>(
+    gateway: &Gateway<D>,
+    limit: Option<Duration>,
     ctx: &Context,
     member: &Member<D::Stream>,
 ) -> Result<Pooled<D::Stream>, Error> {
-    let limit = (Timeout::Connect, exchange.terms.timeouts.connect);
+    let limit = (Timeout::Connect, limit);
     let addresses = &member.endpoint.addresses;
     let dialing = pin!(async {
         loop {
             let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
             for address in addresses {
-                match exchange.gateway.dial.dial(address).await {
+                match gateway.dial.dial(address).await {
                     Ok(stream) => {
                         return Ok(Pooled {
                             stream,
@@ -101,6 +102,14 @@ impl<'a, F: Future<Output = Result<(), Error>>> Sending<'a, F> {
         Self {
             future,
             state: Sent::Partly,
+        }
+    }
+
+    /// For a request that was sent before.
+    pub(super) fn whole(future: Pin<&'a mut F>) -> Self {
+        Self {
+            future,
+            state: Sent::Wholly,
         }
     }
 
@@ -217,7 +226,9 @@ pub(super) struct HeadReading<'a, S> {
 }
 
 impl<S: Stream> HeadReading<'_, S> {
-    async fn read(self) -> Result<(), Error> {
+    /// # Errors
+    /// The origin's.
+    pub(super) async fn read(self) -> Result<(), Error> {
         let Self {
             origin,
             input,

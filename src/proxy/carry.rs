@@ -5,11 +5,12 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::answer;
 use super::attempt::{self, HeadReading, Patience, Sending};
-use super::error::{Error, Phase, Side, What};
+use super::errand::Answered;
+use super::error::{Error, Phase, Retry, Side, What};
 use super::exchange::{Exchange, Goal, Outcome, Reply};
 use super::facts::Facts;
 use super::gateway::{Heads, Host};
@@ -19,11 +20,13 @@ use super::rewrite;
 use super::scene::Member;
 use super::site::{RequestIds, Route};
 use super::timeout::Timeout;
+use super::upload::{Replay, Upload};
 use super::wait::{Owed, while_client_stays, within};
 use crate::clock;
 use crate::context::{Cancel, Context, Label, Reason};
 use crate::http::body::{Decoder, Encoder};
 use crate::http::connection::{grants_upgrade, response_persistence};
+use crate::http::deadline::{self, DeadlineField};
 use crate::http::field::Name;
 use crate::http::forward::{self, ForwardError, Forwarding, HostPolicy, RequestId, Returning};
 use crate::http::framing::{Framed, Framing, response_framing};
@@ -36,13 +39,18 @@ use crate::net::pool::Pooled;
 use crate::net::stream::Stream;
 use crate::runtime::buffer::Buffer;
 
-impl<C: Stream, D: Dial> Exchange<'_, C, D> {
+impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     /// One attempt, and, once it has led to a final response head, the rest of the exchange.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of an exchange, borrowed one by one"
+    )]
     pub(super) async fn attempt(
         &self,
         goal: Goal<'_, D::Stream>,
         framed: &Framed,
         input: &mut Option<Buffer>,
+        upload: &mut Upload,
         heads: &mut Heads,
         told: &mut Told,
         reply: &mut Reply,
@@ -54,7 +62,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         let idle = may_idle.then(|| shelf.take()).flatten();
         let goes_at_once = idle.is_some() && reply.request_read;
         let named = self.ctx.named("attempt", Label::new(&endpoint.name));
-        let (ctx, cancel) = match self.due(reply.request_read, goes_at_once) {
+        let (ctx, cancel) = match self.due(goal.route, reply.request_read, goes_at_once) {
             Some((at, timeout)) => {
                 named.with_deadline_cause(at, Reason::Static(timeout.as_static()))
             }
@@ -65,13 +73,15 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         let patience = if goes_at_once {
             Patience::new(Timeout::Response, None)
         } else {
-            self.patience()
+            self.patience(goal.route)
         };
         let origin = match idle {
             Some(origin) => origin,
             None => {
                 let owed = owed(input.as_ref(), framed, reply);
-                let connecting = pin!(attempt::connect(self, &ctx, goal.member));
+                let limit = self.terms.timeouts.connect;
+                let connecting = attempt::connect(self.gateway, limit, &ctx, goal.member);
+                let connecting = pin!(connecting);
                 self.while_client_stays(&owed, connecting).await?
             }
         };
@@ -84,7 +94,9 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             patience,
         };
         let tried = self
-            .carry(goal, origin, node, framed, input, heads, told, reply)
+            .carry(
+                goal, origin, node, framed, input, upload, heads, told, reply,
+            )
             .await;
         tried.map_err(|error| Failed {
             was_reused: is_reused && error.side == Side::Origin,
@@ -104,11 +116,17 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         node: Node,
         framed: &Framed,
         input: &mut Option<Buffer>,
+        upload: &mut Upload,
         heads: &mut Heads,
         told: &mut Told,
         reply: &mut Reply,
     ) -> Result<Outcome<D::Stream>, Error> {
-        self.write_head(goal, heads, framed)?;
+        self.write_head(goal, heads, framed, reply.request_read)?;
+        let has_body = !matches!(framed.framing(), Framing::None | Framing::Length(0));
+        let mut encoder = Encoder::new(framed);
+        let repeated = upload.repeat(&mut encoder, &mut heads.octets);
+        let Upload { decoder, replay } = upload;
+        let sent_some = Cell::new(false);
         let Heads {
             request,
             path,
@@ -132,12 +150,15 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         let client = &self.session.client;
         let owed = owed(input.as_ref(), framed, reply);
         let is_held = Cell::new(false);
-        let mut received = 0;
+        let mut received = repeated as u64;
         let mut origin_input = None;
         let outcome = {
             let outgoing = Outgoing {
-                has_body: !reply.request_read,
-                framed,
+                has_body,
+                decoder,
+                encoder: &mut encoder,
+                replay: &*replay,
+                sent_some: &sent_some,
                 from: From {
                     stream: client,
                     input,
@@ -169,6 +190,14 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
                     };
                     self.await_final(&ctx, &mut sending, coming).await?;
                     told.first = Some(self.elapsed());
+                    let status = response.status();
+                    if goal.may_repeat
+                        && goal.route.retry.on.statuses.contains(&status)
+                        && self.spend(goal.number)
+                    {
+                        let what = What::Status(status);
+                        return Err(Error::origin(Phase::Await, Retry::IfIdempotent, what));
+                    }
                     // The attempt has led to a response; what follows is the exchange's.
                     drop(ctx);
                     drop(cancel);
@@ -194,6 +223,13 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             outcome
         };
         told.received = received;
+        let outcome = outcome.map_err(|mut error| {
+            // What has not sent an octet can be sent, whatever it is.
+            if error.retry == Retry::IfIdempotent && !sent_some.get() {
+                error.retry = Retry::Always;
+            }
+            error
+        });
         match outcome? {
             None => {
                 // Nothing of the tunnel was read before this; what came with the 101 goes along.
@@ -217,19 +253,70 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         }
     }
 
+    /// Carries the response that a hedge has won.
+    pub(super) async fn carry_answered(
+        &self,
+        goal: Goal<'_, D::Stream>,
+        answered: Answered<D::Stream>,
+        heads: &mut Heads,
+        told: &mut Told,
+        reply: &mut Reply,
+    ) -> Result<Outcome<D::Stream>, Error> {
+        let Answered { origin, mut input } = answered;
+        let Heads {
+            request,
+            path,
+            request_out,
+            response,
+            response_out,
+            octets_back,
+            ..
+        } = heads;
+        let facts = Facts {
+            client: self.client,
+            request,
+            path,
+            request_id: request_out
+                .fields()
+                .first(Name::XRequestId)
+                .unwrap_or_default(),
+            upstream: &goal.upstream.name,
+        };
+        let sent = pin!(std::future::ready(Ok(())));
+        let how = Back {
+            origin: &origin,
+            sending: &mut Sending::whole(sent),
+            facts: &facts,
+            route: goal.route,
+            response,
+            response_out,
+            octets: octets_back,
+        };
+        let carried = self.carry_response(how, &mut input, told, reply);
+        let owed = Owed::default();
+        owed.set(0, Some(0));
+        let may_reuse = self.staying(&owed, carried).await?;
+        if may_reuse && input.is_none() && !self.gateway.is_draining() {
+            goal.member.shelf.put(origin);
+        }
+        Ok(Outcome::Done)
+    }
+
     /// Sends the request: its head, and its body as it arrives.
     async fn send(&self, out: Outgoing<'_, C>, to: &D::Stream) -> Result<(), Error> {
         let means = Means {
             ctx: &self.ctx,
             buffers: &self.gateway.buffers,
             stall: (Timeout::ClientBody, self.terms.timeouts.body),
-            begun: Cell::new(false),
+            begun: out.sent_some,
             owed: Some(out.owed),
+            replay: Some(out.replay),
         };
         if !out.has_body {
             return relay::write(&means, Side::Origin, to, out.head).await;
         }
-        if out.is_expecting && out.from.input.is_none() {
+        let is_begun = *out.received > 0 || out.decoder.is_done();
+        if out.is_expecting && !is_begun && out.from.input.is_none() {
             relay::write(&means, Side::Origin, to, out.head).await?;
             out.head.clear();
             // RFC 9110 §10.1.1: the client waits for a word of the origin, though not for ever: it may go on unasked.
@@ -245,31 +332,31 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             within(&self.ctx, Phase::Send, (Timeout::ClientBody, None), goes_on).await?;
             out.is_held.set(false);
         }
-        let mut decoder = Decoder::new(out.framed, &self.terms.limits);
-        let mut encoder = Encoder::new(out.framed);
         relay(
             &means,
             out.from,
             to,
             out.head,
-            &mut decoder,
-            &mut encoder,
+            out.decoder,
+            out.encoder,
             out.received,
         )
         .await
     }
 
     /// Writes the request head as the origin gets it to `heads.octets`.
-    fn write_head(
+    pub(super) fn write_head(
         &self,
         goal: Goal<'_, D::Stream>,
         heads: &mut Heads,
         framed: &Framed,
+        request_read: bool,
     ) -> Result<(), Error> {
         let Goal {
             route,
             upstream,
             member,
+            ..
         } = goal;
         let Heads {
             request,
@@ -313,6 +400,13 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             path: is_rewritten.then_some(path_out.as_slice()),
         };
         forward::request(request, out, &how).map_err(|error| misconfigured(&error))?;
+        for (name, value) in &*self.granted.borrow() {
+            out.fields_mut().remove(name);
+            if let Some(value) = value {
+                let pushed = out.fields_mut().push(name, value);
+                pushed.map_err(|error| misconfigured(&ForwardError::Field(error)))?;
+            }
+        }
         if !route.request.is_empty() {
             let id = out
                 .fields()
@@ -331,15 +425,66 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
                 return Err(Error::gateway(Phase::Head, What::Config(why)));
             }
         }
+        if let Some(field) = &upstream.deadline_field {
+            self.tell_deadline(route, field, request_read, out);
+        }
         octets.clear();
         write_request(out, framed, octets);
         Ok(())
     }
 
+    /// Tells the origin what is left of the budget, now that the head is written: a duration, because clocks differ.
+    fn tell_deadline(
+        &self,
+        route: &Route,
+        field: &DeadlineField,
+        request_read: bool,
+        out: &mut RequestHead,
+    ) {
+        let per_try = route.retry.per_try;
+        let left = [self.left(request_read), per_try]
+            .into_iter()
+            .flatten()
+            .min();
+        // What a client asked for is not for the origin: only what it gets.
+        out.fields_mut().remove(&field.name);
+        if let Some(left) = left {
+            let mut value = Vec::new();
+            deadline::write(field.form, left, &mut value);
+            let _ = out.fields_mut().push(&field.name, value);
+        }
+    }
+
+    /// What is left until the final response head has to be there; `None`: for ever.
+    pub(super) fn left(&self, request_read: bool) -> Option<Duration> {
+        let now = clock::now();
+        let until = |at: Instant| at.saturating_duration_since(now);
+        let whole = self.ctx.deadline().map(until);
+        let request = self
+            .terms
+            .timeouts
+            .request
+            .map(|budget| match request_read {
+                true => until(clock::later(self.started, budget)),
+                false => budget,
+            });
+        [whole, request].into_iter().flatten().min()
+    }
+
     /// Runs `work`, and ends this exchange's branch when the client leaves meanwhile.
-    async fn while_client_stays<F: Future>(&self, owed: &Owed, work: Pin<&mut F>) -> F::Output {
+    pub(super) async fn while_client_stays<F: Future>(
+        &self,
+        owed: &Owed,
+        work: Pin<&mut F>,
+    ) -> F::Output {
         let client = &self.session.client;
         while_client_stays(client, &self.cancel, owed, self.half_close, work).await
+    }
+
+    /// The same for work that is seldom, and not pinned yet.
+    pub(super) async fn staying<F: Future>(&self, owed: &Owed, work: F) -> F::Output {
+        let work = pin!(work);
+        self.while_client_stays(owed, work).await
     }
 
     /// Reads response heads until the final one, or a 101; the interim ones go to the client.
@@ -392,21 +537,37 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
 
     /// When an attempt ends at the latest, and by which timeout. The budget for the response head runs from the moment
     /// the request is in; a body still arriving is under its own timeout.
-    fn due(&self, request_read: bool, goes_at_once: bool) -> Option<(Instant, Timeout)> {
+    pub(super) fn due(
+        &self,
+        route: &Route,
+        request_read: bool,
+        goes_at_once: bool,
+    ) -> Option<(Instant, Timeout)> {
         let timeouts = &self.terms.timeouts;
         let budget = timeouts.request.filter(|_| request_read);
         let budget = budget.map(|budget| (clock::later(self.started, budget), Timeout::Request));
         let response = timeouts.response.filter(|_| goes_at_once);
         let response = response.map(|limit| (clock::later(clock::now(), limit), Timeout::Response));
-        match (budget, response) {
+        let due = match (budget, response) {
             (Some(budget), Some(response)) if budget.0 <= response.0 => Some(budget),
             (budget, response) => response.or(budget),
-        }
+        };
+        let Some(per_try) = route.retry.per_try.filter(|_| request_read) else {
+            return due;
+        };
+        let per_try = (clock::later(clock::now(), per_try), Timeout::Try);
+        due.filter(|due| due.0 <= per_try.0).or(Some(per_try))
     }
 
     /// From the last request octet on: the response timeout, or the request's budget where that is shorter.
-    fn patience(&self) -> Patience {
+    fn patience(&self, route: &Route) -> Patience {
         let timeouts = &self.terms.timeouts;
+        let shorter = |limit: Option<Duration>, than: Duration| limit.is_none_or(|it| than < it);
+        if let Some(per_try) = route.retry.per_try {
+            if shorter(timeouts.request, per_try) && shorter(timeouts.response, per_try) {
+                return Patience::new(Timeout::Try, Some(per_try));
+            }
+        }
         match (timeouts.request, timeouts.response) {
             (Some(request), response) if response.is_none_or(|response| request < response) => {
                 Patience::new(Timeout::Request, Some(request))
@@ -459,12 +620,14 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         write_response(response_out, &framed_out, option, octets);
         told.status = response_out.status();
 
+        let begun = Cell::new(false);
         let means = Means {
             ctx: &self.ctx,
             buffers: &gateway.buffers,
             stall: (Timeout::OriginBody, self.terms.timeouts.body),
-            begun: Cell::new(false),
+            begun: &begun,
             owed: None,
+            replay: None,
         };
         let mut decoder = Decoder::new(&framed, &self.terms.limits);
         let mut encoder = Encoder::new(&framed_out);
@@ -491,7 +654,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         })
         .await;
         // What failed before its first octet was on its way can still be answered.
-        reply.begun = means.begun.get();
+        reply.begun = begun.get();
         whole?;
         Ok(response_persistence(response, &framed).is_reuse())
     }
@@ -545,7 +708,12 @@ struct Node {
 struct Outgoing<'a, C> {
     /// More than the head is to be sent.
     has_body: bool,
-    framed: &'a Framed,
+    decoder: &'a mut Decoder,
+    encoder: &'a mut Encoder,
+    /// Keeps the content for another attempt.
+    replay: &'a Replay,
+    /// The origin has taken the first octet.
+    sent_some: &'a Cell<bool>,
     from: From<'a, C>,
     head: &'a mut Vec<u8>,
     owed: &'a Owed,

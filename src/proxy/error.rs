@@ -96,6 +96,14 @@ pub enum What {
     },
     /// There is no endpoint to try.
     NoEndpoint,
+    /// All connections to the endpoint are in use, and enough wait for one.
+    QueueFull,
+    /// The origin answered with a status that the route says to try again on.
+    Status(u16),
+    /// The client is not let in.
+    Denied,
+    /// The client has not said who it is, or not well.
+    Unauthorized,
     /// Memory for another exchange is not there now.
     Shed,
 }
@@ -209,10 +217,14 @@ impl Error {
                 (Side::Client, Retry::Never)
             }
             Timeout::Connect => (Side::Origin, Retry::Always),
-            Timeout::Response | Timeout::OriginBody => (Side::Origin, Retry::Never),
-            Timeout::Request | Timeout::Total | Timeout::Tunnel | Timeout::TunnelMax => {
-                (Side::Gateway, Retry::Never)
-            }
+            Timeout::Response | Timeout::Try => (Side::Origin, Retry::IfIdempotent),
+            Timeout::OriginBody | Timeout::Errand => (Side::Origin, Retry::Never),
+            Timeout::Request
+            | Timeout::Total
+            | Timeout::Asked
+            | Timeout::Queue
+            | Timeout::Tunnel
+            | Timeout::TunnelMax => (Side::Gateway, Retry::Never),
         };
         Self {
             side,
@@ -242,6 +254,10 @@ impl Error {
                 Timeout::Tunnel => "tunnel_timeout".into(),
                 Timeout::TunnelMax => "tunnel_max".into(),
                 Timeout::Linger => "linger_timeout".into(),
+                Timeout::Asked => "deadline:header".into(),
+                Timeout::Try => "response_timeout".into(),
+                Timeout::Queue => "queue_timeout".into(),
+                Timeout::Errand => "auth_timeout".into(),
             },
             (What::Drain, _) => "drain".into(),
             (What::Canceled(reason), _) => format!("admin:{reason}").into(),
@@ -254,6 +270,10 @@ impl Error {
             (What::Limited { .. }, _) => "limited".into(),
             (What::NoEndpoint, _) => "no_endpoint".into(),
             (What::Shed, _) => "shed".into(),
+            (What::QueueFull, _) => "queue_full".into(),
+            (What::Status(status), _) => format!("origin_status:{status}").into(),
+            (What::Denied, _) => "denied".into(),
+            (What::Unauthorized, _) => "auth".into(),
         }
     }
 }
@@ -294,6 +314,23 @@ impl fmt::Display for ClientGone {
 }
 
 impl StdError for ClientGone {}
+
+/// The reason an attempt is cancelled with when another one was answered first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HedgeLost;
+
+impl HedgeLost {
+    /// As a reason that costs no allocation.
+    pub const REASON: &'static Self = &Self;
+}
+
+impl fmt::Display for HedgeLost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("another attempt was answered first")
+    }
+}
+
+impl StdError for HedgeLost {}
 
 /// The reason everything is cancelled with that has not ended when the drain's grace is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

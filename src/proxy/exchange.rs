@@ -1,8 +1,9 @@
 //! An exchange: one request and its responses, from the request head to the verdict on both connections.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,15 +11,18 @@ use futures_lite::future;
 
 use super::answer::{self, Answer, Connection};
 use super::carry::Failed;
-use super::error::{Error, Phase, Retry, Side, What};
+use super::error::{Error, Phase, Side, What};
 use super::facts::Facts;
 use super::gateway::{Gateway, Heads};
+use super::mirror;
 use super::record::{Told, record};
+use super::retry::{self, Flaw};
 use super::scene::{Found, Member, Scene, Upstream};
 use super::session::Session;
-use super::site::{Action, Limit, Per, Route, Site, Terms};
+use super::site::{Action, Auth, Limit, Per, Route, Site, Terms};
 use super::timeout::Timeout;
-use super::wait::within;
+use super::upload::Upload;
+use super::wait::{Owed, within};
 use crate::clock;
 use crate::context::{Cancel, Context, Label, Reason};
 use crate::http::connection::request_persistence;
@@ -63,7 +67,7 @@ pub(super) struct Exchange<'a, C, D: Dial> {
     pub(super) session: &'a Session<C, D>,
     pub(super) gateway: &'a Gateway<D>,
     /// What was served when it began.
-    pub(super) scene: &'a Scene<D::Stream>,
+    pub(super) scene: &'a Rc<Scene<D::Stream>>,
     /// What it is held to.
     pub(super) terms: &'a Arc<Terms>,
     /// The client, as far as proxies that are trusted tell of it.
@@ -75,15 +79,19 @@ pub(super) struct Exchange<'a, C, D: Dial> {
     pub(super) started: Instant,
     /// A 100 was forwarded.
     pub(super) continued: Cell<bool>,
+    /// Fields that the request goes on with, or without, since somebody was asked about it.
+    pub(super) granted: RefCell<Vec<(String, Option<Vec<u8>>)>>,
     /// How many attempts met a connection that was not good any more.
     pub(super) stale: Cell<usize>,
 }
 
 /// Which way a request goes.
-struct Way<'a, S> {
-    route: &'a Route,
+pub(super) struct Way<'a, S> {
+    pub(super) route: &'a Route,
+    /// Which of the site's that is.
+    pub(super) number: usize,
     /// Where its route sends it, if anywhere.
-    upstream: Option<&'a Upstream<S>>,
+    pub(super) upstream: Option<&'a Upstream<S>>,
 }
 
 /// Where an attempt goes.
@@ -91,6 +99,10 @@ pub(super) struct Goal<'a, S> {
     pub(super) route: &'a Route,
     pub(super) upstream: &'a Upstream<S>,
     pub(super) member: &'a Member<S>,
+    /// Which of the site's the route is.
+    pub(super) number: usize,
+    /// Another attempt may follow, if the response is one to try again on.
+    pub(super) may_repeat: bool,
 }
 
 impl<S> Clone for Goal<'_, S> {
@@ -112,7 +124,7 @@ pub(super) struct Reply {
 }
 
 /// Serves the request whose first octets are there, or are about to be.
-pub(super) async fn run<C: Stream, D: Dial>(
+pub(super) async fn run<C: Stream, D: Dial + 'static>(
     session: &Session<C, D>,
     input: &mut Option<Buffer>,
     heads: &mut Box<Heads>,
@@ -139,7 +151,11 @@ pub(super) async fn run<C: Stream, D: Dial>(
     }
     let started = clock::now();
     let peer = session.peer.map(|peer| peer.ip());
-    let Found { client, route } = scene.site.find(&heads.request, peer, &mut heads.path);
+    let Found {
+        client,
+        route,
+        number,
+    } = scene.site.find(&heads.request, peer, &mut heads.path);
     let to = route.and_then(|route| scene.place(route));
     let place = to.map_or(0, |(place, _)| place);
     let terms = route
@@ -147,8 +163,18 @@ pub(super) async fn run<C: Stream, D: Dial>(
         .unwrap_or(&listen.terms);
     let label = label(&heads.request);
     let named = session.ctx.named("exchange", label);
-    let (ctx, cancel) = match terms.timeouts.total {
-        Some(total) => named.with_timeout_cause(total, Reason::Static(Timeout::Total.as_static())),
+    let asked = route.and_then(|route| scene.site.asked(route, peer, &heads.request));
+    let total = terms.timeouts.total.map(|total| (total, Timeout::Total));
+    let asked = asked.map(|asked| (asked, Timeout::Asked));
+    let (ctx, cancel) = match total
+        .into_iter()
+        .chain(asked)
+        .min_by_key(|(limit, _)| *limit)
+    {
+        Some((limit, timeout)) => {
+            let at = clock::later(started, limit);
+            named.with_deadline_cause(at, Reason::Static(timeout.as_static()))
+        }
         None => named.with_cancel(),
     };
     let mut told = Told {
@@ -170,6 +196,7 @@ pub(super) async fn run<C: Stream, D: Dial>(
         cancel,
         started,
         continued: Cell::new(false),
+        granted: RefCell::default(),
         stale: Cell::new(0),
     };
     let mut reply = Reply {
@@ -180,6 +207,7 @@ pub(super) async fn run<C: Stream, D: Dial>(
     let mut admitted = None;
     let way = route.map(|route| Way {
         route,
+        number,
         upstream: to.map(|(_, upstream)| upstream),
     });
     let served = exchange
@@ -264,7 +292,7 @@ pub(super) enum Outcome<S> {
     Tunnel(Pooled<S>, Option<Buffer>),
 }
 
-impl<C: Stream, D: Dial> Exchange<'_, C, D> {
+impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     async fn serve(
         &self,
         way: Option<&Way<'_, D::Stream>>,
@@ -288,15 +316,28 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
             .paths
             .judge(|| head.form().map_or(&b""[..], |form| form.path()));
         judged.map_err(|refused| Error::client_sin(Phase::Head, refused.0, 400))?;
+        if !way.route.access.lets_in(self.client) {
+            return Err(Error::client(Phase::Head, What::Denied));
+        }
         if let Some(limit) = &way.route.limit {
             *admitted = Some(self.admit(limit, head)?);
+        }
+        if self.ctx.err().is_some() {
+            // What the client waits for was over before it began.
+            return Err(Error::ended(&self.ctx, Phase::Head));
+        }
+        if let Some(auth) = &way.route.auth {
+            if let Some(answer) = Box::pin(self.authenticate(auth, heads)).await? {
+                self.respond(way.route, &answer, heads, told, reply).await?;
+                return Ok(Outcome::Done);
+            }
         }
         match &way.route.action {
             Action::Forward(..) => {
                 let Some(upstream) = way.upstream else {
                     return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
                 };
-                self.proxy(way.route, upstream, &framed, input, heads, told, reply)
+                self.proxy(way, upstream, &framed, input, heads, told, reply)
                     .await
             }
             Action::Redirect { to, status } => {
@@ -310,6 +351,13 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
                 self.respond(way.route, answer, heads, told, reply).await?;
                 Ok(Outcome::Done)
             }
+        }
+    }
+
+    /// Finds out who asks. `None`: somebody who may; else what is answered.
+    async fn authenticate(&self, auth: &Auth, heads: &Heads) -> Result<Option<Answer>, Error> {
+        match auth {
+            Auth::Forward(auth) => self.ask(auth, heads).await,
         }
     }
 
@@ -368,7 +416,7 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
     )]
     async fn proxy(
         &self,
-        route: &Route,
+        way: &Way<'_, D::Stream>,
         upstream: &Upstream<D::Stream>,
         framed: &Framed,
         input: &mut Option<Buffer>,
@@ -376,44 +424,172 @@ impl<C: Stream, D: Dial> Exchange<'_, C, D> {
         told: &mut Told,
         reply: &mut Reply,
     ) -> Result<Outcome<D::Stream>, Error> {
+        let retry = &way.route.retry;
+        if let Some(budget) = self.scene.budget(way.number) {
+            budget.earn();
+        }
+        let is_idempotent = heads.request.is_idempotent();
+        let is_kept = is_idempotent && retry.attempts_max > 1;
+        let is_mirrored = self.is_mirrored(way);
+        let kept_max = match (is_mirrored, is_kept) {
+            (true, _) => retry.replay_max.max(mirror::CONTENT_MAX),
+            (false, true) => retry.replay_max,
+            (false, false) => 0,
+        };
+        let mut upload = Upload::new(framed, &self.terms.limits, kept_max);
+        let done = self
+            .tries(
+                way,
+                upstream,
+                framed,
+                input,
+                &mut upload,
+                heads,
+                told,
+                reply,
+            )
+            .await;
+        if is_mirrored {
+            self.mirror(way, framed, &upload, heads);
+        }
+        done
+    }
+
+    /// The attempts, one after the other.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of an exchange, borrowed one by one"
+    )]
+    async fn tries(
+        &self,
+        way: &Way<'_, D::Stream>,
+        upstream: &Upstream<D::Stream>,
+        framed: &Framed,
+        input: &mut Option<Buffer>,
+        upload: &mut Upload,
+        heads: &mut Heads,
+        told: &mut Told,
+        reply: &mut Reply,
+    ) -> Result<Outcome<D::Stream>, Error> {
+        let retry = &way.route.retry;
+        let is_idempotent = heads.request.is_idempotent();
         let mut tried: Vec<usize> = Vec::new();
+        let hedge = way.route.hedge.as_ref().filter(|_| {
+            is_idempotent
+                && reply.request_read
+                && upstream.members.len() > 1
+                && !heads.request.asks_for_upgrade()
+        });
+        let mut hedge = hedge;
         // A stale connection does not count as a try of the origin. After many of them a new one is made.
         loop {
-            let picked = upstream.turns.pick(&tried);
-            let picked = picked.and_then(|index| Some((index, upstream.members.get(index)?)));
-            let Some((index, member)) = picked else {
-                return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
+            let (tried_now, index) = if let Some(hedge) = hedge.take() {
+                let several = (way, upstream, hedge);
+                let racing = self.hedged(several, &mut tried, framed, heads, told, reply);
+                (Box::pin(racing).await, None)
+            } else {
+                let Some((index, member)) = self.pick(upstream, heads, &tried) else {
+                    return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
+                };
+                told.attempts += 1;
+                told.endpoint = Some(member.endpoint.name.clone());
+                let may_repeat = is_idempotent && tried.len() + 1 < retry.attempts_max as usize;
+                let goal = Goal {
+                    may_repeat,
+                    ..self.goal(way, upstream, member)
+                };
+                let attempt = self.attempt(goal, framed, input, upload, heads, told, reply);
+                (attempt.await, Some(index))
             };
-            told.attempts += 1;
-            told.endpoint = Some(member.endpoint.name.clone());
-            let goal = Goal {
-                route,
-                upstream,
-                member,
-            };
-            let failed = match self.attempt(goal, framed, input, heads, told, reply).await {
+            let Failed { error, was_reused } = match tried_now {
                 Ok(outcome) => return Ok(outcome),
                 Err(failed) => failed,
             };
-            let Failed { error, was_reused } = failed;
-            let allowed = match error.retry {
-                Retry::Never => false,
-                Retry::Always => true,
-                Retry::IfIdempotent => heads.request.is_idempotent(),
+            let flaw = Flaw::of(&error, was_reused, is_idempotent);
+            let Some(flaw) = flaw.filter(|flaw| retry.on.covers(*flaw)) else {
+                return Err(error);
             };
-            // A body that was begun is gone: only a request without one can be sent again.
-            if !allowed || reply.begun || told.received > 0 || self.ctx.err().is_some() {
+            if reply.begun || !upload.is_repeatable(told.received) || self.ctx.err().is_some() {
                 return Err(error);
             }
-            if was_reused {
+            if flaw == Flaw::Stale {
                 self.stale.set(self.stale.get() + 1);
                 continue;
             }
-            tried.push(index);
-            if tried.len() >= route.attempts_max as usize {
+            tried.extend(index);
+            let is_last = tried.len() >= retry.attempts_max as usize;
+            if is_last || (flaw != Flaw::Status && !self.spend(way.number)) {
                 return Err(error);
             }
+            // Whoever is not there need not be waited for, where somebody else is.
+            if flaw == Flaw::Connect && tried.len() < upstream.members.len() {
+                continue;
+            }
+            let pause = retry::pause(retry.pause, tried.len() as u32, self.scene.draw());
+            if self
+                .left(reply.request_read)
+                .is_some_and(|left| left <= pause)
+            {
+                return Err(error);
+            }
+            self.rest(pause, input.as_ref(), upload, reply).await?;
         }
+    }
+
+    /// The endpoint that is next, of those that were not `tried`, or else of all.
+    pub(super) fn pick<'u>(
+        &self,
+        upstream: &'u Upstream<D::Stream>,
+        _heads: &Heads,
+        tried: &[usize],
+    ) -> Option<(usize, &'u Member<D::Stream>)> {
+        let index = upstream.turns.pick(tried)?;
+        Some((index, upstream.members.get(index)?))
+    }
+
+    pub(super) fn goal<'g>(
+        &self,
+        way: &Way<'g, D::Stream>,
+        upstream: &'g Upstream<D::Stream>,
+        member: &'g Member<D::Stream>,
+    ) -> Goal<'g, D::Stream> {
+        Goal {
+            route: way.route,
+            upstream,
+            member,
+            number: way.number,
+            may_repeat: false,
+        }
+    }
+
+    /// Pays for one further try on the route of this number. False: there have been too many.
+    pub(super) fn spend(&self, route: usize) -> bool {
+        let budget = self.scene.budget(route);
+        budget.is_none_or(|budget| budget.spend(clock::now()))
+    }
+
+    /// Waits a little, while the client stays.
+    async fn rest(
+        &self,
+        pause: Duration,
+        input: Option<&Buffer>,
+        upload: &Upload,
+        reply: &Reply,
+    ) -> Result<(), Error> {
+        let owed = Owed::default();
+        let remaining = match reply.request_read {
+            true => Some(0),
+            false => upload.decoder.remaining(),
+        };
+        owed.set(input.map_or(0, |buffer| buffer.filled().len()), remaining);
+        let resting = pin!(clock::sleep(pause));
+        let resting = pin!(within(
+            &self.ctx,
+            Phase::Connect,
+            (Timeout::Request, None),
+            resting
+        ));
+        self.while_client_stays(&owed, resting).await
     }
 
     /// Answers from here.

@@ -2,6 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
@@ -16,6 +18,7 @@ use super::site::Site;
 use super::stage::Stages;
 use super::timeout::Timeouts;
 use crate::clock;
+use crate::context::Context;
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::limits::Limits;
 pub use crate::http::network::Network;
@@ -132,6 +135,10 @@ pub struct Gateway<D: Dial> {
     parting: Cell<bool>,
     /// No further request is taken; what runs may end.
     draining: Cell<bool>,
+    /// Who runs what goes on beside the sessions.
+    employer: RefCell<Option<Rc<Employer>>>,
+    /// How many copies of requests are under way.
+    pub(super) copies: Cell<usize>,
     /// Who waits for a session to idle.
     crowd: RefCell<Vec<Waker>>,
     /// Who waits for the last session to end.
@@ -156,6 +163,8 @@ impl<D: Dial> Gateway<D> {
             stages: Stages::default(),
             parting: Cell::new(false),
             draining: Cell::new(false),
+            employer: RefCell::default(),
+            copies: Cell::new(0),
             crowd: RefCell::default(),
             emptied: RefCell::default(),
             recorded: RefCell::default(),
@@ -172,6 +181,23 @@ impl<D: Dial> Gateway<D> {
         for (_, session) in self.sessions.borrow().iter() {
             session.wake();
         }
+    }
+
+    /// Has tasks that go on beside the sessions, such as mirrored requests, run by `spawn`, below `ctx`. Without this
+    /// there are none.
+    pub fn employ(
+        &self,
+        ctx: Context,
+        spawn: impl Fn(Pin<Box<dyn Future<Output = ()>>>) + 'static,
+    ) {
+        *self.employer.borrow_mut() = Some(Rc::new(Employer {
+            ctx,
+            spawn: Box::new(spawn),
+        }));
+    }
+
+    pub(super) fn employer(&self) -> Option<Rc<Employer>> {
+        self.employer.borrow().clone()
     }
 
     /// What is served now.
@@ -301,6 +327,13 @@ impl<D: Dial> fmt::Debug for Gateway<D> {
             .field("draining", &self.draining)
             .finish_non_exhaustive()
     }
+}
+
+/// See [`Gateway::employ`].
+pub(super) struct Employer {
+    pub(super) ctx: Context,
+    #[expect(clippy::type_complexity, reason = "a function that runs a task")]
+    pub(super) spawn: Box<dyn Fn(Pin<Box<dyn Future<Output = ()>>>)>,
 }
 
 /// The heads of one exchange, kept for their memory.

@@ -9,6 +9,7 @@ pub mod edit;
 pub mod error;
 pub mod gateway;
 pub mod hooks;
+pub mod retry;
 pub mod rewrite;
 pub mod route;
 pub mod session;
@@ -19,13 +20,18 @@ pub mod timeout;
 
 mod attempt;
 mod carry;
+mod errand;
 mod exchange;
 mod facts;
+mod forward_auth;
+mod hedge;
+mod mirror;
 mod record;
 mod relay;
 mod scene;
 mod stage;
 mod tunnel;
+mod upload;
 mod wait;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::task::Poll;
 
 use super::error::{Error, Phase, Retry, Side, What};
 use super::timeout::Timeout;
+use super::upload::Replay;
 use super::wait::{Owed, within};
 use crate::context::Context;
 use crate::http::body::{ChunkHead, Decoder, Encoder};
@@ -40,12 +41,21 @@ pub(super) struct Means<'a> {
     /// The timeout that ends a body without progress.
     pub(super) stall: (Timeout, Option<std::time::Duration>),
     /// Set when the receiver has taken the first octet.
-    pub(super) begun: Cell<bool>,
+    pub(super) begun: &'a Cell<bool>,
     /// What the sender still owes, where somebody waits for it to leave.
     pub(super) owed: Option<&'a Owed>,
+    /// Keeps the content of a request for another attempt.
+    pub(super) replay: Option<&'a Replay>,
 }
 
 impl Means<'_> {
+    /// From here on octets are taken from the sender that are not accounted for, or no more.
+    fn hold(&self, is_midway: bool) {
+        if let Some(replay) = self.replay {
+            replay.set_midway(is_midway);
+        }
+    }
+
     fn note<S>(&self, from: &From<'_, S>, decoder: &Decoder) {
         if let Some(owed) = self.owed {
             let buffered = from.input.as_ref().map_or(0, |input| input.filled().len());
@@ -82,19 +92,20 @@ pub(super) async fn relay<R: Stream, W: Stream>(
             octets,
             is_full,
             pieces,
-        } = gather(input, from.side, head, decoder, encoder)?;
-        match pieces {
-            None if head.is_empty() => {}
-            None => write(means, receiver, to, head).await?,
+        } = gather(input, from.side, head, decoder, encoder, means.replay)?;
+        means.hold(used > 0);
+        let written = match pieces {
+            None if head.is_empty() => Ok(()),
+            None => write(means, receiver, to, head).await,
             // Seldom, and large: not in every exchange's memory.
-            Some(pieces) => {
-                Box::pin(write_gathered(means, receiver, to, head, &pieces)).await?;
-            }
-        }
+            Some(pieces) => Box::pin(write_gathered(means, receiver, to, head, &pieces)).await,
+        };
         *carried += octets as u64;
         head.clear();
         consume(from.input, used);
+        means.hold(false);
         means.note(&from, decoder);
+        written?;
         if decoder.is_done() {
             return Ok(());
         }
@@ -103,8 +114,12 @@ pub(super) async fn relay<R: Stream, W: Stream>(
             continue;
         }
         let verbatim = decoder.verbatim();
-        if verbatim >= SPLICED_MIN && encoder.is_verbatim() && from.input.is_none() {
-            if let Some(moved) = splice(means, &from, to, receiver, verbatim).await? {
+        let is_kept = means.replay.is_some_and(Replay::is_kept);
+        if verbatim >= SPLICED_MIN && !is_kept && encoder.is_verbatim() && from.input.is_none() {
+            means.hold(true);
+            let spliced = splice(means, &from, to, receiver, verbatim).await?;
+            means.hold(false);
+            if let Some(moved) = spliced {
                 encoder
                     .chunk_head(moved)
                     .map_err(|error| sin(from.side, error.sin(), error.status()))?;
@@ -154,6 +169,7 @@ fn gather<'a>(
     head: &mut Vec<u8>,
     decoder: &mut Decoder,
     encoder: &mut Encoder,
+    replay: Option<&Replay>,
 ) -> Result<Gathered<'a>, Error> {
     let (mut used, mut octets, mut count) = (0, 0, 0);
     let mut content: [&[u8]; PIECES_MAX] = [&[]; PIECES_MAX];
@@ -167,6 +183,9 @@ fn gather<'a>(
         }
         if !decoded.data.is_empty() {
             octets += decoded.data.len();
+            if let Some(replay) = replay {
+                replay.note(decoded.data);
+            }
             if let Some(place) = content.get_mut(count) {
                 *place = decoded.data;
             }

@@ -4,15 +4,18 @@ use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::gateway::Endpoint;
 use super::route::Asked;
-use super::site::{Action, Route, Site};
+use super::site::{Accepting, Action, Route, Site};
 use crate::balance::policy::RoundRobin;
 use crate::http::client;
+use crate::http::deadline::{self, DeadlineField};
 use crate::http::head::RequestHead;
 use crate::http::network::Network;
 use crate::http::path;
+use crate::limit::RetryBudget;
 use crate::net::pool::{Pool, Shelf};
 use crate::net::stream::Stream;
 
@@ -20,6 +23,8 @@ use crate::net::stream::Stream;
 pub(super) struct Scene<S> {
     pub(super) site: Arc<Site>,
     upstreams: Vec<Rc<Upstream<S>>>,
+    /// By route; `None` where further tries cost nothing.
+    budgets: Vec<Option<RetryBudget>>,
     /// The last number drawn, for shares.
     drawn: Cell<u32>,
 }
@@ -31,6 +36,8 @@ pub(super) struct Upstream<S> {
     pub(super) turns: RoundRobin,
     /// How many connections may idle, for each endpoint.
     pub(super) max_idle: usize,
+    /// How the origin is told what is left of the budget.
+    pub(super) deadline_field: Option<DeadlineField>,
 }
 
 /// An endpoint of an upstream.
@@ -66,13 +73,26 @@ impl<S: Stream> Scene<S> {
                 members: members.collect(),
                 turns: RoundRobin::new(upstream.endpoints.iter().map(|(_, weight)| *weight), turn),
                 max_idle: upstream.keepalive.max_idle,
+                deadline_field: upstream.deadline_field.clone(),
             })
         });
+        let budget = |route: &Route| route.retry.budget.map(RetryBudget::new);
         Self {
+            budgets: site.routes.iter().map(budget).collect(),
             upstreams: upstreams.collect(),
             drawn: Cell::new(u32::try_from(turn).unwrap_or(0)),
             site,
         }
+    }
+
+    /// The upstream of this number.
+    pub(super) fn upstream(&self, number: usize) -> Option<&Upstream<S>> {
+        self.upstreams.get(number).map(|upstream| &**upstream)
+    }
+
+    /// The budget for further tries on the route of this number.
+    pub(super) fn budget(&self, route: usize) -> Option<&RetryBudget> {
+        self.budgets.get(route)?.as_ref()
     }
 
     fn upstream_named(&self, name: &str) -> Option<&Upstream<S>> {
@@ -94,7 +114,7 @@ impl<S: Stream> Scene<S> {
 
     /// A number from all there are: the golden ratio's multiples fall evenly over them, so that a share is kept to
     /// within one request from the first one on.
-    fn draw(&self) -> u32 {
+    pub(super) fn draw(&self) -> u32 {
         let drawn = self.drawn.get().wrapping_add(0x9e37_79b9);
         self.drawn.set(drawn);
         drawn
@@ -117,6 +137,8 @@ pub(super) struct Found<'a> {
     /// The client, as far as proxies that are trusted tell of it.
     pub(super) client: Option<IpAddr>,
     pub(super) route: Option<&'a Route>,
+    /// Which of the site's that is.
+    pub(super) number: usize,
 }
 
 /// The path and the query of a request; both empty where its target has none.
@@ -169,7 +191,29 @@ impl Site {
         Found {
             client,
             route: route.and_then(|index| self.routes.get(index)),
+            number: route.unwrap_or(0),
         }
+    }
+
+    /// How long a client says that it waits, where it is believed: it may only shorten what its exchange has.
+    pub(super) fn asked(
+        &self,
+        route: &Route,
+        peer: Option<IpAddr>,
+        request: &RequestHead,
+    ) -> Option<Duration> {
+        let Accepting { fields, from } = &route.patience;
+        if fields.is_empty() {
+            return None;
+        }
+        let is_believed = match from {
+            None => self.is_trusted(peer),
+            Some(networks) => peer.is_some_and(|ip| networks.iter().any(|it| it.contains(ip))),
+        };
+        if !is_believed {
+            return None;
+        }
+        deadline::asked(request.fields(), fields).shortest
     }
 
     /// Whether what this peer says of others is believed.

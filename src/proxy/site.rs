@@ -6,17 +6,21 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::answer::Answer;
 use super::edit::Edits;
 use super::gateway::{Endpoint, Host, Rules, Target};
 use super::hooks::Hooks;
+use super::retry::Retry;
 use super::rewrite::{Paths, Rewrite};
 use super::route::{Matchers, Table};
 use super::split::Split;
 use super::template::{Part, Template};
 use super::timeout::Timeouts;
+use crate::http::deadline::DeadlineField;
 use crate::http::forward::ForwardedStyle;
 use crate::http::limits::Limits;
 use crate::http::network::Network;
@@ -80,8 +84,18 @@ pub struct Route {
     pub request: Edits,
     /// Changes to the response's fields.
     pub response: Edits,
-    /// How many tries an exchange has, the first included.
-    pub attempts_max: u32,
+    /// When a request is tried again.
+    pub retry: Retry,
+    /// When a request goes to another endpoint too.
+    pub hedge: Option<Hedge>,
+    /// Where a copy of it goes.
+    pub mirror: Option<Mirror>,
+    /// Who is let in.
+    pub access: Access,
+    /// How a client shows who it is.
+    pub auth: Option<Auth>,
+    /// What the client's own words about its patience are worth.
+    pub patience: Accepting,
     /// How much clients may ask for.
     pub limit: Option<Limit>,
     /// Protocols a connection may be switched to.
@@ -121,6 +135,72 @@ pub struct Limit {
     pub limiter: Limiter,
     /// Who is counted as one.
     pub per: Per,
+}
+
+/// When a request goes to another endpoint too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hedge {
+    /// How long the answer may be away.
+    pub after: Duration,
+    /// How many more there may be.
+    pub max: u32,
+}
+
+/// Where copies of requests go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mirror {
+    /// Which upstream.
+    pub upstream: usize,
+    /// Of a hundred requests, how many are copied.
+    pub percent: u32,
+}
+
+/// How a client shows who it is.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// Somebody else is asked.
+    Forward(ForwardAuth),
+}
+
+/// Who is asked whether a request may pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardAuth {
+    /// Which upstream.
+    pub upstream: usize,
+    /// The path that is asked for.
+    pub path: String,
+    /// Fields of the answer that the request goes on with; a client's own are taken out.
+    pub copy: Vec<String>,
+    /// How long the answer may take.
+    pub timeout: Duration,
+}
+
+/// Who is let in, by the client's address.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Nobody else, unless it is empty.
+    pub allow: Vec<Network>,
+    /// Not these, even if they are in `allow`.
+    pub deny: Vec<Network>,
+}
+
+impl Access {
+    /// Whether a client is let in. One without an address, on a unix socket, is in no network.
+    #[must_use]
+    pub fn lets_in(&self, client: Option<IpAddr>) -> bool {
+        let lies_in =
+            |list: &[Network]| client.is_some_and(|ip| list.iter().any(|it| it.contains(ip)));
+        !lies_in(&self.deny) && (self.allow.is_empty() || lies_in(&self.allow))
+    }
+}
+
+/// Whose words about its patience are believed, and which.
+#[derive(Debug, Clone, Default)]
+pub struct Accepting {
+    /// The fields that may shorten an exchange's budget.
+    pub fields: Vec<DeadlineField>,
+    /// From peers in these networks; `None`: from the proxies that are trusted.
+    pub from: Option<Vec<Network>>,
 }
 
 /// Who is counted as one.
@@ -165,6 +245,8 @@ pub struct Upstream {
     pub endpoints: Vec<(Endpoint, u32)>,
     /// Its idle connections.
     pub keepalive: Keepalive,
+    /// How the origin is told what is left of the budget.
+    pub deadline_field: Option<DeadlineField>,
 }
 
 impl Site {
@@ -205,6 +287,7 @@ impl From<Rules> for Site {
                     name: "default".into(),
                     endpoints: endpoints.into_iter().map(|it| (it, 1)).collect(),
                     keepalive: rules.keepalive,
+                    deadline_field: None,
                 };
                 (Action::Forward(Split::new([1]), vec![0]), vec![upstream])
             }
@@ -222,7 +305,15 @@ impl From<Rules> for Site {
                 ..Edits::default()
             },
             response: Edits::default(),
-            attempts_max: rules.attempts_max,
+            retry: Retry {
+                attempts_max: rules.attempts_max,
+                ..Retry::default()
+            },
+            hedge: None,
+            mirror: None,
+            access: Access::default(),
+            auth: None,
+            patience: Accepting::default(),
             limit: None,
             upgrade: vec![Cow::Borrowed("websocket")],
             forwarded: ForwardedStyle::X,

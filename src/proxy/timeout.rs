@@ -68,6 +68,14 @@ pub enum Timeout {
     TunnelMax,
     /// How long a connection that is being closed is still read.
     Linger,
+    /// What the client said that it would wait, in a field that is believed.
+    Asked,
+    /// [`Retry::per_try`](super::retry::Retry::per_try).
+    Try,
+    /// How long a request waits for a connection that it may have.
+    Queue,
+    /// How long a subrequest, such as that of forward authentication, may take.
+    Errand,
 }
 
 impl Timeout {
@@ -86,6 +94,10 @@ impl Timeout {
             Self::Tunnel => "tunnel octets",
             Self::TunnelMax => "tunnel",
             Self::Linger => "client's end",
+            Self::Asked => "what the client waits for",
+            Self::Try => "try",
+            Self::Queue => "connection permit",
+            Self::Errand => "subrequest",
         }
     }
 
@@ -104,6 +116,10 @@ impl Timeout {
             Self::Tunnel => &Self::Tunnel,
             Self::TunnelMax => &Self::TunnelMax,
             Self::Linger => &Self::Linger,
+            Self::Asked => &Self::Asked,
+            Self::Try => &Self::Try,
+            Self::Queue => &Self::Queue,
+            Self::Errand => &Self::Errand,
         }
     }
 }
@@ -122,6 +138,10 @@ impl fmt::Display for Timeout {
             Self::Tunnel => "tunnel idle",
             Self::TunnelMax => "tunnel too old",
             Self::Linger => "client does not close",
+            Self::Asked => "the client's own deadline is over",
+            Self::Try => "try too slow",
+            Self::Queue => "no connection became free",
+            Self::Errand => "subrequest too slow",
         })
     }
 }

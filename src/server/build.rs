@@ -15,10 +15,11 @@ use crate::proxy::answer::Answer;
 use crate::proxy::edit::Edits;
 use crate::proxy::gateway::Endpoint;
 use crate::proxy::hooks::Hooks;
+use crate::proxy::retry::Retry;
 use crate::proxy::rewrite::{Paths, Rewrite};
 use crate::proxy::route::Table;
 use crate::proxy::site::{
-    Action, Limit, Listen, Page, Per, RequestIds, Route, Site, Terms, Upstream,
+    Accepting, Access, Action, Limit, Listen, Page, Per, RequestIds, Route, Site, Terms, Upstream,
 };
 use crate::proxy::split::Split;
 
@@ -82,6 +83,7 @@ pub(super) fn site(
             max_idle: upstream.keepalive.max_idle,
             max_age: upstream.keepalive.max_age,
         },
+        deadline_field: None,
     });
     let upstreams = upstreams.collect();
     let routes = config
@@ -200,7 +202,15 @@ fn route(
         host: written.host_header.clone(),
         request: edits(&written.request),
         response: edits(&written.response),
-        attempts_max: written.attempts_max,
+        retry: Retry {
+            attempts_max: written.attempts_max,
+            ..Retry::default()
+        },
+        hedge: None,
+        mirror: None,
+        access: Access::default(),
+        auth: None,
+        patience: Accepting::default(),
         limit: written
             .rate_limit
             .as_ref()

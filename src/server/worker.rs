@@ -79,6 +79,8 @@ impl Post {
         worker.spawn(async move {
             let _ = keeping.run(keeper.pool().keep()).await;
         });
+        let employer = worker.clone();
+        gateway.employ(node.clone(), move |task| employer.spawn(task));
         let tidied = gateway.clone();
         let tidying = node.clone();
         worker.spawn(async move {

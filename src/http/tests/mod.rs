@@ -4,6 +4,7 @@ mod body;
 mod client;
 mod connection;
 mod corpus;
+mod deadline;
 mod diagnose;
 mod field;
 mod forward;

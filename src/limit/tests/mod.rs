@@ -1,5 +1,6 @@
 //! What is admitted and what is not, one after the other and all at once.
 
+mod budget;
 mod connections;
 mod key;
 mod limiter;

@@ -1,0 +1,167 @@
+//! A request that is sent whole and answered with a head: what a hedge, a mirror and forward authentication are made of.
+
+use std::io::IoSlice;
+use std::pin::pin;
+
+use super::attempt::{self, HeadReading};
+use super::error::{Error, Phase, Retry, What};
+use super::gateway::Gateway;
+use super::scene::Member;
+use super::site::Terms;
+use super::timeout::Timeout;
+use super::wait::within;
+use crate::context::Context;
+use crate::http::body::Decoder;
+use crate::http::connection::response_persistence;
+use crate::http::framing::response_framing;
+use crate::http::head::ResponseHead;
+use crate::net::dialer::Dial;
+use crate::net::pool::Pooled;
+use crate::net::stream;
+use crate::runtime::buffer::Buffer;
+
+/// Where an errand goes, and what it is held to.
+pub(super) struct Errand<'a, D: Dial> {
+    pub(super) gateway: &'a Gateway<D>,
+    /// Ends it.
+    pub(super) ctx: &'a Context,
+    pub(super) terms: &'a Terms,
+    pub(super) member: &'a Member<D::Stream>,
+}
+
+/// A connection behind a final response head.
+pub(super) struct Answered<S> {
+    pub(super) origin: Pooled<S>,
+    /// What came behind the head.
+    pub(super) input: Option<Buffer>,
+}
+
+impl<D: Dial> Errand<'_, D> {
+    /// Sends `octets`, a whole request, and reads the final response head. An idle connection that had been closed by
+    /// then is replaced.
+    ///
+    /// # Errors
+    /// The origin's, or the context's end.
+    pub(super) async fn run(
+        &self,
+        octets: &[u8],
+        response: &mut ResponseHead,
+    ) -> Result<Answered<D::Stream>, Error> {
+        if let Some(idle) = self.member.shelf.take() {
+            match self.ask(idle, octets, response).await {
+                Err(error) if error.retry != Retry::Never && self.ctx.err().is_none() => {}
+                settled => return settled,
+            }
+        }
+        let connect = self.terms.timeouts.connect;
+        let fresh = attempt::connect(self.gateway, connect, self.ctx, self.member).await?;
+        self.ask(fresh, octets, response).await
+    }
+
+    async fn ask(
+        &self,
+        origin: Pooled<D::Stream>,
+        octets: &[u8],
+        response: &mut ResponseHead,
+    ) -> Result<Answered<D::Stream>, Error> {
+        let timeouts = &self.terms.timeouts;
+        let failed = |error| Error::origin(Phase::Send, Retry::IfIdempotent, What::Io(error));
+        let mut pieces = [IoSlice::new(octets)];
+        {
+            let writing = pin!(stream::write_all(&origin.stream, &mut pieces));
+            let limit = (Timeout::OriginBody, timeouts.body);
+            let written = within(self.ctx, Phase::Send, limit, writing).await?;
+            written.map_err(failed)?;
+        }
+        let mut input = None;
+        for interim_count in 0..=self.terms.limits.interim_max {
+            let reading = HeadReading {
+                origin: &origin.stream,
+                input: &mut input,
+                head: response,
+                limits: &self.terms.limits,
+                buffers: &self.gateway.buffers,
+                is_under_way: interim_count > 0,
+            };
+            {
+                let reading = pin!(reading.read());
+                let limit = (Timeout::Response, timeouts.response);
+                within(self.ctx, Phase::Await, limit, reading).await??;
+            }
+            match response.status() {
+                101 => return Err(Error::origin_sin(Phase::Await, "upgrade_not_requested")),
+                100..=199 => {}
+                _ => return Ok(Answered { origin, input }),
+            }
+        }
+        Err(Error::origin_sin(
+            Phase::Await,
+            "too_many_interim_responses",
+        ))
+    }
+
+    /// Reads the content behind the head, of at most `octets_max` octets, and keeps the connection. `None`: there is
+    /// more.
+    ///
+    /// # Errors
+    /// As in [`Errand::run`].
+    pub(super) async fn content(
+        &self,
+        answered: Answered<D::Stream>,
+        method: &[u8],
+        response: &ResponseHead,
+        octets_max: usize,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let Answered { origin, mut input } = answered;
+        let framed = response_framing(response, method)
+            .map_err(|error| Error::origin_sin(Phase::Body, error.sin()))?;
+        let mut decoder = Decoder::new(&framed, &self.terms.limits);
+        let mut content = Vec::new();
+        loop {
+            let mut used = 0;
+            let filled = input.as_ref().map(Buffer::filled).unwrap_or_default();
+            while !decoder.is_done() {
+                let rest = filled.get(used..).unwrap_or_default();
+                let decoded = decoder
+                    .decode(rest)
+                    .map_err(|error| Error::origin_sin(Phase::Body, error.sin()))?;
+                if decoded.consumed == 0 {
+                    break;
+                }
+                used += decoded.consumed;
+                content.extend_from_slice(decoded.data);
+            }
+            if content.len() > octets_max {
+                return Ok(None);
+            }
+            if let Some(buffer) = &mut input {
+                buffer.consume(used);
+            }
+            input = input.filter(|buffer| !buffer.is_empty());
+            if decoder.is_done() {
+                break;
+            }
+            let reading = pin!(async {
+                stream::readable(&origin.stream).await;
+                let buffer = input.get_or_insert_with(|| self.gateway.buffers.small());
+                stream::read(&origin.stream, buffer.space()).await
+            });
+            let limit = (Timeout::OriginBody, self.terms.timeouts.body);
+            let failed = |error| Error::origin(Phase::Body, Retry::Never, What::Io(error));
+            if within(self.ctx, Phase::Body, limit, reading)
+                .await?
+                .map_err(failed)?
+                == 0
+            {
+                decoder
+                    .finish_eof()
+                    .map_err(|_| Error::origin(Phase::Body, Retry::Never, What::Gone))?;
+            }
+        }
+        let may_reuse = response_persistence(response, &framed).is_reuse();
+        if may_reuse && input.is_none() && !self.gateway.is_draining() {
+            self.member.shelf.put(origin);
+        }
+        Ok(Some(content))
+    }
+}

@@ -1,0 +1,156 @@
+//! Hedging: when an answer is late, the same request goes to another endpoint too, and the first answer counts.
+//!
+//! Only for requests without content that may be repeated. Each try is an attempt of its own in the tree; those that
+//! lose are cancelled, and their connections closed.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use super::carry::Failed;
+use super::errand::{Answered, Errand};
+use super::error::{Error, HedgeLost, Phase, What};
+use super::exchange::{Exchange, Outcome, Reply, Way};
+use super::gateway::Heads;
+use super::record::Told;
+use super::scene::Upstream;
+use super::site::Hedge;
+use super::wait::Owed;
+use crate::clock;
+use crate::context::{Cancel, Label, Reason};
+use crate::http::framing::Framed;
+use crate::http::head::ResponseHead;
+use crate::net::dialer::Dial;
+use crate::net::stream::Stream;
+
+/// One of several tries that run at the same time.
+struct Branch<'f, S> {
+    /// Which endpoint of the upstream's.
+    index: usize,
+    cancel: Cancel,
+    work: Pin<Box<dyn Future<Output = Answer<S>> + 'f>>,
+}
+
+/// What a try came to, and the head it read.
+type Answer<S> = (Result<Answered<S>, Error>, Box<ResponseHead>);
+
+/// What the wait for several tries can end with.
+enum Event<S> {
+    /// It is time for another.
+    Late,
+    /// The one at this place has ended.
+    Over(usize, Answer<S>),
+}
+
+impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
+    /// Tries until one has led to a final response, and carries that. `tried` gets the endpoints that failed.
+    pub(super) async fn hedged(
+        &self,
+        (way, upstream, hedge): (&Way<'_, D::Stream>, &Upstream<D::Stream>, &Hedge),
+        tried: &mut Vec<usize>,
+        framed: &Framed,
+        heads: &mut Heads,
+        told: &mut Told,
+        reply: &mut Reply,
+    ) -> Result<Outcome<D::Stream>, Failed> {
+        let owed = Owed::default();
+        owed.set(0, Some(0));
+        let racing = self.race((way, upstream, hedge), tried, framed, heads, told);
+        let (index, answered, head) = self.staying(&owed, racing).await?;
+        told.first = Some(self.elapsed());
+        told.reused = Some(answered.origin.exchanges > 0);
+        heads.response = *head;
+        let Some(member) = upstream.members.get(index) else {
+            return Err(Error::gateway(Phase::Connect, What::NoEndpoint).into());
+        };
+        told.endpoint = Some(member.endpoint.name.clone());
+        let goal = self.goal(way, upstream, member);
+        let carried = self.carry_answered(goal, answered, heads, told, reply);
+        Ok(carried.await?)
+    }
+
+    /// Runs the tries until the first has its final response head.
+    async fn race(
+        &self,
+        (way, upstream, hedge): (&Way<'_, D::Stream>, &Upstream<D::Stream>, &Hedge),
+        tried: &mut Vec<usize>,
+        framed: &Framed,
+        heads: &mut Heads,
+        told: &mut Told,
+    ) -> Result<(usize, Answered<D::Stream>, Box<ResponseHead>), Error> {
+        let mut branches: Vec<Branch<'_, D::Stream>> = Vec::new();
+        let mut begun: Vec<usize> = Vec::new();
+        loop {
+            let is_due = branches.is_empty()
+                || (begun.len() <= hedge.max as usize
+                    && begun.len() < upstream.members.len()
+                    && self.spend(way.number));
+            if is_due {
+                let Some((index, member)) = self.pick(upstream, heads, &begun) else {
+                    return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
+                };
+                begun.push(index);
+                told.attempts += 1;
+                told.endpoint = Some(member.endpoint.name.clone());
+                self.write_head(self.goal(way, upstream, member), heads, framed, true)?;
+                let octets = heads.octets.clone();
+                let named = self.ctx.named("attempt", Label::new(&member.endpoint.name));
+                let (ctx, cancel) = match self.due(way.route, true, false) {
+                    Some((at, timeout)) => {
+                        named.with_deadline_cause(at, Reason::Static(timeout.as_static()))
+                    }
+                    None => named.with_cancel(),
+                };
+                let work = Box::pin(async move {
+                    let errand = Errand {
+                        gateway: self.gateway,
+                        ctx: &ctx,
+                        terms: self.terms,
+                        member,
+                    };
+                    let mut head = Box::<ResponseHead>::default();
+                    let answered = errand.run(&octets, &mut head).await;
+                    (answered, head)
+                });
+                branches.push(Branch {
+                    index,
+                    cancel,
+                    work,
+                });
+            }
+            let mut alarm = clock::sleep(hedge.after);
+            let may_follow = begun.len() <= hedge.max as usize;
+            let event = poll_fn(|cx| {
+                for (place, branch) in branches.iter_mut().enumerate() {
+                    if let Poll::Ready(answer) = branch.work.as_mut().poll(cx) {
+                        return Poll::Ready(Event::Over(place, answer));
+                    }
+                }
+                if may_follow && Pin::new(&mut alarm).poll(cx).is_ready() {
+                    return Poll::Ready(Event::Late);
+                }
+                Poll::Pending
+            });
+            let (place, (answered, head)) = match event.await {
+                Event::Late => continue,
+                Event::Over(place, answer) => (place, answer),
+            };
+            let Branch { index, .. } = branches.swap_remove(place);
+            match answered {
+                Ok(answered) => {
+                    for lost in &branches {
+                        lost.cancel
+                            .cancel_because(Reason::Static(HedgeLost::REASON));
+                    }
+                    return Ok((index, answered, head));
+                }
+                Err(error) => {
+                    tried.push(index);
+                    if branches.is_empty() {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+}
