@@ -2,6 +2,26 @@
 
 use std::cell::RefCell;
 
+/// How one is picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// Each in its turn, by weight.
+    #[default]
+    RoundRobin,
+    /// Whoever has the fewest requests for its weight.
+    LeastConn,
+    /// Of two that are drawn, whoever has fewer requests.
+    P2c,
+    /// Of two that are drawn, whoever would answer sooner, by how long it took lately.
+    Ewma,
+    /// Whoever is drawn.
+    Random,
+    /// The first that is well.
+    First,
+    /// Whoever fits the request's key best (rendezvous hashing).
+    Hash,
+}
+
 /// Each endpoint in its turn; one of twice the weight has twice the turns, spread as evenly as can be.
 ///
 /// The smooth weighted round robin: every pick gives each endpoint its weight as credit, takes the one that has most,
@@ -12,10 +32,8 @@ pub struct RoundRobin {
 }
 
 /// An endpoint's.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Turn {
-    /// 0: it is never picked.
-    weight: u32,
     /// What it has earned and not spent. Over all endpoints the sum is 0.
     credit: i64,
 }
@@ -24,40 +42,34 @@ impl RoundRobin {
     /// Turns over endpoints of these weights, `first` picks on (workers begin at different ones).
     #[must_use]
     pub fn new(weights: impl IntoIterator<Item = u32>, first: usize) -> Self {
-        let turn = |weight| Turn { weight, credit: 0 };
-        let turns: Vec<_> = weights.into_iter().map(turn).collect();
-        let picks = first.checked_rem(turns.len()).unwrap_or(0);
+        let weights: Vec<u32> = weights.into_iter().collect();
+        let picks = first.checked_rem(weights.len()).unwrap_or(0);
         let this = Self {
-            turns: RefCell::new(turns),
+            turns: RefCell::new(vec![Turn::default(); weights.len()]),
         };
         for _ in 0..picks {
-            this.pick(&[]);
+            this.pick_by(|index| weights.get(index).copied().unwrap_or(0));
         }
         this
     }
 
-    /// Picks the next endpoint that is not in `avoid`, or, where all are, the next. `None` without endpoints.
-    ///
-    /// `avoid` holds the endpoints that this exchange has tried already.
-    pub fn pick(&self, avoid: &[usize]) -> Option<usize> {
-        let mut turns = self.turns.borrow_mut();
-        if let [turn] = turns.as_slice() {
-            return (turn.weight > 0).then_some(0);
-        }
-        spend(&mut turns, |index| !avoid.contains(&index)).or_else(|| spend(&mut turns, |_| true))
+    /// Picks the next of those whose weight, as it is now, is not 0.
+    pub fn pick_by(&self, weight: impl Fn(usize) -> u32) -> Option<usize> {
+        spend(&mut self.turns.borrow_mut(), weight)
     }
 }
 
-/// One pick among those that `may` be picked.
-fn spend(turns: &mut [Turn], may: impl Fn(usize) -> bool) -> Option<usize> {
+/// One pick among those that have a weight.
+fn spend(turns: &mut [Turn], weight: impl Fn(usize) -> u32) -> Option<usize> {
     let mut total: i64 = 0;
     let mut best: Option<(usize, i64)> = None;
     for (index, turn) in turns.iter_mut().enumerate() {
-        if turn.weight == 0 || !may(index) {
+        let weight = weight(index);
+        if weight == 0 {
             continue;
         }
-        total = total.saturating_add(i64::from(turn.weight));
-        turn.credit = turn.credit.saturating_add(i64::from(turn.weight));
+        total = total.saturating_add(i64::from(weight));
+        turn.credit = turn.credit.saturating_add(i64::from(weight));
         // Of equals the first.
         if best.is_none_or(|(_, credit)| turn.credit > credit) {
             best = Some((index, turn.credit));

@@ -14,12 +14,12 @@ const GATEWAY: &str = "127.0.0.1:8086";
 
 /// Runs the demo until told to stop.
 pub(super) fn run(flags: DemoFlags) -> u8 {
-    let started = start_origin().and_then(|authority| {
+    let started = start_origin().map(|authority| {
         let to = To {
             authority,
             base_path: String::new(),
         };
-        serve::endpoint(&to).map_err(std::io::Error::other)
+        serve::endpoint(&to)
     });
     let endpoint = match started {
         Ok(endpoint) => endpoint,

@@ -7,7 +7,7 @@ use super::run::load;
 use super::{DONE, FAILED, TRY_LATER, say};
 use crate::http::head::reason_of;
 use crate::log;
-use crate::net::address::{Address, AddressError};
+use crate::net::address::Address;
 use crate::proxy::answer::Answer;
 use crate::proxy::gateway::{Endpoint, Identity, Rules, Target};
 use crate::proxy::timeout::Timeouts;
@@ -15,16 +15,7 @@ use crate::server::{self, Notify, Options, Passed, Replacement, Server, StartErr
 
 /// Proxies until told to stop.
 pub(super) fn proxy(flags: ProxyFlags) -> u8 {
-    let mut endpoints = Vec::new();
-    for to in &flags.to {
-        match endpoint(to) {
-            Ok(endpoint) => endpoints.push(endpoint),
-            Err(error) => {
-                say(format_args!("osier: --to: {error}"));
-                return FAILED;
-            }
-        }
-    }
+    let endpoints = flags.to.iter().map(endpoint).collect();
     let defaults = Options::default();
     let mut timeouts = Timeouts::default();
     if flags.timeout.is_some() {
@@ -97,13 +88,12 @@ pub(super) fn respond(flags: RespondFlags) -> u8 {
     serve(options, &format!("answers {}", flags.status))
 }
 
-/// What a `--to` names, looked up.
-pub(super) fn endpoint(to: &To) -> Result<Endpoint, AddressError> {
-    let endpoint = Endpoint::resolve(&to.authority)?;
-    Ok(Endpoint {
+/// What a `--to` names. A name is looked up by the server.
+pub(super) fn endpoint(to: &To) -> Endpoint {
+    Endpoint {
         base_path: to.base_path.clone(),
-        ..endpoint
-    })
+        ..Endpoint::named(&to.authority)
+    }
 }
 
 fn serve(mut options: Options, what: &str) -> u8 {

@@ -6,33 +6,13 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("", "stream"),
     ("listen", "proxy_protocol"),
     ("listen", "tls"),
-    ("route", "accept_deadline"),
-    ("route", "allow"),
-    ("route", "auth"),
-    ("route", "deny"),
-    ("route", "hedge"),
-    ("route", "mirror"),
-    ("route.retry", "budget"),
-    ("route.retry", "on"),
-    ("route.retry", "per_try"),
-    ("route.retry", "replay_body"),
-    ("upstream", "deadline_header"),
-    ("upstream", "eject"),
-    ("upstream", "health"),
-    ("upstream", "max_connections"),
-    ("upstream", "queue"),
-    ("upstream", "resolve"),
+    ("route.auth", "basic"),
     ("upstream", "send_proxy"),
-    ("upstream", "slow_start"),
-    ("upstream", "sticky"),
+    ("upstream.resolve", "srv"),
     ("upstream", "tls"),
-    ("upstream.to", "backup"),
 ];
 
-/// Values of an upstream's `balance`; of those with a `:` the part before it.
-pub(super) const BALANCE: &[&str] = &["least_conn", "p2c", "ewma", "random", "first", "hash"];
-
-/// What is said of both.
+/// What is said of them.
 pub(super) fn message(name: &str) -> String {
     format!("`{name}` is not in this version yet")
 }

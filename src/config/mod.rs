@@ -32,9 +32,10 @@ use diagnostic::{Diagnostic, Found, Report, Span};
 
 pub use load::load;
 pub use model::{
-    AccessLog, Action, Admin, Config, Edits, Endpoint, ErrorPage, Format, Forwarded, HalfClose,
-    Keepalive, Level, LimitChanges, Limits, Listener, Log, Override, Paths, Per, RateLimit,
-    RequestId, Rewrite, Route, Share, Shutdown, TimeoutChanges, TimeoutName, Upstream,
+    AccessLog, Action, Admin, Balance, Config, Edits, Endpoint, ErrorPage, Format, Forwarded,
+    HalfClose, Health, Keepalive, Level, LimitChanges, Limits, Listener, Log, Override, Paths, Per,
+    Queue, RateLimit, RequestId, Rewrite, Route, Share, Shutdown, TimeoutChanges, TimeoutName,
+    Upstream,
 };
 pub use route::OWN_FIELDS;
 

@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::value::Rate;
+use crate::balance::{Eject, Policy};
+use crate::http::deadline::DeadlineField;
 use crate::http::limits::Limits as HeadLimits;
 use crate::http::network::Network;
 use crate::net::address::Address;
 use crate::net::pool;
 use crate::proxy::gateway::Host;
+use crate::proxy::retry::Retry;
 use crate::proxy::route::Matchers;
+use crate::proxy::site::{ForwardAuth, HashBy, Hedge, Mirror};
 use crate::proxy::template::Template;
 use crate::proxy::timeout::Timeouts;
 
@@ -350,6 +354,24 @@ pub struct Upstream {
     pub is_implicit: bool,
     /// Where it is; never empty, and not all without weight.
     pub endpoints: Vec<Endpoint>,
+    /// How one of its endpoints is picked.
+    pub balance: Balance,
+    /// How many connections there may be to each endpoint, in the whole process.
+    pub max_connections: Option<u32>,
+    /// Who waits where there may be no more.
+    pub queue: Queue,
+    /// How its endpoints are probed.
+    pub health: Option<Health>,
+    /// When an endpoint that fails is left alone.
+    pub eject: Option<Eject>,
+    /// How long an endpoint that has come back gets less than its share.
+    pub slow_start: Duration,
+    /// How often names are looked up again.
+    pub resolve_every: Duration,
+    /// The cookie that keeps a client at its endpoint.
+    pub sticky: Option<String>,
+    /// How origins are told what is left of the budget.
+    pub deadline_header: Option<DeadlineField>,
     /// Idle connections.
     pub keepalive: Keepalive,
     /// Its own timeouts.
@@ -367,6 +389,8 @@ pub struct Endpoint {
     pub base_path: String,
     /// How much of the upstream's requests it gets, beside the others. 0: none.
     pub weight: u32,
+    /// It gets something only when the others are out.
+    pub backup: bool,
 }
 
 impl fmt::Display for Endpoint {
@@ -377,6 +401,69 @@ impl fmt::Display for Endpoint {
             write!(f, "http://{}{}", self.authority, self.base_path)
         }
     }
+}
+
+/// How an endpoint is picked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Balance {
+    /// By which rule.
+    pub policy: Policy,
+    /// What the key is, for [`Policy::Hash`].
+    pub hash: HashBy,
+}
+
+impl fmt::Display for Balance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.policy {
+            Policy::RoundRobin => "round_robin",
+            Policy::LeastConn => "least_conn",
+            Policy::P2c => "p2c",
+            Policy::Ewma => "ewma",
+            Policy::Random => "random",
+            Policy::First => "first",
+            Policy::Hash => match &self.hash {
+                HashBy::Ip => "hash:ip",
+                HashBy::Path => "hash:path",
+                HashBy::Header(name) => return write!(f, "hash:header:{name}"),
+                HashBy::Cookie(name) => return write!(f, "hash:cookie:{name}"),
+            },
+        })
+    }
+}
+
+/// Who waits for a connection where there may be no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// How many requests, for each endpoint.
+    pub max: u32,
+    /// How long each.
+    pub timeout: Duration,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            max: 100,
+            timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+/// How endpoints are probed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// What is asked for; `None`: a connection is enough.
+    pub path: Option<String>,
+    /// How often.
+    pub every: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// After how many good ones in a row an endpoint that was out is back.
+    pub rise: u32,
+    /// After how many bad ones in a row it is out.
+    pub fall: u32,
+    /// The first and the last of each range of statuses that are good.
+    pub expect: Vec<(u16, u16)>,
 }
 
 /// Idle connections to one upstream's endpoints.
@@ -422,8 +509,22 @@ pub struct Route {
     pub timeouts: TimeoutChanges,
     /// Its own limits.
     pub limits: LimitChanges,
-    /// How many tries an exchange has, the first included; at least 1.
-    pub attempts_max: u32,
+    /// When a request is tried again.
+    pub retry: Retry,
+    /// When it goes to another endpoint too.
+    pub hedge: Option<Hedge>,
+    /// Where a copy of it goes; the number is one of [`Config::upstreams`].
+    pub mirror: Option<Mirror>,
+    /// Who is asked whether it may pass; the number is one of [`Config::upstreams`].
+    pub auth: Option<ForwardAuth>,
+    /// Who is let in; nobody else, unless it is empty.
+    pub allow: Vec<Network>,
+    /// Who is not.
+    pub deny: Vec<Network>,
+    /// Fields in which a client may shorten its budget.
+    pub accept_deadline: Vec<DeadlineField>,
+    /// Whose; `None`: of the trusted proxies.
+    pub accept_deadline_from: Option<Vec<Network>>,
     /// How much a client may ask for.
     pub rate_limit: Option<RateLimit>,
     /// Protocols a connection may be switched to, in lower case.

@@ -11,6 +11,7 @@ use super::model::{
 use super::value::{duration_text, size_text, timeout_text};
 use crate::http::network::Network;
 use crate::proxy::gateway::Host;
+use crate::proxy::retry::Retry;
 use crate::proxy::template::Template;
 
 impl Config {
@@ -151,13 +152,10 @@ impl Config {
         print_edits("headers.response", &route.response, out);
         print_timeouts(&route.timeouts, out);
         print_limit_changes(&route.limits, out);
-        if is_forward || route.attempts_max != 2 {
-            line(
-                out,
-                "retry",
-                inline([("attempts", route.attempts_max.to_string())]),
-            );
+        if is_forward || route.retry != Retry::default() {
+            line(out, "retry", retry_text(&route.retry));
         }
+        self.print_guards(route, out);
         print_rate_limit(route, out);
         if is_forward || route.upgrade != ["websocket"] {
             line(out, "upgrade", list(&route.upgrade));
@@ -185,6 +183,50 @@ impl Config {
                 .map(|(status, page)| (status.to_string(), path_text(&page.path)))
                 .collect();
             line(out, "errors", inline(pages));
+        }
+    }
+
+    /// Who may, and what goes elsewhere too.
+    fn print_guards(&self, route: &Route, out: &mut String) {
+        let name = |upstream: usize| {
+            let upstream = self.upstreams.get(upstream);
+            quoted(upstream.map_or("", |upstream| upstream.name.as_str()))
+        };
+        if let Some(hedge) = &route.hedge {
+            let after = quoted(&duration_text(hedge.after));
+            line(
+                out,
+                "hedge",
+                inline([("after", after), ("max", hedge.max.to_string())]),
+            );
+        }
+        if let Some(mirror) = &route.mirror {
+            let percent = mirror.percent.to_string();
+            line(
+                out,
+                "mirror",
+                inline([("to", name(mirror.upstream)), ("percent", percent)]),
+            );
+        }
+        if let Some(auth) = &route.auth {
+            let forward = inline([
+                ("to", name(auth.upstream)),
+                ("path", quoted(&auth.path)),
+                ("copy", list(&auth.copy)),
+                ("timeout", quoted(&duration_text(auth.timeout))),
+            ]);
+            line(out, "auth", inline([("forward", forward)]));
+        }
+        for (key, networks) in [("allow", &route.allow), ("deny", &route.deny)] {
+            if !networks.is_empty() {
+                line(out, key, networks_text(networks));
+            }
+        }
+        if !route.accept_deadline.is_empty() {
+            line(out, "accept_deadline", list(&route.accept_deadline));
+        }
+        if let Some(from) = &route.accept_deadline_from {
+            line(out, "accept_deadline_from", networks_text(from));
         }
     }
 
@@ -240,14 +282,18 @@ fn print_upstream(upstream: &Upstream, out: &mut String) {
     let _ = writeln!(out, "\n[upstream.{}]", key(&upstream.name));
     let endpoint = |endpoint: &Endpoint| {
         let address = quoted(&endpoint.to_string());
-        if endpoint.weight == 1 {
-            address
-        } else {
-            inline([("addr", address), ("weight", endpoint.weight.to_string())])
+        if endpoint.weight == 1 && !endpoint.backup {
+            return address;
         }
+        let mut pairs = vec![("addr", address), ("weight", endpoint.weight.to_string())];
+        if endpoint.backup {
+            pairs.push(("backup", "true".to_owned()));
+        }
+        inline(pairs)
     };
     line(out, "to", array(upstream.endpoints.iter().map(endpoint)));
-    line(out, "balance", quoted("round_robin"));
+    line(out, "balance", quoted(&upstream.balance.to_string()));
+    print_care(upstream, out);
     let keepalive = &upstream.keepalive;
     let keepalive = [
         ("idle", quoted(&duration_text(keepalive.idle))),
@@ -257,6 +303,88 @@ fn print_upstream(upstream: &Upstream, out: &mut String) {
     line(out, "keepalive", inline(keepalive));
     print_timeouts(&upstream.timeouts, out);
     print_limit_changes(&upstream.limits, out);
+}
+
+/// How much an upstream's endpoints are asked for, and how they are looked after.
+fn print_care(upstream: &Upstream, out: &mut String) {
+    if let Some(max) = upstream.max_connections {
+        line(out, "max_connections", max);
+        let queue = &upstream.queue;
+        let timeout = quoted(&duration_text(queue.timeout));
+        line(
+            out,
+            "queue",
+            inline([("max", queue.max.to_string()), ("timeout", timeout)]),
+        );
+    }
+    if let Some(health) = &upstream.health {
+        let mut pairs = Vec::new();
+        match &health.path {
+            Some(path) => pairs.push(("path", quoted(path))),
+            None => pairs.push(("tcp", "true".to_owned())),
+        }
+        pairs.push(("every", quoted(&duration_text(health.every))));
+        pairs.push(("timeout", quoted(&duration_text(health.timeout))));
+        pairs.push(("rise", health.rise.to_string()));
+        pairs.push(("fall", health.fall.to_string()));
+        if health.path.is_some() {
+            let ranges = health.expect.iter();
+            let ranges = ranges.map(|(first, last)| quoted(&format!("{first}-{last}")));
+            pairs.push(("expect", array(ranges)));
+        }
+        line(out, "health", inline(pairs));
+    }
+    if let Some(eject) = &upstream.eject {
+        line(
+            out,
+            "eject",
+            inline([
+                ("failures", eject.failures.to_string()),
+                ("within", quoted(&duration_text(eject.within))),
+                ("for", quoted(&duration_text(eject.time))),
+                ("max_percent", eject.max_percent.to_string()),
+            ]),
+        );
+    }
+    line(
+        out,
+        "slow_start",
+        quoted(&duration_text(upstream.slow_start)),
+    );
+    let every = quoted(&duration_text(upstream.resolve_every));
+    line(out, "resolve", inline([("every", every)]));
+    if let Some(cookie) = &upstream.sticky {
+        line(out, "sticky", inline([("cookie", quoted(cookie))]));
+    }
+    if let Some(field) = &upstream.deadline_header {
+        line(out, "deadline_header", quoted(&field.name));
+    }
+}
+
+/// When a request is tried again.
+fn retry_text(retry: &Retry) -> String {
+    let on = &retry.on;
+    let words = [
+        ("connect", on.connect),
+        ("stale", on.stale),
+        ("closed", on.closed),
+        ("timeout", on.timeout),
+    ];
+    let words = words.into_iter().filter(|(_, is_on)| *is_on);
+    let words = words.map(|(word, _)| quoted(word));
+    let statuses = on.statuses.iter().map(|status| quoted(&status.to_string()));
+    let budget = match retry.budget {
+        Some(thousandths) => format!("{}.{:03}", thousandths / 1000, thousandths % 1000),
+        None => quoted("off"),
+    };
+    inline([
+        ("attempts", retry.attempts_max.to_string()),
+        ("on", array(words.chain(statuses))),
+        ("per_try", quoted(&timeout_text(retry.per_try))),
+        ("budget", budget),
+        ("replay_body", size(retry.replay_max as u64)),
+        ("backoff", quoted(&duration_text(retry.pause))),
+    ])
 }
 
 fn print_timeouts(changes: &TimeoutChanges, out: &mut String) {

@@ -86,6 +86,14 @@ pub(super) struct RawUpstream {
     pub(super) has_to: bool,
     pub(super) keepalive: Option<Written<RawKeepalive>>,
     pub(super) balance: Text,
+    pub(super) max_connections: Number,
+    pub(super) queue: Option<Written<RawQueue>>,
+    pub(super) health: Option<Written<RawHealth>>,
+    pub(super) eject: Option<Written<RawEject>>,
+    pub(super) slow_start: Text,
+    pub(super) resolve: Option<Written<Text>>,
+    pub(super) sticky: Option<Written<Text>>,
+    pub(super) deadline_header: Text,
     pub(super) timeouts: RawTimeouts,
     pub(super) limits: RawLimits,
 }
@@ -95,6 +103,63 @@ pub(super) struct RawUpstream {
 pub(super) struct RawShare {
     pub(super) to: Text,
     pub(super) weight: Number,
+    /// Of endpoints only.
+    pub(super) backup: Flag,
+}
+
+#[derive(Debug)]
+pub(super) struct RawQueue {
+    pub(super) max: Number,
+    pub(super) timeout: Text,
+}
+
+#[derive(Debug)]
+pub(super) struct RawHealth {
+    pub(super) path: Text,
+    pub(super) tcp: Flag,
+    pub(super) every: Text,
+    pub(super) timeout: Text,
+    pub(super) rise: Number,
+    pub(super) fall: Number,
+    pub(super) expect: Texts,
+}
+
+#[derive(Debug)]
+pub(super) struct RawEject {
+    pub(super) failures: Number,
+    pub(super) within: Text,
+    pub(super) time: Text,
+    pub(super) max_percent: Number,
+}
+
+#[derive(Debug)]
+pub(super) struct RawRetry {
+    pub(super) attempts: Number,
+    pub(super) on: Texts,
+    pub(super) per_try: Text,
+    pub(super) budget: Option<Written<f64>>,
+    pub(super) replay_body: Text,
+    pub(super) backoff: Text,
+}
+
+#[derive(Debug)]
+pub(super) struct RawHedge {
+    pub(super) after: Text,
+    pub(super) max: Number,
+}
+
+#[derive(Debug)]
+pub(super) struct RawMirror {
+    pub(super) to: Text,
+    pub(super) percent: Number,
+}
+
+#[derive(Debug)]
+pub(super) struct RawForwardAuth {
+    pub(super) to: Text,
+    pub(super) path: Text,
+    pub(super) copy: Texts,
+    pub(super) timeout: Text,
 }
 
 #[derive(Debug)]
@@ -126,7 +191,14 @@ pub(super) struct RawRoute {
     /// Of the request, and of the response.
     pub(super) headers: (RawEdits, RawEdits),
     pub(super) timeouts: RawTimeouts,
-    pub(super) attempts: Number,
+    pub(super) accept_deadline: Texts,
+    pub(super) accept_deadline_from: Texts,
+    pub(super) retry: Option<Written<RawRetry>>,
+    pub(super) hedge: Option<Written<RawHedge>>,
+    pub(super) mirror: Option<Written<RawMirror>>,
+    pub(super) auth: Option<Written<Option<Written<RawForwardAuth>>>>,
+    pub(super) allow: Texts,
+    pub(super) deny: Texts,
     pub(super) limit: Option<Written<RawRateLimit>>,
     pub(super) upgrade: Texts,
     pub(super) forwarded: Text,
@@ -262,6 +334,34 @@ fn upstream(table: &Table<'_>) -> RawUpstream {
         to: shares(table, "upstream.to", "addr"),
         has_to: table.mentions("to").is_some(),
         balance: table.text("balance", STRING),
+        max_connections: table.number("max_connections", NUMBER),
+        queue: table.table("queue", "upstream.queue", |table| RawQueue {
+            max: table.number("max", NUMBER),
+            timeout: table.text("timeout", DURATION),
+        }),
+        health: table.table("health", "upstream.health", |table| RawHealth {
+            path: table.text("path", "a path in quotes"),
+            tcp: table.flag("tcp"),
+            every: table.text("every", DURATION),
+            timeout: table.text("timeout", DURATION),
+            rise: table.number("rise", NUMBER),
+            fall: table.number("fall", NUMBER),
+            expect: table.texts("expect", "statuses in quotes, such as \"2xx\""),
+        }),
+        eject: table.table("eject", "upstream.eject", |table| RawEject {
+            failures: table.number("failures", NUMBER),
+            within: table.text("within", DURATION),
+            time: table.text("for", DURATION),
+            max_percent: table.number("max_percent", NUMBER),
+        }),
+        slow_start: table.text("slow_start", DURATION),
+        resolve: table.table("resolve", "upstream.resolve", |table| {
+            table.text("every", DURATION)
+        }),
+        sticky: table.table("sticky", "upstream.sticky", |table| {
+            table.text("cookie", STRING)
+        }),
+        deadline_header: table.text("deadline_header", "a field's name in quotes"),
         keepalive: table.table("keepalive", "keepalive", |table| RawKeepalive {
             idle: table.text("idle", DURATION),
             max_idle: table.number("max_idle", NUMBER),
@@ -284,6 +384,10 @@ fn shares(
                 let share = RawShare {
                     to: table.text(key, ADDRESS),
                     weight: table.number("weight", NUMBER),
+                    backup: match kind {
+                        "upstream.to" => table.flag("backup"),
+                        _ => None,
+                    },
                 };
                 if table.mentions(key).is_none() {
                     reader.found.push(
@@ -300,7 +404,11 @@ fn shares(
             key: list_key.span.into(),
             name: full.to_owned(),
         });
-        Some(RawShare { to, weight: None })
+        Some(RawShare {
+            to,
+            weight: None,
+            backup: None,
+        })
     })
 }
 
@@ -337,7 +445,34 @@ fn route(table: &Table<'_>) -> RawRoute {
         host_header: table.text("host_header", STRING),
         headers: headers(table),
         timeouts: timeouts(table),
-        attempts: attempts(table),
+        accept_deadline: table.texts("accept_deadline", "field names in quotes"),
+        accept_deadline_from: table.texts("accept_deadline_from", "networks in quotes"),
+        retry: table.table("retry", "route.retry", |table| RawRetry {
+            attempts: table.number("attempts", NUMBER),
+            on: table.texts("on", "words or statuses in quotes"),
+            per_try: table.text("per_try", DURATION),
+            budget: table.fraction("budget"),
+            replay_body: table.text("replay_body", SIZE),
+            backoff: table.text("backoff", DURATION),
+        }),
+        hedge: table.table("hedge", "route.hedge", |table| RawHedge {
+            after: table.text("after", DURATION),
+            max: table.number("max", NUMBER),
+        }),
+        mirror: table.table("mirror", "route.mirror", |table| RawMirror {
+            to: table.text("to", ADDRESS),
+            percent: table.number("percent", NUMBER),
+        }),
+        auth: table.table("auth", "route.auth", |table| {
+            table.table("forward", "route.auth.forward", |table| RawForwardAuth {
+                to: table.text("to", ADDRESS),
+                path: table.text("path", "a path in quotes"),
+                copy: table.texts("copy", "field names in quotes"),
+                timeout: table.text("timeout", DURATION),
+            })
+        }),
+        allow: table.texts("allow", "networks such as \"10.0.0.0/8\""),
+        deny: table.texts("deny", "networks such as \"10.0.0.0/8\""),
         limit: table.table("limit", "route.limit", |table| RawRateLimit {
             rate: table.text("rate", "a rate in quotes, such as \"20/s\""),
             burst: table.number("burst", NUMBER),
@@ -355,17 +490,13 @@ fn route(table: &Table<'_>) -> RawRoute {
             "rewrite",
             "host_header",
             "retry",
+            "hedge",
+            "mirror",
+            "accept_deadline",
             "upgrade",
             "forwarded",
         ]),
     }
-}
-
-fn attempts(table: &Table<'_>) -> Number {
-    let retry = table.table("retry", "route.retry", |table| {
-        table.number("attempts", NUMBER)
-    });
-    retry.and_then(|retry| retry.value)
 }
 
 fn headers(table: &Table<'_>) -> (RawEdits, RawEdits) {

@@ -2,21 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::check::{Check, Scope};
 use super::diagnostic::{Diagnostic, Span};
 use super::model::{
     Action, Edits, ErrorPage, Forwarded, Paths, Per, RateLimit, RequestId, Rewrite, Route, Share,
 };
-use super::raw::{RawEdits, RawRateLimit, RawRedirect, RawRespond, RawRoute, RawTimeouts};
+use super::raw::{
+    RawEdits, RawForwardAuth, RawHedge, RawMirror, RawRateLimit, RawRedirect, RawRespond, RawRetry,
+    RawRoute, RawTimeouts,
+};
 use super::suggest::nearest;
 use super::table::{Pair, Written};
-use super::upstream::Upstreams;
+use super::upstream::{Upstreams, deadline_field};
+use super::value;
+use crate::http::deadline::DeadlineField;
 use crate::http::field::Fields;
 use crate::http::path::normalise_path;
 use crate::http::target::parse_authority;
 use crate::proxy::gateway::Host;
+use crate::proxy::retry::{On, Retry};
 use crate::proxy::route::{HostPattern, Matchers, PathPattern};
+use crate::proxy::site::{ForwardAuth, Hedge, Mirror};
 use crate::proxy::template::{Hole, Part, Template, TemplateError};
 use crate::proxy::timeout::Timeouts;
 
@@ -40,8 +48,8 @@ pub const OWN_FIELDS: [&str; 9] = [
 const FIELD_NAME: &str = "a name has letters, digits and any of !#$%&'*+-.^_`|~";
 /// How often an exchange may be tried at most.
 const ATTEMPTS_MAX: i64 = 10;
-/// How often it is tried, when nobody says.
-const ATTEMPTS: u32 = 2;
+/// How much content may be kept to be sent again.
+const REPLAY_MAX: u64 = 1 << 20;
 
 impl Check<'_> {
     /// One `[[route]]`. `None` only where there are errors. Above it are the global timeouts, as written and as meant.
@@ -54,7 +62,12 @@ impl Check<'_> {
         let matchers = self.matchers(raw);
         let rewrite = self.rewrite(raw, matchers.path.as_ref());
         let action = self.action(raw, upstreams);
+        let mirror = raw.mirror.as_ref();
+        let mirror = mirror.and_then(|mirror| self.mirror(mirror, upstreams));
+        let auth = raw.auth.as_ref();
+        let auth = auth.and_then(|auth| self.auth(auth, upstreams));
         self.used(raw);
+        self.guarded_as_routed(raw);
         let timeouts = self.timeouts(&raw.timeouts, Scope::Route);
         self.request_within_total(&raw.timeouts, above, &timeouts.over(global));
         let paths = [
@@ -84,9 +97,21 @@ impl Check<'_> {
             response: self.edits(&raw.headers.1, ""),
             timeouts,
             limits: self.limits(&raw.limits, Scope::Route),
-            attempts_max: self
-                .number(raw.attempts.as_ref(), 1..=ATTEMPTS_MAX)
-                .unwrap_or(ATTEMPTS),
+            retry: raw
+                .retry
+                .as_ref()
+                .map(|retry| self.retry(&retry.value))
+                .unwrap_or_default(),
+            hedge: raw.hedge.as_ref().map(|hedge| self.hedge(&hedge.value)),
+            mirror,
+            auth,
+            allow: self.networks(raw.allow.as_ref()),
+            deny: self.networks(raw.deny.as_ref()),
+            accept_deadline: self.deadline_fields(raw),
+            accept_deadline_from: raw
+                .accept_deadline_from
+                .as_ref()
+                .map(|from| self.networks(Some(from))),
             rate_limit: raw.limit.as_ref().map(|limit| self.rate_limit(limit)),
             upgrade: self.upgrade(raw),
             forwarded: self
@@ -236,6 +261,149 @@ impl Check<'_> {
         }
     }
 
+    /// Warns of a route that lets in by a spelling of the path that the origin does not see.
+    fn guarded_as_routed(&self, raw: &RawRoute) {
+        let lists = [&raw.allow, &raw.deny].into_iter().flatten();
+        let guards = lists.map(|list| (list.key, list.name.as_str()));
+        let auth = raw.auth.iter().map(|auth| (auth.key, auth.name.as_str()));
+        let is_raw = raw.paths.as_ref().is_none_or(|paths| paths.value == "raw");
+        let goes_on = raw.to.is_some();
+        if let (Some((at, name)), true, true) = (guards.chain(auth).next(), is_raw, goes_on) {
+            let message =
+                format!("`{name}` guards the path as routes see it, the origin gets the client's");
+            let help = "say `paths = \"strict\"` or \"normal\"; spellings such as `/a/..//b` could mean another route there";
+            let warning = Diagnostic::warning(at, message).label("with `paths = \"raw\"`");
+            self.found.push(warning.help(help));
+        }
+    }
+
+    fn retry(&self, raw: &RawRetry) -> Retry {
+        let usual = Retry::default();
+        let mut on = usual.on;
+        if let Some(written) = &raw.on {
+            on = On {
+                connect: false,
+                stale: false,
+                closed: false,
+                timeout: false,
+                statuses: Vec::new(),
+            };
+            for word in &written.value {
+                match word.value.as_str() {
+                    "connect" => on.connect = true,
+                    "stale" => on.stale = true,
+                    "closed" => on.closed = true,
+                    "timeout" => on.timeout = true,
+                    text => match text.parse() {
+                        Ok(status @ 400..=599) => on.statuses.push(status),
+                        _ => {
+                            let words = ["connect", "stale", "closed", "timeout"];
+                            let label = match nearest(text, words) {
+                                Some(near) => format!("did you mean `{near}`?"),
+                                None => "connect, stale, closed, timeout, or a status from 400"
+                                    .to_owned(),
+                            };
+                            self.refuse(word, label);
+                        }
+                    },
+                }
+            }
+        }
+        let budget = raw.budget.as_ref().and_then(|written| match written.value {
+            value if value.is_infinite() && value > 0.0 => Some(None),
+            value if (0.0..=1.0).contains(&value) => Some(Some((value * 1000.0).round() as u32)),
+            _ => {
+                let message = format!("`{}` cannot be {}", written.name, written.value);
+                self.error(written.at, message, "from 0 to 1, or \"off\"");
+                None
+            }
+        });
+        let replay = |text: &str| match value::size(text)? {
+            octets @ 0..=REPLAY_MAX => Ok(octets as usize),
+            _ => Err("at most 1MiB: it is kept in memory for each exchange".to_owned()),
+        };
+        Retry {
+            attempts_max: self
+                .number(raw.attempts.as_ref(), 1..=ATTEMPTS_MAX)
+                .unwrap_or(usual.attempts_max),
+            on,
+            per_try: self.parsed(raw.per_try.as_ref(), value::timeout).flatten(),
+            budget: budget.unwrap_or(usual.budget),
+            replay_max: self
+                .parsed(raw.replay_body.as_ref(), replay)
+                .unwrap_or(usual.replay_max),
+            pause: self
+                .parsed(raw.backoff.as_ref(), value::duration)
+                .unwrap_or(usual.pause),
+        }
+    }
+
+    fn hedge(&self, raw: &RawHedge) -> Hedge {
+        Hedge {
+            after: self
+                .parsed(raw.after.as_ref(), value::duration)
+                .unwrap_or(Duration::from_millis(100)),
+            max: self.number(raw.max.as_ref(), 1..=3).unwrap_or(1),
+        }
+    }
+
+    fn mirror(&self, written: &Written<RawMirror>, upstreams: &mut Upstreams) -> Option<Mirror> {
+        let raw = &written.value;
+        Some(Mirror {
+            percent: self.number(raw.percent.as_ref(), 0..=100).unwrap_or(100),
+            upstream: self.aside(raw.to.as_ref(), written.key, upstreams)?,
+        })
+    }
+
+    fn auth(
+        &self,
+        written: &Written<Option<Written<RawForwardAuth>>>,
+        upstreams: &mut Upstreams,
+    ) -> Option<ForwardAuth> {
+        let Some(forward) = &written.value else {
+            let label = "add `forward = { to = \"…\", path = \"/…\" }`";
+            self.error(written.key, "nobody says who may pass", label);
+            return None;
+        };
+        let raw = &forward.value;
+        let path = self.parsed(raw.path.as_ref(), |path| match path.starts_with('/') {
+            true if path
+                .bytes()
+                .all(|octet| octet.is_ascii_graphic() && octet != b'#') =>
+            {
+                Ok(path.to_owned())
+            }
+            _ => Err("expected a path, such as `/check`".to_owned()),
+        });
+        let copied = raw.copy.iter().flat_map(|copy| &copy.value);
+        let copy = copied.filter_map(|name| {
+            self.may_edit(&name.value, name.at, "host_header");
+            self.parsed(Some(name), |text| match is_token(text) {
+                true => Ok(text.to_owned()),
+                false => Err(FIELD_NAME.to_owned()),
+            })
+        });
+        let copy = copy.collect();
+        let timeout = self.parsed(raw.timeout.as_ref(), |text| {
+            let limit = value::timeout(text)?;
+            limit.ok_or_else(|| "it has to end some time".to_owned())
+        });
+        Some(ForwardAuth {
+            path: path.unwrap_or_else(|| "/".to_owned()),
+            copy,
+            timeout: timeout.unwrap_or(Duration::from_secs(5)),
+            upstream: self.aside(raw.to.as_ref(), forward.key, upstreams)?,
+        })
+    }
+
+    fn deadline_fields(&self, raw: &RawRoute) -> Vec<DeadlineField> {
+        let names = raw.accept_deadline.iter().flat_map(|names| &names.value);
+        let names = names.filter(|name| name.value != "off");
+        names
+            .filter_map(|name| self.parsed(Some(name), deadline_field))
+            .collect()
+    }
+
     fn redirect(&self, raw: &Written<RawRedirect>) -> Option<Action> {
         if !raw.value.has_to {
             let message = "a redirect to nowhere";
@@ -338,7 +506,7 @@ impl Check<'_> {
 
     fn rate_limit(&self, written: &Written<RawRateLimit>) -> RateLimit {
         let raw = &written.value;
-        let rate = self.parsed(raw.rate.as_ref(), |text| text.parse::<super::value::Rate>());
+        let rate = self.parsed(raw.rate.as_ref(), |text| text.parse::<value::Rate>());
         let at_most = i64::from(u32::MAX);
         if raw.rate.is_none() && raw.concurrent.is_none() {
             self.error(
@@ -588,7 +756,7 @@ fn method(text: &str) -> Result<String, String> {
 }
 
 /// RFC 9110 §5.6.2: what names of fields are made of.
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     Fields::new().push(text, "").is_ok()
 }
 

@@ -155,6 +155,24 @@ impl<'a> Table<'a> {
         Some(written(number, key, value, full))
     }
 
+    /// A number from 0 to 1, or the word `off`, which is read as infinite: no bound.
+    pub(super) fn fraction(&self, name: &'static str) -> Option<Written<f64>> {
+        let (key, value) = self.entry(name)?;
+        let full = self.full(name);
+        let number = match value.as_str() {
+            Some("off") => Some(f64::INFINITY),
+            _ => value
+                .as_float()
+                .or_else(|| value.as_integer().map(|it| it as f64)),
+        };
+        let Some(number) = number else {
+            let expected = "a number such as 0.2, or \"off\"";
+            self.reader.wrong_type(value, &full, expected);
+            return None;
+        };
+        Some(written(number, key, value, full))
+    }
+
     /// A string or a number.
     pub(super) fn scalar(&self, name: &'static str, expected: &str) -> Option<Written<Scalar>> {
         let (_, value) = self.entry(name)?;

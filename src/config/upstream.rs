@@ -1,15 +1,19 @@
 //! Upstreams: those with a section, and the addresses that routes name themselves.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::check::{Check, Scope};
 use super::diagnostic::{Diagnostic, Span};
-use super::later;
-use super::model::{Endpoint, Keepalive, Share, Upstream};
-use super::raw::{RawKeepalive, RawShare, RawUpstream};
+use super::model::{Balance, Endpoint, Health, Keepalive, Queue, Share, Upstream};
+use super::raw::{RawEject, RawHealth, RawKeepalive, RawShare, RawUpstream};
+use super::route::is_token;
 use super::suggest::nearest;
 use super::table::Written;
 use super::value;
+use crate::balance::{Eject, Policy};
+use crate::http::deadline::DeadlineField;
+use crate::proxy::site::HashBy;
 
 /// A weight above this is a mistake; sums of them stay in 32 bits.
 const WEIGHT_MAX: i64 = 65_535;
@@ -66,6 +70,7 @@ impl Upstreams {
             authority,
             base_path,
             weight: 1,
+            backup: false,
         };
         let name = endpoint.to_string();
         // Two spellings of one address are one upstream.
@@ -78,9 +83,7 @@ impl Upstreams {
             name,
             is_implicit: true,
             endpoints: vec![endpoint],
-            keepalive: Keepalive::default(),
-            timeouts: super::TimeoutChanges::default(),
-            limits: super::LimitChanges::default(),
+            ..Upstream::default()
         });
         Some(index)
     }
@@ -138,8 +141,45 @@ impl Check<'_> {
                 "add `to = \"HOST:PORT\"`",
             );
         }
-        self.balance(section.balance.as_ref());
+        let usual = Upstream::default();
+        let queue = section.queue.as_ref();
+        if let (Some(queue), None) = (queue, &section.max_connections) {
+            let message = "`queue` does nothing without `max_connections`";
+            let warning = Diagnostic::warning(queue.key, message);
+            self.found.push(warning.label("nobody waits"));
+        }
+        let positive = |text: &str| match value::duration(text)? {
+            Duration::ZERO => Err("longer than nothing".to_owned()),
+            duration => Ok(duration),
+        };
         Upstream {
+            balance: self
+                .parsed(section.balance.as_ref(), balance)
+                .unwrap_or_default(),
+            max_connections: self.number(section.max_connections.as_ref(), 1..=65_535),
+            queue: Queue {
+                max: queue
+                    .and_then(|queue| self.number(queue.value.max.as_ref(), 0..=100_000))
+                    .unwrap_or(usual.queue.max),
+                timeout: queue
+                    .and_then(|queue| self.parsed(queue.value.timeout.as_ref(), positive))
+                    .unwrap_or(usual.queue.timeout),
+            },
+            health: section.health.as_ref().map(|health| self.health(health)),
+            eject: section.eject.as_ref().map(|eject| self.eject(&eject.value)),
+            slow_start: self
+                .parsed(section.slow_start.as_ref(), value::duration)
+                .unwrap_or_default(),
+            resolve_every: section
+                .resolve
+                .as_ref()
+                .and_then(|resolve| self.parsed(resolve.value.as_ref(), positive))
+                .unwrap_or(usual.resolve_every),
+            sticky: section.sticky.as_ref().map(|sticky| {
+                let name = self.parsed(sticky.value.as_ref(), cookie_name);
+                name.unwrap_or_else(|| "osier".to_owned())
+            }),
+            deadline_header: self.parsed(section.deadline_header.as_ref(), deadline_field),
             name: name.clone(),
             is_implicit: false,
             endpoints: self.endpoints(section.to.as_ref()),
@@ -153,17 +193,88 @@ impl Check<'_> {
         }
     }
 
-    fn balance(&self, written: Option<&Written<String>>) {
-        let Some(written) = written else { return };
-        let word = written.value.split(':').next().unwrap_or_default();
-        if later::BALANCE.contains(&word) {
-            self.error(
-                written.at,
-                later::message(&written.value),
-                "there is `round_robin`",
-            );
-        } else {
-            self.choice(Some(written), &[("round_robin", ())]);
+    fn health(&self, written: &Written<RawHealth>) -> Health {
+        let raw = &written.value;
+        let is_tcp = raw.tcp.as_ref().is_some_and(|tcp| tcp.value);
+        let path = self.parsed(raw.path.as_ref(), |path| match path.starts_with('/') {
+            true if path.bytes().all(|octet| octet.is_ascii_graphic()) => Ok(path.to_owned()),
+            _ => Err("expected a path, such as `/healthz`".to_owned()),
+        });
+        match (&raw.path, is_tcp) {
+            (None, false) => {
+                let label = "add `path = \"/healthz\"` or `tcp = true`";
+                self.error(written.key, "a health check of nothing", label);
+            }
+            (Some(path), true) => {
+                let message = "a health check with both `path` and `tcp`";
+                self.error(path.key, message, "take one of the two out");
+            }
+            _ => {}
+        }
+        if let (Some(expect), true) = (&raw.expect, is_tcp) {
+            let message = "`expect` does nothing with `tcp`";
+            let warning = Diagnostic::warning(expect.key, message);
+            self.found.push(warning.label("no status is seen"));
+        }
+        let positive = |text: &str| match value::duration(text)? {
+            Duration::ZERO => Err("longer than nothing".to_owned()),
+            duration => Ok(duration),
+        };
+        let seconds = Duration::from_secs;
+        let every = self.parsed(raw.every.as_ref(), positive);
+        let expect = raw.expect.iter().flat_map(|expect| &expect.value);
+        let expect: Vec<_> = expect
+            .filter_map(|text| self.parsed(Some(text), statuses))
+            .collect();
+        Health {
+            path: path.filter(|_| !is_tcp),
+            every: every.unwrap_or(seconds(10)),
+            timeout: self
+                .parsed(raw.timeout.as_ref(), positive)
+                .unwrap_or(seconds(2)),
+            rise: self.number(raw.rise.as_ref(), 1..=1000).unwrap_or(2),
+            fall: self.number(raw.fall.as_ref(), 1..=1000).unwrap_or(3),
+            expect: match expect.as_slice() {
+                [] => vec![(200, 299)],
+                _ => expect,
+            },
+        }
+    }
+
+    fn eject(&self, raw: &RawEject) -> Eject {
+        let usual = Eject::default();
+        let positive = |text: &str| match value::duration(text)? {
+            Duration::ZERO => Err("longer than nothing".to_owned()),
+            duration => Ok(duration),
+        };
+        let duration = |written: &Option<Written<String>>, usual| {
+            self.parsed(written.as_ref(), positive).unwrap_or(usual)
+        };
+        Eject {
+            failures: self
+                .number(raw.failures.as_ref(), 1..=10_000)
+                .unwrap_or(usual.failures),
+            within: duration(&raw.within, usual.within),
+            time: duration(&raw.time, usual.time),
+            max_percent: self
+                .number(raw.max_percent.as_ref(), 0..=100)
+                .unwrap_or(usual.max_percent),
+        }
+    }
+
+    /// The upstream that a subrequest goes to.
+    pub(super) fn aside(
+        &self,
+        to: Option<&Written<String>>,
+        at: Span,
+        upstreams: &mut Upstreams,
+    ) -> Option<usize> {
+        match to {
+            Some(to) => upstreams.find(self, to),
+            None => {
+                self.error(at, "it goes nowhere", "add `to = \"…\"`");
+                None
+            }
         }
     }
 
@@ -181,6 +292,7 @@ impl Check<'_> {
                 authority,
                 base_path,
                 weight,
+                backup: share.backup.as_ref().is_some_and(|backup| backup.value),
             };
             if let (Some(to), true) = (&share.to, contains(&endpoints, &endpoint)) {
                 self.error(
@@ -227,7 +339,7 @@ impl Check<'_> {
     fn keepalive(&self, raw: &RawKeepalive) -> Keepalive {
         let usual = Keepalive::default();
         let positive = |text: &str| match value::duration(text)? {
-            std::time::Duration::ZERO => Err("to keep none: `max_idle = 0`".to_owned()),
+            Duration::ZERO => Err("to keep none: `max_idle = 0`".to_owned()),
             duration => Ok(duration),
         };
         Keepalive {
@@ -264,6 +376,109 @@ impl Check<'_> {
         }
         self.some_weight(written, shares.iter().map(|share| share.weight));
         shares
+    }
+}
+
+/// How an endpoint is picked.
+fn balance(text: &str) -> Result<Balance, String> {
+    const WORDS: [(&str, Policy); 6] = [
+        ("round_robin", Policy::RoundRobin),
+        ("least_conn", Policy::LeastConn),
+        ("p2c", Policy::P2c),
+        ("ewma", Policy::Ewma),
+        ("random", Policy::Random),
+        ("first", Policy::First),
+    ];
+    if let Some((_, policy)) = WORDS.iter().find(|(word, _)| *word == text) {
+        return Ok(Balance {
+            policy: *policy,
+            hash: HashBy::default(),
+        });
+    }
+    let hash = match text.strip_prefix("hash:") {
+        Some("ip") => Some(HashBy::Ip),
+        Some("path") => Some(HashBy::Path),
+        Some(rest) => match rest.split_once(':') {
+            Some(("header", name)) if is_token(name) => Some(HashBy::Header(name.to_owned())),
+            Some(("cookie", name)) if is_token(name) => Some(HashBy::Cookie(name.to_owned())),
+            _ => None,
+        },
+        None => None,
+    };
+    let policy = Policy::Hash;
+    hash.map(|hash| Balance { policy, hash }).ok_or_else(|| {
+        let words = WORDS.iter().map(|(word, _)| *word);
+        match nearest(text, words.chain(["hash:ip", "hash:path"])) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "round_robin, least_conn, p2c, ewma, random, first, hash:ip, hash:path, \
+                     hash:header:NAME or hash:cookie:NAME"
+                .to_owned(),
+        }
+    })
+}
+
+fn cookie_name(text: &str) -> Result<String, String> {
+    match is_token(text) {
+        true => Ok(text.to_owned()),
+        false => Err("expected the name of a cookie, such as `osier`".to_owned()),
+    }
+}
+
+/// A field that carries a deadline.
+pub(super) fn deadline_field(text: &str) -> Result<DeadlineField, String> {
+    let lower = text.to_ascii_lowercase();
+    if !is_token(text) || super::OWN_FIELDS.contains(&lower.as_str()) {
+        let known = "`X-Request-Timeout-Ms`, `grpc-timeout` or `connect-timeout-ms`";
+        return Err(format!("expected a field such as {known}"));
+    }
+    Ok(DeadlineField::from_name(text))
+}
+
+/// `2xx`, `200` or `200-399`: the first and the last.
+fn statuses(text: &str) -> Result<(u16, u16), String> {
+    let wrong = || "expected `2xx`, `200` or `200-399`".to_owned();
+    let status = |text: &str| {
+        let status = text.parse().ok().filter(|_| text.len() == 3);
+        status
+            .filter(|status| (100..=599).contains(status))
+            .ok_or_else(wrong)
+    };
+    if let Some(class) = text.strip_suffix("xx") {
+        let class: u16 = class.parse().map_err(|_| wrong())?;
+        return match class {
+            1..=5 => Ok((class * 100, class * 100 + 99)),
+            _ => Err(wrong()),
+        };
+    }
+    match text.split_once('-') {
+        Some((first, last)) => match (status(first)?, status(last)?) {
+            (first, last) if first <= last => Ok((first, last)),
+            _ => Err("the first is above the last".to_owned()),
+        },
+        None => status(text).map(|status| (status, status)),
+    }
+}
+
+/// What a file need not say.
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            is_implicit: true,
+            endpoints: Vec::new(),
+            balance: Balance::default(),
+            max_connections: None,
+            queue: Queue::default(),
+            health: None,
+            eject: None,
+            slow_start: Duration::ZERO,
+            resolve_every: Duration::from_secs(30),
+            sticky: None,
+            deadline_header: None,
+            keepalive: Keepalive::default(),
+            timeouts: super::TimeoutChanges::default(),
+            limits: super::LimitChanges::default(),
+        }
     }
 }
 

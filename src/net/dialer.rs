@@ -1,9 +1,12 @@
 //! New connections to origins.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, ipproto, sockopt};
@@ -11,6 +14,7 @@ use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, 
 use super::address::Address;
 use super::stream::Stream;
 use super::tcp::Socket;
+use crate::clock;
 use crate::runtime::worker::Worker;
 
 /// Makes connections to origins: a worker's sockets, or whatever a library user has.
@@ -23,6 +27,65 @@ pub trait Dial {
     /// # Errors
     /// Why there is no connection.
     fn dial(&self, to: &Address) -> impl Future<Output = io::Result<Self::Stream>>;
+}
+
+/// How long an address is waited for before the next one is tried too (RFC 8305 §5).
+const NEXT_AFTER: Duration = Duration::from_millis(250);
+
+/// Connects to whichever of the addresses answers first. They are begun one after the other: the next one when the one
+/// before it has failed, or has not answered for a while.
+///
+/// # Errors
+/// None of them could be connected to: why the last could not.
+pub async fn dial_any<D: Dial>(dial: &D, addresses: &[Address]) -> io::Result<D::Stream> {
+    if let [address] = addresses {
+        return dial.dial(address).await;
+    }
+    let mut rest = in_turns(addresses).into_iter();
+    let mut under_way: Vec<Pin<Box<dyn Future<Output = io::Result<D::Stream>> + '_>>> = Vec::new();
+    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    loop {
+        match rest.next() {
+            Some(address) => under_way.push(Box::pin(dial.dial(address))),
+            None if under_way.is_empty() => return Err(failed),
+            None => {}
+        }
+        let mut alarm = clock::sleep(NEXT_AFTER);
+        let (is_last, tries) = (rest.len() == 0, &mut under_way);
+        let event = poll_fn(|cx| {
+            for (place, connecting) in tries.iter_mut().enumerate() {
+                if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
+                    return Poll::Ready(Some((place, connected)));
+                }
+            }
+            match is_last {
+                true => Poll::Pending,
+                false => Pin::new(&mut alarm).poll(cx).map(|()| None),
+            }
+        });
+        match event.await {
+            Some((_, Ok(stream))) => return Ok(stream),
+            Some((place, Err(error))) => {
+                drop(under_way.swap_remove(place));
+                failed = error;
+            }
+            None => {}
+        }
+    }
+}
+
+/// The families in turns, beginning with that of the first address (RFC 8305 §4).
+fn in_turns(addresses: &[Address]) -> Vec<&Address> {
+    let is_v6 = |address: &Address| matches!(address, Address::Inet(addr) if addr.is_ipv6());
+    let first = addresses.first().is_some_and(is_v6);
+    let (one, other): (Vec<_>, Vec<_>) = addresses.iter().partition(|it| is_v6(it) == first);
+    let (mut one, mut other) = (one.into_iter(), other.into_iter());
+    let mut all = Vec::new();
+    while one.len() + other.len() > 0 {
+        all.extend(one.next());
+        all.extend(other.next());
+    }
+    all
 }
 
 /// Dials with a worker's sockets.

@@ -4,8 +4,10 @@
 //! sockets, on any futures-io pair ([`pair::Pair`]) and on pipes in memory.
 
 pub mod address;
+pub mod control;
 pub mod dialer;
 pub mod listener;
+pub mod names;
 pub mod pair;
 pub mod pool;
 pub mod stream;

@@ -21,6 +21,7 @@ use slab::Slab;
 
 use super::stream::Stream;
 use crate::clock;
+use crate::limit::{Permit, Permits};
 
 /// For how long a connection is kept that is more than may idle.
 const SURPLUS: Duration = Duration::from_secs(1);
@@ -61,6 +62,8 @@ pub struct Pool<S> {
 #[derive(Debug)]
 struct Shelved<S> {
     keepalive: Keepalive,
+    /// Where its connections' permits come from.
+    permits: Option<Permits>,
     /// The one used last is last.
     idle: Vec<Idle<S>>,
 }
@@ -89,6 +92,8 @@ pub struct Pooled<S> {
     pub since: Instant,
     /// How many exchanges it carried to their end. 0: it is new, and a failure on it is the origin's.
     pub exchanges: u32,
+    /// The right to it, where there may be only so many.
+    pub permit: Option<Permit>,
 }
 
 #[derive(Debug)]
@@ -108,11 +113,23 @@ impl<S> Idle<S> {
 }
 
 impl<S: Stream> Shelf<S> {
-    /// How long and how many connections are kept from now on.
-    pub fn set_keepalive(&self, keepalive: Keepalive) {
+    /// How long and how many connections are kept from now on, and where their permits come from.
+    pub fn set(&self, keepalive: Keepalive, permits: Option<Permits>) {
         if let Some(shelved) = self.pool.shelved.borrow_mut().get_mut(self.index) {
             shelved.keepalive = keepalive;
+            shelved.permits = permits;
         }
+    }
+
+    /// Closes everything that idles here.
+    pub fn clear(&self) {
+        let mut shelved = self.pool.shelved.borrow_mut();
+        let idle = shelved
+            .get_mut(self.index)
+            .map(|it| std::mem::take(&mut it.idle));
+        // Not borrowed while they go.
+        drop(shelved);
+        drop(idle);
     }
 
     /// How many connections idle here.
@@ -158,6 +175,14 @@ impl<S: Stream> Shelf<S> {
         let Some(shelved) = all.get_mut(self.index) else {
             return;
         };
+        if let (Some(permits), Some(keeper)) = (&shelved.permits, &*pool.keeper.borrow()) {
+            // Somebody may wait for it, here or in another worker.
+            if pooled.permit.is_some() && permits.watch(keeper) {
+                drop(all);
+                drop(pooled);
+                return;
+            }
+        }
         let keepalive = shelved.keepalive;
         let until =
             clock::later(now, keepalive.idle).min(clock::later(pooled.since, keepalive.max_age));
@@ -198,6 +223,7 @@ impl<S: Stream> Pool<S> {
     pub fn shelf(self: &Rc<Self>, keepalive: Keepalive) -> Shelf<S> {
         let index = self.shelved.borrow_mut().insert(Shelved {
             keepalive,
+            permits: None,
             idle: Vec::new(),
         });
         Shelf {
@@ -249,7 +275,18 @@ impl<S: Stream> Pool<S> {
     fn sweep(&self, cx: &mut task::Context<'_>) -> Option<Instant> {
         let now = clock::now();
         let mut next: Option<Instant> = None;
+        // Closed when nothing is borrowed: their permits go to others, who may be here.
+        let mut wanted = Vec::new();
         for (_, shelved) in self.shelved.borrow_mut().iter_mut() {
+            if let Some(permits) = shelved
+                .permits
+                .as_ref()
+                .filter(|_| !shelved.idle.is_empty())
+            {
+                if permits.watch(cx.waker()) {
+                    wanted.extend(shelved.idle.drain(..1));
+                }
+            }
             let endpoint = &mut shelved.idle;
             let surplus = endpoint.len().saturating_sub(shelved.keepalive.max_idle);
             let is_due = |idle: &Idle<S>| idle.surplus_until() <= now;

@@ -18,7 +18,8 @@ use crate::clock;
 use crate::context::Context;
 use crate::http::head::{HeadScanner, Parsed, ResponseHead};
 use crate::http::limits::Limits;
-use crate::net::dialer::Dial;
+use crate::limit::Permit;
+use crate::net::dialer::{Dial, dial_any};
 use crate::net::pool::Pooled;
 use crate::net::stream::{self, Stream};
 use crate::runtime::buffer::{Buffer, Buffers};
@@ -35,42 +36,72 @@ pub(super) async fn connect<D: Dial>(
     limit: Option<Duration>,
     ctx: &Context,
     member: &Member<D::Stream>,
+    permit: Option<Permit>,
 ) -> Result<Pooled<D::Stream>, Error> {
     let limit = (Timeout::Connect, limit);
+    let mut permit = permit;
     let addresses = &member.endpoint.addresses;
     let dialing = pin!(async {
+        addresses.known().await;
         loop {
-            let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
-            for address in addresses {
-                match gateway.dial.dial(address).await {
-                    Ok(stream) => {
-                        return Ok(Pooled {
-                            stream,
-                            since: clock::now(),
-                            exchanges: 0,
-                        });
-                    }
-                    Err(error) => failed = error,
+            let failed = match dial_any(&gateway.dial, &addresses.get()).await {
+                Ok(stream) => {
+                    return Ok(Pooled {
+                        stream,
+                        since: clock::now(),
+                        exchanges: 0,
+                        permit: permit.take(),
+                    });
                 }
-            }
+                Err(error) => error,
+            };
             if !is_full(&failed) {
                 return Err(failed);
             }
             // No descriptor is left in this process; other exchanges end all the time.
             clock::sleep(FULL_PAUSE).await;
-            if let Some(pooled) = member.shelf.take() {
+            if let Some(pooled) = member.idle() {
                 return Ok(pooled);
             }
         }
     });
     match within(ctx, Phase::Connect, limit, dialing).await? {
         Ok(pooled) => Ok(pooled),
+        Err(_) if addresses.get().is_empty() => Err(Error {
+            retry: Retry::Always,
+            ..Error::gateway(Phase::Connect, What::NoEndpoint)
+        }),
         Err(error) => Err(Error::origin(
             Phase::Connect,
             Retry::Always,
             What::Io(error),
         )),
     }
+}
+
+/// A connection that may be used, or made: an idle one, or the permit for a new one. Waits in the queue where there may be
+/// no more of them.
+///
+/// # Errors
+/// The queue is full, or its time is over.
+pub(super) async fn permit<D: Dial>(
+    ctx: &Context,
+    limit: Duration,
+    member: &Member<D::Stream>,
+) -> Result<Option<Permit>, Error> {
+    let Some(permits) = &member.permits else {
+        return Ok(None);
+    };
+    if let Some(permit) = permits.try_acquire() {
+        return Ok(Some(permit));
+    }
+    let queue_full = |_| Error {
+        retry: Retry::Always,
+        ..Error::gateway(Phase::Connect, What::QueueFull)
+    };
+    let waiting = pin!(permits.acquire().map_err(queue_full)?);
+    let limit = (Timeout::Queue, Some(limit));
+    within(ctx, Phase::Connect, limit, waiting).await.map(Some)
 }
 
 /// The process has no descriptor left, which is nothing the origin could help.

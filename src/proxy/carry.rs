@@ -57,9 +57,13 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     ) -> Result<Outcome<D::Stream>, Failed> {
         // What is told is of the last attempt.
         (told.connect, told.reused) = (None, None);
-        let Member { endpoint, shelf } = goal.member;
+        let Member {
+            endpoint, state, ..
+        } = goal.member;
+        let _in_flight = state.begin();
+        let begun = clock::now();
         let may_idle = self.stale.get() < goal.upstream.max_idle;
-        let idle = may_idle.then(|| shelf.take()).flatten();
+        let idle = may_idle.then(|| goal.member.idle()).flatten();
         let goes_at_once = idle.is_some() && reply.request_read;
         let named = self.ctx.named("attempt", Label::new(&endpoint.name));
         let (ctx, cancel) = match self.due(goal.route, reply.request_read, goes_at_once) {
@@ -80,8 +84,11 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             None => {
                 let owed = owed(input.as_ref(), framed, reply);
                 let limit = self.terms.timeouts.connect;
-                let connecting = attempt::connect(self.gateway, limit, &ctx, goal.member);
-                let connecting = pin!(connecting);
+                let queue = goal.upstream.queue_timeout;
+                let connecting = pin!(async {
+                    let permit = attempt::permit::<D>(&ctx, queue, goal.member).await?;
+                    attempt::connect(self.gateway, limit, &ctx, goal.member, permit).await
+                });
                 self.while_client_stays(&owed, connecting).await?
             }
         };
@@ -91,6 +98,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let node = Node {
             ctx,
             cancel,
+            begun,
             patience,
         };
         let tried = self
@@ -102,6 +110,21 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             was_reused: is_reused && error.side == Side::Origin,
             error,
         })
+    }
+
+    /// An endpoint has answered, with this status, a request that was begun then.
+    pub(super) fn note_answer(&self, goal: Goal<'_, D::Stream>, status: u16, begun: Instant) {
+        match status {
+            500..=599 => self.note_failure(goal),
+            _ => goal.upstream.note_answer(goal.member, begun),
+        }
+    }
+
+    /// An endpoint has failed.
+    pub(super) fn note_failure(&self, goal: Goal<'_, D::Stream>) {
+        if let Some(ejected) = goal.upstream.note_failure(goal.member) {
+            self.gateway.say(&ejected);
+        }
     }
 
     /// Sends the request over a connection, and carries the response back.
@@ -178,6 +201,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                     let Node {
                         ctx,
                         cancel,
+                        begun,
                         mut patience,
                     } = node;
                     let coming = Coming {
@@ -191,6 +215,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                     self.await_final(&ctx, &mut sending, coming).await?;
                     told.first = Some(self.elapsed());
                     let status = response.status();
+                    self.note_answer(goal, status, begun);
                     if goal.may_repeat
                         && goal.route.retry.on.statuses.contains(&status)
                         && self.spend(goal.number)
@@ -208,7 +233,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                         origin: &origin,
                         sending: &mut sending,
                         facts: &facts,
-                        route: goal.route,
+                        goal,
                         response,
                         response_out,
                         octets: octets_back,
@@ -233,7 +258,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         match outcome? {
             None => {
                 // Nothing of the tunnel was read before this; what came with the 101 goes along.
-                self.return_head(goal.route, &facts, response, response_out)?;
+                self.return_head(goal, &facts, response, response_out)?;
                 let mut octets = Vec::new();
                 let framed = response_framing(response, request.method())
                     .map_err(|error| Error::origin_sin(Phase::Await, error.sin()))?;
@@ -287,7 +312,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             origin: &origin,
             sending: &mut Sending::whole(sent),
             facts: &facts,
-            route: goal.route,
+            goal,
             response,
             response_out,
             octets: octets_back,
@@ -589,7 +614,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             origin,
             sending,
             facts,
-            route,
+            goal,
             response,
             response_out,
             octets,
@@ -599,7 +624,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let framed = response_framing(response, request.method())
             .map_err(|error| Error::origin_sin(Phase::Await, error.sin()))?;
         let framed_out = framed.recode(request.version());
-        self.return_head(route, facts, response, response_out)?;
+        self.return_head(goal, facts, response, response_out)?;
         let until_close = framed_out.framing() == Framing::UntilClose;
         // What is not sent by now the client may go on sending for ever.
         let over = reply.request_read || sending.is_whole();
@@ -662,7 +687,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     /// The response head as the client gets it.
     fn return_head(
         &self,
-        route: &Route,
+        goal: Goal<'_, D::Stream>,
         facts: &Facts<'_>,
         response: &ResponseHead,
         out: &mut ResponseHead,
@@ -674,12 +699,16 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         };
         let how = Returning {
             client_version: facts.request.version(),
-            via: route.via,
+            via: goal.route.via,
             date: date.as_ref().map(String::as_bytes),
             ..Returning::default()
         };
         forward::response(response, out, &how).map_err(|error| misconfigured(&error))?;
-        let edited = route.response.apply(out.fields_mut(), facts);
+        if let Some(sticky) = goal.upstream.stick(goal.member, facts.request) {
+            let pushed = out.fields_mut().push("Set-Cookie", sticky);
+            pushed.map_err(|error| misconfigured(&ForwardError::Field(error)))?;
+        }
+        let edited = goal.route.response.apply(out.fields_mut(), facts);
         edited.map_err(|error| misconfigured(&ForwardError::Field(error)))?;
         let Some(modify) = &self.scene.site.hooks.modify_response else {
             return Ok(());
@@ -701,6 +730,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
 struct Node {
     ctx: Context,
     cancel: Cancel,
+    begun: Instant,
     patience: Patience,
 }
 
@@ -740,7 +770,7 @@ struct Back<'a, 'b, S, F> {
     origin: &'a Pooled<S>,
     sending: &'a mut Sending<'b, F>,
     facts: &'a Facts<'a>,
-    route: &'a Route,
+    goal: Goal<'a, S>,
     response: &'a ResponseHead,
     response_out: &'a mut ResponseHead,
     octets: &'a mut Vec<u8>,

@@ -2,6 +2,7 @@
 
 use std::io::IoSlice;
 use std::pin::pin;
+use std::time::Duration;
 
 use super::attempt::{self, HeadReading};
 use super::error::{Error, Phase, Retry, What};
@@ -27,6 +28,8 @@ pub(super) struct Errand<'a, D: Dial> {
     pub(super) ctx: &'a Context,
     pub(super) terms: &'a Terms,
     pub(super) member: &'a Member<D::Stream>,
+    /// How long it waits where there may be no further connection.
+    pub(super) queue_timeout: Duration,
 }
 
 /// A connection behind a final response head.
@@ -47,14 +50,16 @@ impl<D: Dial> Errand<'_, D> {
         octets: &[u8],
         response: &mut ResponseHead,
     ) -> Result<Answered<D::Stream>, Error> {
-        if let Some(idle) = self.member.shelf.take() {
+        let _in_flight = self.member.state.begin();
+        if let Some(idle) = self.member.idle() {
             match self.ask(idle, octets, response).await {
                 Err(error) if error.retry != Retry::Never && self.ctx.err().is_none() => {}
                 settled => return settled,
             }
         }
         let connect = self.terms.timeouts.connect;
-        let fresh = attempt::connect(self.gateway, connect, self.ctx, self.member).await?;
+        let permit = attempt::permit::<D>(self.ctx, self.queue_timeout, self.member).await?;
+        let fresh = attempt::connect(self.gateway, connect, self.ctx, self.member, permit).await?;
         self.ask(fresh, octets, response).await
     }
 

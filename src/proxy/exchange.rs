@@ -483,10 +483,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let mut hedge = hedge;
         // A stale connection does not count as a try of the origin. After many of them a new one is made.
         loop {
-            let (tried_now, index) = if let Some(hedge) = hedge.take() {
+            let (tried_now, goal, index) = if let Some(hedge) = hedge.take() {
                 let several = (way, upstream, hedge);
                 let racing = self.hedged(several, &mut tried, framed, heads, told, reply);
-                (Box::pin(racing).await, None)
+                (Box::pin(racing).await, None, None)
             } else {
                 let Some((index, member)) = self.pick(upstream, heads, &tried) else {
                     return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
@@ -499,13 +499,17 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                     ..self.goal(way, upstream, member)
                 };
                 let attempt = self.attempt(goal, framed, input, upload, heads, told, reply);
-                (attempt.await, Some(index))
+                (attempt.await, Some(goal), Some(index))
             };
             let Failed { error, was_reused } = match tried_now {
                 Ok(outcome) => return Ok(outcome),
                 Err(failed) => failed,
             };
             let flaw = Flaw::of(&error, was_reused, is_idempotent);
+            let is_fault = error.side == Side::Origin && !was_reused;
+            if let Some(goal) = goal.filter(|_| is_fault && flaw != Some(Flaw::Status)) {
+                self.note_failure(goal);
+            }
             let Some(flaw) = flaw.filter(|flaw| retry.on.covers(*flaw)) else {
                 return Err(error);
             };
@@ -540,11 +544,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     pub(super) fn pick<'u>(
         &self,
         upstream: &'u Upstream<D::Stream>,
-        _heads: &Heads,
+        heads: &Heads,
         tried: &[usize],
     ) -> Option<(usize, &'u Member<D::Stream>)> {
-        let index = upstream.turns.pick(tried)?;
-        Some((index, upstream.members.get(index)?))
+        upstream.pick(&heads.request, &heads.path, self.client, tried)
     }
 
     pub(super) fn goal<'g>(

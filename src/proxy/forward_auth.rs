@@ -51,6 +51,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             ctx: &ctx,
             terms: self.terms,
             member,
+            queue_timeout: upstream.queue_timeout,
         };
         let owed = Owed::default();
         // What the client sends meanwhile is its content.

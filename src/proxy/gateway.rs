@@ -17,14 +17,16 @@ use super::scene::Scene;
 use super::site::Site;
 use super::stage::Stages;
 use super::timeout::Timeouts;
+use crate::balance::Policy;
 use crate::clock;
 use crate::context::Context;
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::limits::Limits;
 pub use crate::http::network::Network;
 use crate::log::Scribe;
-use crate::net::address::{Address, AddressError, resolve};
+use crate::net::address::AddressError;
 use crate::net::dialer::Dial;
+use crate::net::names::Addresses;
 use crate::net::pool::{Keepalive, Pool};
 use crate::runtime::buffer::Buffers;
 
@@ -46,6 +48,8 @@ pub struct Rules {
     pub keepalive: Keepalive,
     /// A library user's own code.
     pub hooks: Hooks,
+    /// How one of several endpoints is picked.
+    pub policy: Policy,
     /// What the answers go to.
     pub target: Target,
 }
@@ -92,7 +96,7 @@ impl Default for Target {
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     /// Where to connect; several where a name has several, tried in this order.
-    pub addresses: Vec<Address>,
+    pub addresses: Addresses,
     /// What it is called in logs, in the tree and, for [`Host::Upstream`], to itself.
     pub name: Arc<str>,
     /// The path in front of every path.
@@ -105,15 +109,20 @@ impl Endpoint {
     /// # Errors
     /// [`AddressError`]: it is no address, or does not resolve.
     pub fn resolve(authority: &str) -> Result<Self, AddressError> {
-        let addresses = match authority.strip_prefix("unix:") {
-            Some(path) => vec![Address::Unix(path.into())],
-            None => resolve(authority)?,
-        };
         Ok(Self {
-            addresses,
+            addresses: Addresses::resolved(authority)?,
+            ..Self::named(authority)
+        })
+    }
+
+    /// The endpoint `authority` names. A name is looked up when a server starts, on a thread of its own.
+    #[must_use]
+    pub fn named(authority: &str) -> Self {
+        Self {
+            addresses: Addresses::of(authority),
             name: authority.into(),
             base_path: String::new(),
-        })
+        }
     }
 }
 

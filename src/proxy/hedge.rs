@@ -53,6 +53,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         told: &mut Told,
         reply: &mut Reply,
     ) -> Result<Outcome<D::Stream>, Failed> {
+        let begun = clock::now();
         let owed = Owed::default();
         owed.set(0, Some(0));
         let racing = self.race((way, upstream, hedge), tried, framed, heads, told);
@@ -65,6 +66,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         };
         told.endpoint = Some(member.endpoint.name.clone());
         let goal = self.goal(way, upstream, member);
+        self.note_answer(goal, heads.response.status(), begun);
         let carried = self.carry_answered(goal, answered, heads, told, reply);
         Ok(carried.await?)
     }
@@ -107,6 +109,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                         ctx: &ctx,
                         terms: self.terms,
                         member,
+                        queue_timeout: upstream.queue_timeout,
                     };
                     let mut head = Box::<ResponseHead>::default();
                     let answered = errand.run(&octets, &mut head).await;
@@ -145,6 +148,9 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                     return Ok((index, answered, head));
                 }
                 Err(error) => {
+                    if let Some(member) = upstream.members.get(index) {
+                        self.note_failure(self.goal(way, upstream, member));
+                    }
                     tried.push(index);
                     if branches.is_empty() {
                         return Err(error);

@@ -109,7 +109,8 @@ struct Copy<D: Dial> {
 impl<D: Dial> Copy<D> {
     async fn send(&self, ctx: &crate::context::Context) {
         let upstream = self.scene.upstream(self.upstream);
-        let Some(member) = upstream.and_then(|upstream| upstream.members.get(self.index)) else {
+        let Some(upstream) = upstream else { return };
+        let Some(member) = upstream.members.get(self.index) else {
             return;
         };
         let errand = Errand {
@@ -117,6 +118,7 @@ impl<D: Dial> Copy<D> {
             ctx,
             terms: &self.terms,
             member,
+            queue_timeout: upstream.queue_timeout,
         };
         let mut head = ResponseHead::default();
         // Nobody waits for it, and nobody is told.

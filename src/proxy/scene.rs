@@ -4,19 +4,20 @@ use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::gateway::Endpoint;
 use super::route::Asked;
-use super::site::{Accepting, Action, Route, Site};
-use crate::balance::policy::RoundRobin;
+use super::site::{Accepting, Action, HashBy, Placed, Route, Site};
+use crate::balance::{Ask, Candidate, Eject, Picker, State};
+use crate::clock;
 use crate::http::client;
 use crate::http::deadline::{self, DeadlineField};
 use crate::http::head::RequestHead;
 use crate::http::network::Network;
 use crate::http::path;
-use crate::limit::RetryBudget;
-use crate::net::pool::{Pool, Shelf};
+use crate::limit::{Permits, RetryBudget};
+use crate::net::pool::{Pool, Pooled, Shelf};
 use crate::net::stream::Stream;
 
 /// A site as one worker serves it. An exchange keeps the one it began with.
@@ -33,7 +34,13 @@ pub(super) struct Scene<S> {
 pub(super) struct Upstream<S> {
     pub(super) name: Arc<str>,
     pub(super) members: Vec<Member<S>>,
-    pub(super) turns: RoundRobin,
+    picker: Picker,
+    hash: HashBy,
+    /// When an endpoint that fails is left alone.
+    eject: Option<Eject>,
+    /// The cookie that keeps a client at its endpoint.
+    sticky: Option<String>,
+    pub(super) queue_timeout: Duration,
     /// How many connections may idle, for each endpoint.
     pub(super) max_idle: usize,
     /// How the origin is told what is left of the budget.
@@ -45,6 +52,14 @@ pub(super) struct Member<S> {
     pub(super) endpoint: Endpoint,
     /// The same for every scene that has this endpoint in an upstream of this name.
     pub(super) shelf: Rc<Shelf<S>>,
+    /// What the process knows of it.
+    pub(super) state: Arc<State>,
+    /// How many connections there may be to it.
+    pub(super) permits: Option<Permits>,
+    /// Which of the endpoint's addresses the idle connections belong to.
+    pub(super) generation: Cell<usize>,
+    /// What the sticky cookie says for it.
+    pub(super) mark: String,
 }
 
 impl<S: Stream> Scene<S> {
@@ -58,20 +73,33 @@ impl<S: Stream> Scene<S> {
     ) -> Self {
         let upstreams = site.upstreams.iter().map(|upstream| {
             let old = before.and_then(|scene| scene.upstream_named(&upstream.name));
-            let members = upstream.endpoints.iter().map(|(endpoint, _)| {
+            let members = upstream.endpoints.iter().map(|placed| {
+                let endpoint = &placed.endpoint;
                 let kept = old.and_then(|old| old.shelf_of(endpoint));
-                if let Some(shelf) = &kept {
-                    shelf.set_keepalive(upstream.keepalive);
-                }
+                let shelf = kept.unwrap_or_else(|| Rc::new(pool.shelf(upstream.keepalive)));
+                shelf.set(upstream.keepalive, placed.permits.clone());
                 Member {
                     endpoint: endpoint.clone(),
-                    shelf: kept.unwrap_or_else(|| Rc::new(pool.shelf(upstream.keepalive))),
+                    state: placed.state.clone(),
+                    permits: placed.permits.clone(),
+                    generation: Cell::new(endpoint.addresses.generation()),
+                    mark: mark(&endpoint.name),
+                    shelf,
                 }
             });
             Rc::new(Upstream {
                 name: upstream.name.clone(),
                 members: members.collect(),
-                turns: RoundRobin::new(upstream.endpoints.iter().map(|(_, weight)| *weight), turn),
+                picker: Picker::new(
+                    upstream.policy,
+                    upstream.endpoints.iter().map(candidate).collect(),
+                    upstream.slow_start,
+                    turn,
+                ),
+                hash: upstream.hash.clone(),
+                eject: upstream.eject,
+                sticky: upstream.sticky.clone(),
+                queue_timeout: upstream.queue_timeout,
                 max_idle: upstream.keepalive.max_idle,
                 deadline_field: upstream.deadline_field.clone(),
             })
@@ -121,12 +149,109 @@ impl<S: Stream> Scene<S> {
     }
 }
 
+impl<S: Stream> Member<S> {
+    /// An idle connection to where the endpoint is now.
+    pub(super) fn idle(&self) -> Option<Pooled<S>> {
+        let generation = self.endpoint.addresses.generation();
+        if generation != self.generation.replace(generation) {
+            self.shelf.clear();
+        }
+        self.shelf.take()
+    }
+}
+
+fn candidate(placed: &Placed) -> Candidate {
+    Candidate {
+        name: placed.endpoint.name.clone(),
+        weight: placed.weight,
+        backup: placed.backup,
+        state: placed.state.clone(),
+    }
+}
+
+/// What a sticky cookie says for an endpoint of this name: nothing that could be read as an address.
+fn mark(name: &str) -> String {
+    let digest = sha1_smol::Sha1::from(name).digest().bytes();
+    digest
+        .iter()
+        .take(8)
+        .map(|octet| format!("{octet:02x}"))
+        .collect()
+}
+
 impl<S> Upstream<S> {
+    /// Picks an endpoint for a request, of those that were not `tried` if there is one.
+    pub(super) fn pick(
+        &self,
+        request: &RequestHead,
+        path: &[u8],
+        client: Option<IpAddr>,
+        tried: &[usize],
+    ) -> Option<(usize, &Member<S>)> {
+        let mut address = [0; 16];
+        let key: &[u8] = match &self.hash {
+            _ if !self.picker.needs_key() => &[],
+            HashBy::Ip => {
+                address = client.map_or(address, octets_of);
+                &address
+            }
+            HashBy::Header(name) => request.fields().get(name).unwrap_or_default(),
+            HashBy::Cookie(name) => cookie(request, name).unwrap_or_default(),
+            HashBy::Path => path,
+        };
+        let preferred = self.sticky.as_ref().and_then(|name| {
+            let value = cookie(request, name)?;
+            let mut members = self.members.iter();
+            members.position(|member| member.mark.as_bytes() == value)
+        });
+        let index = self.picker.pick(&Ask {
+            now: clock::now(),
+            key,
+            avoid: tried,
+            preferred,
+        })?;
+        Some((index, self.members.get(index)?))
+    }
+
+    /// A request to `member` failed by its doing. If it is left alone from now on, this says so.
+    pub(super) fn note_failure(&self, member: &Member<S>) -> Option<String> {
+        let peers = self.members.iter().map(|member| &*member.state);
+        let state = &member.state;
+        let eject = self.eject.as_ref();
+        if !state.failed(eject, clock::now(), peers) {
+            return None;
+        }
+        let Eject { failures, time, .. } = eject?;
+        let name = &member.endpoint.name;
+        Some(format!(
+            "upstream {}: {name} is left alone for {time:?}, after {failures} failures in a row",
+            self.name
+        ))
+    }
+
+    /// A request to `member`, begun then, was answered.
+    pub(super) fn note_answer(&self, member: &Member<S>, begun: Instant) {
+        member.state.succeeded();
+        if self.picker.needs_latency() {
+            let now = clock::now();
+            let after = now.saturating_duration_since(begun);
+            member.state.observe(after, now);
+        }
+    }
+
+    /// The cookie that keeps a client at `member`, where it does not have it yet.
+    pub(super) fn stick(&self, member: &Member<S>, request: &RequestHead) -> Option<String> {
+        let name = self.sticky.as_ref()?;
+        let mark = &member.mark;
+        if cookie(request, name) == Some(mark.as_bytes()) {
+            return None;
+        }
+        Some(format!("{name}={mark}; Path=/; HttpOnly; SameSite=Lax"))
+    }
+
     fn shelf_of(&self, endpoint: &Endpoint) -> Option<Rc<Shelf<S>>> {
         let mut members = self.members.iter();
-        let is_it = |member: &&Member<S>| {
-            member.endpoint.name == endpoint.name && member.endpoint.addresses == endpoint.addresses
-        };
+        let is_it = |member: &&Member<S>| member.endpoint.name == endpoint.name;
         members.find(is_it).map(|member| member.shelf.clone())
     }
 }
@@ -139,6 +264,24 @@ pub(super) struct Found<'a> {
     pub(super) route: Option<&'a Route>,
     /// Which of the site's that is.
     pub(super) number: usize,
+}
+
+/// An address as sixteen octets, IPv4 in its coat.
+fn octets_of(ip: IpAddr) -> [u8; 16] {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    }
+}
+
+/// The value of a cookie (RFC 6265 §4.2).
+pub(super) fn cookie<'a>(request: &'a RequestHead, name: &str) -> Option<&'a [u8]> {
+    let lines = request.fields().get_all("cookie");
+    let mut pairs = lines.flat_map(|line| line.split(|octet| *octet == b';'));
+    pairs.find_map(|pair| {
+        let value = pair.trim_ascii().strip_prefix(name.as_bytes())?;
+        value.strip_prefix(b"=")
+    })
 }
 
 /// The path and the query of a request; both empty where its target has none.

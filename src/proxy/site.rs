@@ -20,11 +20,12 @@ use super::route::{Matchers, Table};
 use super::split::Split;
 use super::template::{Part, Template};
 use super::timeout::Timeouts;
+use crate::balance::{Eject, Policy, State};
 use crate::http::deadline::DeadlineField;
 use crate::http::forward::ForwardedStyle;
 use crate::http::limits::Limits;
 use crate::http::network::Network;
-use crate::limit::Limiter;
+use crate::limit::{Limiter, Permits};
 use crate::net::pool::Keepalive;
 
 /// What a gateway serves.
@@ -241,12 +242,88 @@ pub struct Page {
 pub struct Upstream {
     /// What the file calls it.
     pub name: Arc<str>,
-    /// Its endpoints, each with its weight.
-    pub endpoints: Vec<(Endpoint, u32)>,
+    /// Its endpoints.
+    pub endpoints: Vec<Placed>,
+    /// How one of them is picked.
+    pub policy: Policy,
+    /// What of a request is the key, for [`Policy::Hash`].
+    pub hash: HashBy,
+    /// How long an endpoint that has come back gets less than its share.
+    pub slow_start: Duration,
+    /// When one that fails is left alone.
+    pub eject: Option<Eject>,
+    /// The cookie that keeps a client at its endpoint.
+    pub sticky: Option<String>,
+    /// How long a request waits for a connection where there may be no more.
+    pub queue_timeout: Duration,
+    /// How its endpoints are probed.
+    pub health: Option<Probing>,
+    /// How often their names are looked up again.
+    pub resolve_every: Duration,
     /// Its idle connections.
     pub keepalive: Keepalive,
     /// How the origin is told what is left of the budget.
     pub deadline_field: Option<DeadlineField>,
+}
+
+/// How endpoints are probed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probing {
+    /// What is asked for; `None`: a connection is enough.
+    pub path: Option<String>,
+    /// How often.
+    pub every: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// After how many good ones in a row an endpoint that was out is back.
+    pub rise: u32,
+    /// After how many bad ones in a row it is out.
+    pub fall: u32,
+    /// The first and the last of each range of statuses that are good.
+    pub expect: Vec<(u16, u16)>,
+}
+
+/// An endpoint in its upstream.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// How much it gets, beside the others.
+    pub weight: u32,
+    /// It gets something only when the others are out.
+    pub backup: bool,
+    /// What the process knows of it; kept over reloads.
+    pub state: Arc<State>,
+    /// How many connections there may be to it, in the whole process; kept over reloads.
+    pub permits: Option<Permits>,
+}
+
+impl Placed {
+    /// One of weight 1, of which nothing is known.
+    #[must_use]
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            weight: 1,
+            backup: false,
+            state: Arc::default(),
+            permits: None,
+        }
+    }
+}
+
+/// What of a request is the key that endpoints are given by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum HashBy {
+    /// The client's address.
+    #[default]
+    Ip,
+    /// A field's value.
+    Header(String),
+    /// A cookie's.
+    Cookie(String),
+    /// The path, normalised.
+    Path,
 }
 
 impl Site {
@@ -285,7 +362,15 @@ impl From<Rules> for Site {
             Target::Upstream(endpoints) => {
                 let upstream = Upstream {
                     name: "default".into(),
-                    endpoints: endpoints.into_iter().map(|it| (it, 1)).collect(),
+                    endpoints: endpoints.into_iter().map(Placed::new).collect(),
+                    policy: rules.policy,
+                    hash: HashBy::default(),
+                    slow_start: Duration::ZERO,
+                    eject: None,
+                    sticky: None,
+                    queue_timeout: Duration::from_secs(2),
+                    health: None,
+                    resolve_every: Duration::from_secs(30),
                     keepalive: rules.keepalive,
                     deadline_field: None,
                 };

@@ -1,25 +1,24 @@
 //! A configuration → the site that serves it: the only reader of [`Config`].
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{self, Config};
 use crate::http::forward::ForwardedStyle;
 use crate::http::limits::Limits;
-use crate::limit::{Limiter, Rate, RateLimit};
+use crate::limit::{Limiter, Permits, Rate, RateLimit};
 use crate::net::address::Address;
 use crate::net::pool::Keepalive;
 use crate::proxy::answer::Answer;
 use crate::proxy::edit::Edits;
 use crate::proxy::gateway::Endpoint;
 use crate::proxy::hooks::Hooks;
-use crate::proxy::retry::Retry;
 use crate::proxy::rewrite::{Paths, Rewrite};
 use crate::proxy::route::Table;
 use crate::proxy::site::{
-    Accepting, Access, Action, Limit, Listen, Page, Per, RequestIds, Route, Site, Terms, Upstream,
+    Accepting, Access, Action, Auth, Limit, Listen, Page, Per, Placed, Probing, RequestIds, Route,
+    Site, Terms, Upstream,
 };
 use crate::proxy::split::Split;
 
@@ -70,20 +69,27 @@ pub(super) fn site(
             }
         }
     }
-    let mut resolved = HashMap::new();
     let upstreams = config.upstreams.iter().map(|upstream| Upstream {
         name: upstream.name.as_str().into(),
         endpoints: upstream
             .endpoints
             .iter()
-            .map(|it| (endpoint(it, &mut resolved, &mut warnings), it.weight))
+            .map(|it| placed(upstream, it, before))
             .collect(),
+        policy: upstream.balance.policy,
+        hash: upstream.balance.hash.clone(),
+        slow_start: upstream.slow_start,
+        eject: upstream.eject,
+        sticky: upstream.sticky.clone(),
+        queue_timeout: upstream.queue.timeout,
+        health: upstream.health.as_ref().map(probing),
+        resolve_every: upstream.resolve_every,
         keepalive: Keepalive {
             idle: upstream.keepalive.idle,
             max_idle: upstream.keepalive.max_idle,
             max_age: upstream.keepalive.max_age,
         },
-        deadline_field: None,
+        deadline_field: upstream.deadline_header.clone(),
     });
     let upstreams = upstreams.collect();
     let routes = config
@@ -132,23 +138,51 @@ impl Shared {
 }
 
 /// An endpoint whose name does not resolve has no address: requests to it fail, and others go on.
-fn endpoint(
+/// An endpoint, with what is known of it since a site before this one.
+fn placed(
+    upstream: &config::Upstream,
     written: &config::Endpoint,
-    resolved: &mut HashMap<String, Vec<Address>>,
-    warnings: &mut Vec<String>,
-) -> Endpoint {
-    let authority = &written.authority;
-    let addresses = resolved.entry(authority.clone()).or_insert_with(|| {
-        let resolved = Endpoint::resolve(authority);
-        resolved.map(|it| it.addresses).unwrap_or_else(|error| {
-            warnings.push(format!("endpoint {authority}: {error}"));
-            Vec::new()
-        })
-    });
-    Endpoint {
-        addresses: addresses.clone(),
-        name: authority.as_str().into(),
-        base_path: written.base_path.clone(),
+    before: Option<&Site>,
+) -> Placed {
+    let authority = written.authority.as_str();
+    let mut old = before.iter().flat_map(|site| &site.upstreams);
+    let old = old.find(|old| *old.name == *upstream.name);
+    let mut old = old.iter().flat_map(|old| &old.endpoints);
+    let old = old.find(|old| *old.endpoint.name == *authority);
+    let named = Endpoint::named(authority);
+    let state = old.map(|old| old.state.clone()).unwrap_or_default();
+    if upstream.health.is_none() {
+        state.unprobed();
+    }
+    let queue_max = upstream.queue.max as usize;
+    Placed {
+        endpoint: Endpoint {
+            addresses: old.map_or(named.addresses.clone(), |old| {
+                old.endpoint.addresses.clone()
+            }),
+            base_path: written.base_path.clone(),
+            ..named
+        },
+        weight: written.weight,
+        backup: written.backup,
+        state,
+        permits: upstream.max_connections.map(|max| {
+            let permits = old.and_then(|old| old.permits.clone());
+            let permits = permits.unwrap_or_else(|| Permits::new(max as usize, queue_max));
+            permits.set(max as usize, queue_max);
+            permits
+        }),
+    }
+}
+
+fn probing(written: &config::Health) -> Probing {
+    Probing {
+        path: written.path.clone(),
+        every: written.every,
+        timeout: written.timeout,
+        rise: written.rise,
+        fall: written.fall,
+        expect: written.expect.clone(),
     }
 }
 
@@ -202,15 +236,18 @@ fn route(
         host: written.host_header.clone(),
         request: edits(&written.request),
         response: edits(&written.response),
-        retry: Retry {
-            attempts_max: written.attempts_max,
-            ..Retry::default()
+        retry: written.retry.clone(),
+        hedge: written.hedge,
+        mirror: written.mirror,
+        access: Access {
+            allow: written.allow.clone(),
+            deny: written.deny.clone(),
         },
-        hedge: None,
-        mirror: None,
-        access: Access::default(),
-        auth: None,
-        patience: Accepting::default(),
+        auth: written.auth.clone().map(Auth::Forward),
+        patience: Accepting {
+            fields: written.accept_deadline.clone(),
+            from: written.accept_deadline_from.clone(),
+        },
         limit: written
             .rate_limit
             .as_ref()

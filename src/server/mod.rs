@@ -15,6 +15,7 @@ mod listening;
 mod notify;
 mod passed;
 mod privileges;
+mod probe;
 mod reload;
 mod reverse_proxy;
 mod roll;
@@ -40,6 +41,7 @@ use crate::limit::PerAddress;
 use crate::log::{self, Log};
 use crate::net::address::Address;
 use crate::net::listener::Bound;
+use crate::net::names::Names;
 use crate::proxy::gateway::Rules;
 use crate::proxy::site::Site;
 use crate::runtime::buffer::Budget;
@@ -47,6 +49,7 @@ use crate::runtime::buffer::Budget;
 use handoff::Predecessor;
 use listening::Listening;
 use passed::Role;
+use probe::Probes;
 
 pub use capacity::Capacity;
 pub use handoff::Replacement;
@@ -161,6 +164,9 @@ pub struct Server {
     log: Log,
     /// What is to be said when it runs: the line at start comes first.
     remarks: Vec<String>,
+    /// Looks names up.
+    names: Option<Names>,
+    probes: Probes,
     /// Who waits to hear that this process serves.
     predecessor: Option<Predecessor>,
     replacement: Option<Replacement>,
@@ -314,6 +320,8 @@ impl Server {
             condition: Arc::default(),
             log,
             remarks,
+            names: None,
+            probes: Probes::default(),
             predecessor,
             replacement: options.replacement,
             notify: options.notify,
@@ -322,12 +330,35 @@ impl Server {
             capacity,
             signals: Some(signals),
         };
+        server.look_after().map_err(StartError::Worker)?;
         for bound in bound {
             let order = server.listening.open(&server.ctx, bound);
             server.tell(&order);
         }
         server.show();
         Ok(server)
+    }
+
+    /// Has names looked up and endpoints probed, as the site says.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    fn look_after(&mut self) -> io::Result<()> {
+        let upstreams = self.site.upstreams.iter();
+        let all = upstreams.flat_map(|upstream| {
+            let endpoints = upstream.endpoints.iter();
+            endpoints.map(|placed| (&placed.endpoint.addresses, upstream.resolve_every))
+        });
+        for (addresses, every) in all.filter(|(addresses, _)| addresses.name().is_some()) {
+            if self.names.is_none() {
+                let log = self.log.clone();
+                self.names = Some(Names::start(move |said| log.info(said))?);
+            }
+            if let Some(names) = &self.names {
+                names.watch(addresses, every);
+            }
+        }
+        self.probes.serve(&self.site, &self.ctx, &self.log)
     }
 
     /// What it does, for people who ask the service manager.

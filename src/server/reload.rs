@@ -148,6 +148,11 @@ impl Server {
         let changes = changes::between(&old, &config);
         self.site = Arc::new(site);
         self.tell(&Order::Serve(self.site.clone()));
+        if let Err(error) = self.look_after() {
+            warnings.push(format!(
+                "names and health checks stay as they were: {error}"
+            ));
+        }
         for bound in opened {
             let order = self.listening.open(&self.ctx, bound);
             self.tell(&order);
@@ -186,7 +191,7 @@ impl Server {
         let endpoints = |upstream: &crate::proxy::site::Upstream| {
             let endpoints = upstream.endpoints.iter();
             endpoints
-                .map(|(it, weight)| (it.name.to_string(), *weight))
+                .map(|it| (it.endpoint.name.to_string(), it.weight))
                 .collect()
         };
         self.desk.set(Status {

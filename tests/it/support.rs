@@ -650,7 +650,7 @@ impl Scripted {
 pub(crate) fn endpoint(address: Address) -> Endpoint {
     Endpoint {
         name: address.to_string().into(),
-        addresses: vec![address],
+        addresses: vec![address].into(),
         base_path: String::new(),
     }
 }

@@ -12,10 +12,14 @@ use super::super::model::*;
 use super::super::value::Rate;
 use super::diagnostic::json_end;
 use super::read_octets;
+use crate::balance::{Eject, Policy};
+use crate::http::deadline::DeadlineField;
 use crate::http::network::Network;
 use crate::net::address::Address;
 use crate::proxy::gateway::Host;
+use crate::proxy::retry::{On, Retry};
 use crate::proxy::route::{HostPattern, Matchers, PathPattern};
+use crate::proxy::site::{ForwardAuth, HashBy, Hedge, Mirror};
 use crate::proxy::template::{Hole, Part, Template};
 use crate::proxy::timeout::Timeouts;
 
@@ -285,9 +289,116 @@ fn endpoints() -> impl Strategy<Value = Vec<Endpoint>> {
                 },
                 // One of them has to have some.
                 weight: if index == 0 { weight + 1 } else { weight },
+                backup: index == 1 && has_base,
             })
             .collect()
         })
+}
+
+/// How endpoints are picked and looked after.
+fn care() -> impl Strategy<Value = Upstream> {
+    let balance = select(vec![
+        (Policy::RoundRobin, HashBy::Ip),
+        (Policy::LeastConn, HashBy::Ip),
+        (Policy::P2c, HashBy::Ip),
+        (Policy::Ewma, HashBy::Ip),
+        (Policy::Random, HashBy::Ip),
+        (Policy::First, HashBy::Ip),
+        (Policy::Hash, HashBy::Ip),
+        (Policy::Hash, HashBy::Path),
+        (Policy::Hash, HashBy::Header("X-A".to_owned())),
+        (Policy::Hash, HashBy::Cookie("sid".to_owned())),
+    ]);
+    let health = (of(Just("/healthz".to_owned())), duration(), 1..9_u32);
+    let health = health.prop_map(|(path, every, rise)| Health {
+        expect: match path {
+            Some(_) => vec![(200, 204), (301, 301)],
+            None => vec![(200, 299)],
+        },
+        path,
+        every,
+        timeout: every,
+        rise,
+        fall: rise + 1,
+    });
+    let eject = (1..9_u32, duration(), 0..=100_u32);
+    let eject = eject.prop_map(|(failures, within, max_percent)| Eject {
+        failures,
+        within,
+        time: within,
+        max_percent,
+    });
+    let queue = (1..9_u32, 0..9_u32, duration());
+    let fields = select(vec!["X-Request-Timeout-Ms", "grpc-timeout"]);
+    (
+        balance,
+        of(health),
+        of(eject),
+        of(queue),
+        (duration(), duration()),
+        of(Just("sid".to_owned())),
+        of(fields),
+    )
+        .prop_map(
+            |((policy, hash), health, eject, queue, (slow_start, every), sticky, field)| Upstream {
+                balance: Balance { policy, hash },
+                max_connections: queue.map(|queue| queue.0),
+                queue: queue.map_or(Queue::default(), |(_, max, timeout)| Queue { max, timeout }),
+                health,
+                eject,
+                slow_start,
+                resolve_every: every,
+                sticky,
+                deadline_header: field.map(DeadlineField::from_name),
+                ..Upstream::default()
+            },
+        )
+}
+
+/// When a request is tried again.
+fn retry() -> impl Strategy<Value = Retry> {
+    let on = (any::<[bool; 4]>(), subsequence(vec![429_u16, 503], 0..=2));
+    let rest = (
+        of(duration()),
+        of(0..=1000_u32),
+        0..=65_536_usize,
+        duration(),
+    );
+    (1..=10_u32, on, rest).prop_map(|(attempts_max, (on, statuses), rest)| {
+        let [connect, stale, closed, timeout] = on;
+        let (per_try, budget, replay_max, pause) = rest;
+        Retry {
+            attempts_max,
+            on: On {
+                connect,
+                stale,
+                closed,
+                timeout,
+                statuses,
+            },
+            per_try,
+            budget,
+            replay_max,
+            pause,
+        }
+    })
+}
+
+/// Who may, and what goes elsewhere too. The first upstream is always there.
+fn guards() -> impl Strategy<Value = (Option<Hedge>, Option<Mirror>, Option<ForwardAuth>)> {
+    let hedge = (duration(), 1..=3_u32).prop_map(|(after, max)| Hedge { after, max });
+    let mirror = (0..=100_u32).prop_map(|percent| Mirror {
+        upstream: 0,
+        percent,
+    });
+    let auth = (subsequence(vec!["X-User", "X-Group"], 0..=2), duration());
+    let auth = auth.prop_map(|(copy, timeout)| ForwardAuth {
+        upstream: 0,
+        path: "/check?x=${y}".to_owned(),
+        copy: copy.into_iter().map(str::to_owned).collect(),
+        timeout,
+    });
+    (of(hedge), of(mirror), of(auth))
 }
 
 fn upstreams() -> impl Strategy<Value = Vec<Upstream>> {
@@ -302,18 +413,20 @@ fn upstreams() -> impl Strategy<Value = Vec<Upstream>> {
         keepalive,
         timeout_changes(false),
         body_changes(),
+        care(),
     );
     // Names in the order of the file, which is that of the table.
     vec(one, 1..4).prop_map(|all| {
         let all = all.into_iter().zip(["app", "b.c", "z_1"]);
         all.map(
-            |((endpoints, keepalive, timeouts, limits), name)| Upstream {
+            |((endpoints, keepalive, timeouts, limits, care), name)| Upstream {
                 name: name.to_owned(),
                 is_implicit: false,
                 endpoints,
                 keepalive,
                 timeouts,
                 limits,
+                ..care
             },
         )
         .collect()
@@ -435,7 +548,7 @@ fn routes() -> impl Strategy<Value = (Route, Vec<(prop::sample::Index, u32)>)> {
     let rest = (
         timeout_changes(false),
         body_changes(),
-        1..=10_u32,
+        (retry(), guards(), (networks(), networks(), of(networks()))),
         of(rate_limit()),
         upgrade,
         errors,
@@ -451,7 +564,8 @@ fn routes() -> impl Strategy<Value = (Route, Vec<(prop::sample::Index, u32)>)> {
         .prop_map(
             |((matchers, action, rewrite), (request, response), words, rest, shares)| {
                 let (paths, forwarded, request_id, host_header, via) = words;
-                let (timeouts, limits, attempts_max, rate_limit, upgrade, errors) = rest;
+                let (timeouts, limits, more, rate_limit, upgrade, errors) = rest;
+                let (retry, (hedge, mirror, auth), (allow, deny, from)) = more;
                 let route = Route {
                     matchers,
                     action,
@@ -462,7 +576,17 @@ fn routes() -> impl Strategy<Value = (Route, Vec<(prop::sample::Index, u32)>)> {
                     response,
                     timeouts,
                     limits,
-                    attempts_max,
+                    retry,
+                    hedge,
+                    mirror,
+                    auth,
+                    allow,
+                    deny,
+                    accept_deadline: match via {
+                        true => vec![DeadlineField::from_name("grpc-timeout")],
+                        false => Vec::new(),
+                    },
+                    accept_deadline_from: from,
                     rate_limit,
                     upgrade: upgrade.into_iter().map(str::to_owned).collect(),
                     forwarded,
@@ -596,6 +720,7 @@ fn chosen(
                 String::new()
             },
             weight: 1,
+            backup: false,
         };
         shares.push(Share {
             upstream: upstreams.len(),
@@ -605,9 +730,7 @@ fn chosen(
             name: endpoint.to_string(),
             is_implicit: true,
             endpoints: vec![endpoint],
-            keepalive: Keepalive::default(),
-            timeouts: TimeoutChanges::default(),
-            limits: LimitChanges::default(),
+            ..Upstream::default()
         });
     }
     shares

@@ -55,6 +55,7 @@ fn pooled() -> (Rc<Cell<bool>>, Pooled<Quiet>) {
             stream,
             since: clock::now(),
             exchanges: 0,
+            permit: None,
         },
     )
 }
@@ -152,10 +153,13 @@ fn a_shelf_goes_by_what_it_was_told_last() {
     let clock = TestClock::install();
     let pool = Rc::new(Pool::default());
     let shelf = pool.shelf(Keepalive::default());
-    shelf.set_keepalive(Keepalive {
-        idle: Duration::from_secs(1),
-        ..Keepalive::default()
-    });
+    shelf.set(
+        Keepalive {
+            idle: Duration::from_secs(1),
+            ..Keepalive::default()
+        },
+        None,
+    );
     shelf.put(pooled().1);
     clock.advance(Duration::from_secs(1));
     assert!(shelf.take().is_none());

@@ -1,0 +1,305 @@
+//! What the whole process knows of one endpoint.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::clock;
+
+/// Its probes fail.
+const DOWN: usize = 1;
+/// It failed too often and is left alone for a while.
+const EJECTED: usize = 2;
+/// It gets nothing new: somebody said so.
+const DRAINING: usize = 4;
+/// It has come back, and slow start has not been looked at since.
+const RISING: usize = 8;
+
+/// After how long a latency that was seen counts for half.
+const HALF_LIFE: Duration = Duration::from_secs(7);
+/// The least share of an endpoint that has just come back, of [`State::WHOLE`].
+const SHARE_MIN: u32 = 100;
+
+/// When an endpoint that fails is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Eject {
+    /// So many failures in a row,
+    pub failures: u32,
+    /// within this time,
+    pub within: Duration,
+    /// and it gets nothing for so long.
+    pub time: Duration,
+    /// Of a hundred endpoints, how many may be left alone at a time; one may always be, beside another.
+    pub max_percent: u32,
+}
+
+impl Default for Eject {
+    fn default() -> Self {
+        Self {
+            failures: 3,
+            within: Duration::from_secs(10),
+            time: Duration::from_secs(10),
+            max_percent: 50,
+        }
+    }
+}
+
+/// What the whole process knows of one endpoint. It is kept over reloads.
+#[derive(Debug)]
+pub struct State {
+    /// What is wrong with it. 0, nearly always: nothing.
+    trouble: AtomicUsize,
+    in_flight: AtomicUsize,
+    /// In microseconds; 0: never seen.
+    latency: AtomicUsize,
+    /// When that was, in milliseconds since `since`.
+    latency_at: AtomicUsize,
+    /// How many times it failed in a row.
+    failing: AtomicUsize,
+    failures: AtomicUsize,
+    ejections: AtomicUsize,
+    since: Instant,
+    /// LOCK: nothing else is locked while it is.
+    rare: Mutex<Rare>,
+}
+
+#[derive(Debug, Default)]
+struct Rare {
+    /// When the first of the failures in a row was.
+    first_failure: Option<Instant>,
+    ejected_until: Option<Instant>,
+    up_since: Option<Instant>,
+    /// How many probes in a row said otherwise than what holds.
+    against: u32,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            trouble: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            latency: AtomicUsize::new(0),
+            latency_at: AtomicUsize::new(0),
+            failing: AtomicUsize::new(0),
+            failures: AtomicUsize::new(0),
+            ejections: AtomicUsize::new(0),
+            since: clock::now(),
+            rare: Mutex::default(),
+        }
+    }
+}
+
+/// A request that is with an endpoint, until this is dropped.
+#[derive(Debug)]
+#[must_use = "dropping it says that the request has ended"]
+pub struct InFlight<'a>(&'a State);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    /// A whole share; see [`State::share`].
+    pub const WHOLE: u32 = 1024;
+
+    fn rare(&self) -> MutexGuard<'_, Rare> {
+        self.rare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, bit: usize, is_on: bool) -> bool {
+        let before = match is_on {
+            true => self.trouble.fetch_or(bit, Ordering::Relaxed),
+            false => self.trouble.fetch_and(!bit, Ordering::Relaxed),
+        };
+        (before & bit != 0) != is_on
+    }
+
+    /// A request goes to it.
+    pub fn begin(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(self)
+    }
+
+    /// How many requests are with it.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Its probes do not fail.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.trouble.load(Ordering::Relaxed) & DOWN == 0
+    }
+
+    /// It gets nothing new.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.trouble.load(Ordering::Relaxed) & DRAINING != 0
+    }
+
+    /// It is left alone, for now.
+    #[must_use]
+    pub fn is_ejected(&self, now: Instant) -> bool {
+        if self.trouble.load(Ordering::Relaxed) & EJECTED == 0 {
+            return false;
+        }
+        let mut rare = self.rare();
+        if rare.ejected_until.is_some_and(|until| now < until) {
+            return true;
+        }
+        rare.ejected_until = None;
+        rare.up_since = Some(now);
+        self.set(EJECTED, false);
+        self.set(RISING, true);
+        false
+    }
+
+    /// Requests may go to it.
+    #[must_use]
+    pub fn is_usable(&self, now: Instant) -> bool {
+        let trouble = self.trouble.load(Ordering::Relaxed);
+        trouble & !RISING == 0 || (trouble & (DOWN | DRAINING) == 0 && !self.is_ejected(now))
+    }
+
+    /// How many requests of its weight it gets, in parts of [`State::WHOLE`]: fewer for the time of `slow_start` since
+    /// it has come back.
+    #[must_use]
+    pub fn share(&self, slow_start: Duration, now: Instant) -> u32 {
+        if self.trouble.load(Ordering::Relaxed) & RISING == 0 || slow_start.is_zero() {
+            return Self::WHOLE;
+        }
+        let up = self.rare().up_since;
+        let up = up.map_or(slow_start, |since| now.saturating_duration_since(since));
+        if up >= slow_start {
+            self.set(RISING, false);
+            return Self::WHOLE;
+        }
+        let part = up.as_millis() * u128::from(Self::WHOLE) / slow_start.as_millis().max(1);
+        u32::try_from(part).unwrap_or(Self::WHOLE).max(SHARE_MIN)
+    }
+
+    /// A probe went well or not. After `rise` good ones, or `fall` bad ones, in a row it is otherwise than before: then
+    /// this says how.
+    pub fn probed(&self, is_well: bool, rise: u32, fall: u32, now: Instant) -> Option<bool> {
+        let mut rare = self.rare();
+        if is_well == self.is_healthy() {
+            rare.against = 0;
+            return None;
+        }
+        rare.against += 1;
+        if rare.against < if is_well { rise } else { fall } {
+            return None;
+        }
+        rare.against = 0;
+        if is_well {
+            rare.up_since = Some(now);
+            self.set(RISING, true);
+        }
+        self.set(DOWN, !is_well);
+        Some(is_well)
+    }
+
+    /// Nobody probes it any more.
+    pub fn unprobed(&self) {
+        self.rare().against = 0;
+        self.set(DOWN, false);
+    }
+
+    /// Gives it nothing new, or something again. False: so it was already.
+    pub fn set_draining(&self, is_draining: bool, now: Instant) -> bool {
+        if !is_draining && self.is_draining() {
+            self.rare().up_since = Some(now);
+            self.set(RISING, true);
+        }
+        self.set(DRAINING, is_draining)
+    }
+
+    /// A request to it went well.
+    pub fn succeeded(&self) {
+        if self.failing.load(Ordering::Relaxed) != 0 {
+            self.failing.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// A request to it failed by its doing. True: it is left alone from now on, by the rules of `eject`. `peers` are all
+    /// of the upstream's endpoints, this one among them.
+    pub fn failed<'a>(
+        &self,
+        eject: Option<&Eject>,
+        now: Instant,
+        peers: impl Iterator<Item = &'a Self>,
+    ) -> bool {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        let Some(eject) = eject else { return false };
+        let (mut count, mut ejected) = (0_usize, 0_usize);
+        for peer in peers {
+            count += 1;
+            ejected += usize::from(!std::ptr::eq(peer, self) && peer.is_ejected(now));
+        }
+        let mut rare = self.rare();
+        let first = rare.first_failure;
+        let is_row = self.failing.load(Ordering::Relaxed) > 0
+            && first.is_some_and(|at| now.saturating_duration_since(at) <= eject.within);
+        if !is_row {
+            rare.first_failure = Some(now);
+            self.failing.store(0, Ordering::Relaxed);
+        }
+        let failing = self.failing.fetch_add(1, Ordering::Relaxed) + 1;
+        let most = (count * eject.max_percent as usize / 100).max(1);
+        let is_ejected = self.trouble.load(Ordering::Relaxed) & EJECTED != 0;
+        if failing < eject.failures as usize || is_ejected || count < 2 || ejected >= most {
+            return false;
+        }
+        self.failing.store(0, Ordering::Relaxed);
+        rare.ejected_until = Some(clock::later(now, eject.time));
+        self.ejections.fetch_add(1, Ordering::Relaxed);
+        self.set(EJECTED, true)
+    }
+
+    /// How many requests failed by its doing.
+    #[must_use]
+    pub fn failures(&self) -> usize {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// How many times it was left alone.
+    #[must_use]
+    pub fn ejections(&self) -> usize {
+        self.ejections.load(Ordering::Relaxed)
+    }
+
+    fn millis(&self, now: Instant) -> usize {
+        let millis = now.saturating_duration_since(self.since).as_millis();
+        usize::try_from(millis).unwrap_or(usize::MAX)
+    }
+
+    /// It took so long to answer. What is longer than before counts at once, what is shorter little by little.
+    pub fn observe(&self, latency: Duration, now: Instant) {
+        let seen = usize::try_from(latency.as_micros())
+            .unwrap_or(usize::MAX)
+            .max(1);
+        let faded = self.latency(now);
+        self.latency.store(faded.max(seen), Ordering::Relaxed);
+        self.latency_at.store(self.millis(now), Ordering::Relaxed);
+    }
+
+    /// Its latency in microseconds, faded by the time since.
+    fn latency(&self, now: Instant) -> usize {
+        let latency = self.latency.load(Ordering::Relaxed);
+        let age = self
+            .millis(now)
+            .saturating_sub(self.latency_at.load(Ordering::Relaxed));
+        let halves = age as f64 / HALF_LIFE.as_millis() as f64;
+        (latency as f64 * 0.5_f64.powf(halves)) as usize
+    }
+
+    /// How long a further request would take, as far as anyone can tell.
+    #[must_use]
+    pub fn cost(&self, now: Instant) -> usize {
+        let waiting = self.in_flight().saturating_add(1);
+        self.latency(now).saturating_mul(waiting)
+    }
+}
