@@ -1,12 +1,14 @@
 //! What the interface asks of whoever runs the server: how it is, and to read its configuration again.
 
 use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use async_channel::Sender;
 
+use crate::balance::State;
 use crate::clock;
+use crate::limit::Permits;
 
 /// Asks for a reload, and hears what came of it.
 pub type Reload = Sender<Reloaded>;
@@ -28,7 +30,7 @@ pub enum Reloaded {
 }
 
 /// How a server is set up.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Status {
     /// See [`Reloaded::Done`].
     pub generation: usize,
@@ -40,10 +42,55 @@ pub struct Status {
     pub buffers_max: usize,
     /// Where it listens.
     pub listeners: Vec<String>,
-    /// The upstreams, each with its endpoints and their weights.
-    pub upstreams: Vec<(String, Vec<(String, u32)>)>,
+    /// The upstreams, each with its endpoints.
+    pub upstreams: Vec<(String, Vec<Endpoint>)>,
     /// The routes, as logs call them.
     pub routes: Vec<String>,
+}
+
+/// An endpoint, and what is known of it.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// What it is called.
+    pub address: String,
+    /// How much it gets, beside the others.
+    pub weight: u32,
+    /// It gets something only when the others are out.
+    pub backup: bool,
+    /// How it is.
+    pub state: Arc<State>,
+    /// How many connections there may be to it.
+    pub permits: Option<Permits>,
+}
+
+impl Endpoint {
+    fn json(&self, out: &mut String) {
+        out.push_str("{\"address\":");
+        push_json(out, &self.address);
+        let state = &self.state;
+        let _ = write!(
+            out,
+            ",\"weight\":{},\"backup\":{},\"healthy\":{},\"ejected\":{},\"draining\":{},\"in_flight\":{},\"failures\":{},\"ejections\":{}",
+            self.weight,
+            self.backup,
+            state.is_healthy(),
+            state.is_ejected(clock::now()),
+            state.is_draining(),
+            state.in_flight(),
+            state.failures(),
+            state.ejections(),
+        );
+        if let Some(permits) = &self.permits {
+            let _ = write!(
+                out,
+                ",\"connections\":{},\"connections_max\":{},\"queued\":{}",
+                permits.held(),
+                permits.max(),
+                permits.waiting()
+            );
+        }
+        out.push('}');
+    }
 }
 
 /// Between the interface and whoever runs the server.
@@ -77,6 +124,17 @@ impl Desk {
         answered.recv().await.ok()
     }
 
+    /// Gives `endpoint`, written `UPSTREAM/ADDRESS`, nothing new, or something again. `None`: there is none; else
+    /// whether that is otherwise than before.
+    pub(super) fn drain(&self, endpoint: &str, is_draining: bool) -> Option<bool> {
+        let (upstream, address) = endpoint.split_once('/')?;
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut upstreams = status.upstreams.iter();
+        let (_, endpoints) = upstreams.find(|(name, _)| name == upstream)?;
+        let endpoint = endpoints.iter().find(|it| it.address == address)?;
+        Some(endpoint.state.set_draining(is_draining, clock::now()))
+    }
+
     /// How it is, as JSON. `condition`: a word for how far it is on its way to its end; `dropped`: access records.
     pub(super) fn json(&self, condition: &str) -> String {
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,14 +156,11 @@ impl Desk {
             });
             push_json(&mut out, name);
             out.push_str(",\"endpoints\":[");
-            for (index, (address, weight)) in endpoints.iter().enumerate() {
-                out.push_str(if index == 0 {
-                    "{\"address\":"
-                } else {
-                    ",{\"address\":"
-                });
-                push_json(&mut out, address);
-                let _ = write!(out, ",\"weight\":{weight}}}");
+            for (index, endpoint) in endpoints.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                endpoint.json(&mut out);
             }
             out.push_str("]}");
         }

@@ -302,6 +302,15 @@ impl Admin {
                 Response::not_allowed("POST")
             };
         }
+        for (front, is_draining) in [("/drain/", true), ("/undrain/", false)] {
+            if let Some(endpoint) = request.path.strip_prefix(front) {
+                return if is_post {
+                    self.drain(request, endpoint, is_draining)
+                } else {
+                    Response::not_allowed("POST")
+                };
+            }
+        }
         if request.path == "/reload" {
             return Response::not_allowed("POST");
         }
@@ -324,7 +333,7 @@ impl Admin {
             },
             _ => Response::text(
                 404,
-                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /status, /healthz, /readyz, POST /reload and POST /cancel/ID\n",
+                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /status, /healthz, /readyz, POST /reload, POST /cancel/ID, POST /drain/UPSTREAM/ADDRESS and POST /undrain/UPSTREAM/ADDRESS\n",
             ),
         }
     }
@@ -344,6 +353,23 @@ impl Admin {
             }
             Some(Reloaded::Refused(why)) => Response::text(422, format!("{}\n", why.trim_end())),
             None => Response::text(503, "the server is ending\n"),
+        }
+    }
+
+    fn drain(&self, request: &Request, endpoint: &str, is_draining: bool) -> Response {
+        if !request.is_meant {
+            return Response::not_meant();
+        }
+        let desk = self.desk.as_ref();
+        match desk.and_then(|desk| desk.drain(endpoint, is_draining)) {
+            Some(changed) => Response::json(
+                200,
+                format!("{{\"draining\":{is_draining},\"changed\":{changed}}}\n"),
+            ),
+            None => Response::text(
+                404,
+                "no such endpoint: UPSTREAM/ADDRESS, both as /status has them\n",
+            ),
         }
     }
 

@@ -22,6 +22,18 @@ pub enum Policy {
     Hash,
 }
 
+impl Policy {
+    /// Those that need no key, with their names.
+    pub const WORDS: [(&str, Self); 6] = [
+        ("round_robin", Self::RoundRobin),
+        ("least_conn", Self::LeastConn),
+        ("p2c", Self::P2c),
+        ("ewma", Self::Ewma),
+        ("random", Self::Random),
+        ("first", Self::First),
+    ];
+}
+
 /// Each endpoint in its turn; one of twice the weight has twice the turns, spread as evenly as can be.
 ///
 /// The smooth weighted round robin: every pick gives each endpoint its weight as credit, takes the one that has most,

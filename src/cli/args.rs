@@ -10,6 +10,7 @@ use lexopt::{Arg, Parser, ValueExt};
 
 use super::commands;
 use super::completions::Shell;
+use crate::balance::Policy;
 use crate::config::OWN_FIELDS;
 use crate::config::value;
 use crate::http::field::Fields;
@@ -52,12 +53,19 @@ pub(super) enum Command {
     Reload {
         admin: Address,
     },
+    /// Gives an endpoint nothing new, or something again.
+    Drain {
+        admin: Address,
+        endpoint: String,
+        is_draining: bool,
+    },
     Completions(Shell),
 }
 
 /// The one-liner's flags.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ProxyFlags {
+    pub(super) balance: Policy,
     pub(super) listen: Vec<Address>,
     pub(super) to: Vec<To>,
     pub(super) timeout: Option<Duration>,
@@ -162,6 +170,8 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             Some(admin) => Command::Reload { admin },
             None => Command::Help(Some("reload")),
         }),
+        Some("drain") => drain(&mut parser, true),
+        Some("undrain") => drain(&mut parser, false),
         Some("completions") => completions(&mut parser),
         Some("help") => help(&mut parser),
         _ => Err(UsageError::UnknownCommand(
@@ -290,9 +300,11 @@ fn proxy(parser: &mut Parser, command: Option<&'static str>) -> Result<Asked, Us
             Arg::Short('t') | Arg::Long("to") => flags.to.push(to(&text(parser)?)?),
             Arg::Long("balance") => {
                 let policy = text(parser)?;
-                if policy != "round_robin" {
-                    return Err(UsageError::value("--balance", policy, "round_robin"));
-                }
+                let known = Policy::WORDS.iter().find(|(word, _)| *word == policy);
+                let expected = "round_robin, least_conn, p2c, ewma, random or first";
+                let known =
+                    known.ok_or_else(|| UsageError::value("--balance", policy, expected))?;
+                flags.balance = known.1;
             }
             Arg::Long("timeout") => flags.timeout = Some(duration("--timeout", &text(parser)?)?),
             Arg::Long("workers") => flags.workers = workers(parser)?,
@@ -410,6 +422,34 @@ fn cancel(parser: &mut Parser) -> Result<Command, UsageError> {
         admin: or_usual(at)?,
         id,
         because,
+    })
+}
+
+fn drain(parser: &mut Parser, is_draining: bool) -> Result<Command, UsageError> {
+    let (mut at, mut endpoint) = (None, None);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => {
+                let command = if is_draining { "drain" } else { "undrain" };
+                return Ok(Command::Help(Some(command)));
+            }
+            Arg::Long("admin") => at = Some(admin(parser)?),
+            Arg::Value(value) if endpoint.is_none() => {
+                let value = value.to_string_lossy().into_owned();
+                if !value.contains('/') {
+                    let expected = "UPSTREAM/ADDRESS, as `osier status` shows them";
+                    return Err(UsageError::value("ENDPOINT", value, expected));
+                }
+                endpoint = Some(value);
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let missing = UsageError::Missing("UPSTREAM/ADDRESS, as `osier status` shows them");
+    Ok(Command::Drain {
+        admin: or_usual(at)?,
+        endpoint: endpoint.ok_or(missing)?,
+        is_draining,
     })
 }
 

@@ -72,7 +72,17 @@ const WORKERS: Flag = Flag::new("workers", Takes::Words(&["auto"]));
 const PROXY: [Flag; 13] = [
     Flag::new("listen", Takes::Text).short('l'),
     Flag::new("to", Takes::Text).short('t'),
-    Flag::new("balance", Takes::Words(&["round_robin"])),
+    Flag::new(
+        "balance",
+        Takes::Words(&[
+            "round_robin",
+            "least_conn",
+            "p2c",
+            "ewma",
+            "random",
+            "first",
+        ]),
+    ),
     Flag::new("timeout", Takes::Text),
     WORKERS,
     ADMIN,
@@ -92,7 +102,7 @@ pub(super) fn one_liner() -> impl Iterator<Item = &'static Flag> {
 }
 
 /// Every command there is.
-pub(super) const COMMANDS: [Entry; 12] = [
+pub(super) const COMMANDS: [Entry; 14] = [
     Entry {
         name: "demo",
         about: "an origin, the gateway and the live tree, to try",
@@ -177,6 +187,20 @@ pub(super) const COMMANDS: [Entry; 12] = [
         flags: &[ADMIN],
         takes: Takes::Nothing,
         help: help::RELOAD,
+    },
+    Entry {
+        name: "drain",
+        about: "give one endpoint nothing new",
+        flags: &[ADMIN],
+        takes: Takes::Text,
+        help: help::DRAIN,
+    },
+    Entry {
+        name: "undrain",
+        about: "give one endpoint something again",
+        flags: &[ADMIN],
+        takes: Takes::Text,
+        help: help::UNDRAIN,
     },
     Entry {
         name: "completions",

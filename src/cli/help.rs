@@ -15,6 +15,7 @@ osier: a small HTTP/1.1 reverse proxy in which every request is a branch of a co
   osier respond --listen ADDRESS [BODY]        answer everything alike
   osier tree | cancel ID                       look at a running gateway's tree, end a branch of it
   osier status | reload                        ask a running gateway how it is, make it read its configuration again
+  osier drain | undrain UPSTREAM/ADDRESS       give one endpoint nothing new, or something again
   osier --help | --version | help COMMAND | completions SHELL
 ";
 
@@ -22,7 +23,7 @@ const MAIN: &str = "
 THE ONE-LINER
   -l, --listen ADDRESS          where to listen: IP:PORT, :PORT or unix:PATH; repeats
   -t, --to ADDRESS              where requests go: HOST:PORT, unix:PATH or http://HOST:PORT/BASE; repeats, in turn
-      --balance round_robin     how one of them is picked
+      --balance POLICY          how one of them is picked: round_robin, least_conn, p2c, ewma, random, first [round_robin]
       --timeout DURATION        until the final response head, all attempts together [60s]
       --workers N               worker threads [one per core]
       --admin ADDRESS           the live tree and cancelling: a loopback address or unix:PATH [off]
@@ -115,6 +116,21 @@ osier reload [--admin ADDRESS]
 
 Makes a running gateway read its configuration again, and prints what changed, as JSON. Exchanges that run end under the
 configuration they began with. A file with errors changes nothing: they are printed, and the exit code is 1.
+ADDRESS is http://127.0.0.1:8087 unless given, or unix:PATH.
+";
+
+pub(super) const UNDRAIN: &str = "\
+osier undrain UPSTREAM/ADDRESS [--admin ADDRESS]
+
+Gives one endpoint of a running gateway something again, after `osier drain`. Both names are as `osier status` shows them.
+ADDRESS is http://127.0.0.1:8087 unless given, or unix:PATH.
+";
+
+pub(super) const DRAIN: &str = "\
+osier drain UPSTREAM/ADDRESS [--admin ADDRESS]
+
+Gives one endpoint of a running gateway nothing new: what it is doing goes on, and clients that a sticky cookie keeps there
+stay. `osier undrain` gives it something again. Both names are as `osier status` shows them; a reload keeps what was said.
 ADDRESS is http://127.0.0.1:8087 unless given, or unix:PATH.
 ";
 

@@ -62,6 +62,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Cancel { admin, id, because } => operate::cancel(&admin, id, &because),
         Command::Status { admin } => operate::status(&admin),
         Command::Reload { admin } => operate::reload(&admin),
+        Command::Drain {
+            admin,
+            endpoint,
+            is_draining,
+        } => operate::drain(&admin, &endpoint, is_draining),
         Command::Completions(shell) => print(&completions::text(shell)),
     };
     code.into()

@@ -26,6 +26,12 @@ pub(super) fn reload(at: &Address) -> u8 {
     ask_known(at, "POST", "/reload")
 }
 
+/// Gives an endpoint nothing new, or something again.
+pub(super) fn drain(at: &Address, endpoint: &str, is_draining: bool) -> u8 {
+    let word = if is_draining { "drain" } else { "undrain" };
+    ask(at, "POST", &format!("/{word}/{endpoint}"), "")
+}
+
 fn ask(at: &Address, method: &str, path: &str, body: &str) -> u8 {
     match admin::ask(at, method, path, body) {
         Ok(content) => print(&content),

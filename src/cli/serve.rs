@@ -46,6 +46,7 @@ pub(super) fn proxy(flags: ProxyFlags) -> u8 {
                 host: flags.host,
                 add: flags.add,
             },
+            policy: flags.balance,
             target: Target::Upstream(endpoints),
             ..defaults.rules
         },

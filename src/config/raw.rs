@@ -155,6 +155,13 @@ pub(super) struct RawMirror {
 }
 
 #[derive(Debug)]
+pub(super) struct RawAuth {
+    pub(super) forward: Option<Written<RawForwardAuth>>,
+    /// Something was written, well or not.
+    pub(super) is_there: bool,
+}
+
+#[derive(Debug)]
 pub(super) struct RawForwardAuth {
     pub(super) to: Text,
     pub(super) path: Text,
@@ -196,7 +203,7 @@ pub(super) struct RawRoute {
     pub(super) retry: Option<Written<RawRetry>>,
     pub(super) hedge: Option<Written<RawHedge>>,
     pub(super) mirror: Option<Written<RawMirror>>,
-    pub(super) auth: Option<Written<Option<Written<RawForwardAuth>>>>,
+    pub(super) auth: Option<Written<RawAuth>>,
     pub(super) allow: Texts,
     pub(super) deny: Texts,
     pub(super) limit: Option<Written<RawRateLimit>>,
@@ -463,13 +470,16 @@ fn route(table: &Table<'_>) -> RawRoute {
             to: table.text("to", ADDRESS),
             percent: table.number("percent", NUMBER),
         }),
-        auth: table.table("auth", "route.auth", |table| {
-            table.table("forward", "route.auth.forward", |table| RawForwardAuth {
+        auth: table.table("auth", "route.auth", |table| RawAuth {
+            forward: table.table("forward", "route.auth.forward", |table| RawForwardAuth {
                 to: table.text("to", ADDRESS),
                 path: table.text("path", "a path in quotes"),
                 copy: table.texts("copy", "field names in quotes"),
                 timeout: table.text("timeout", DURATION),
-            })
+            }),
+            is_there: ["forward", "basic"]
+                .iter()
+                .any(|name| table.mentions(name).is_some()),
         }),
         allow: table.texts("allow", "networks such as \"10.0.0.0/8\""),
         deny: table.texts("deny", "networks such as \"10.0.0.0/8\""),

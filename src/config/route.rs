@@ -10,7 +10,7 @@ use super::model::{
     Action, Edits, ErrorPage, Forwarded, Paths, Per, RateLimit, RequestId, Rewrite, Route, Share,
 };
 use super::raw::{
-    RawEdits, RawForwardAuth, RawHedge, RawMirror, RawRateLimit, RawRedirect, RawRespond, RawRetry,
+    RawAuth, RawEdits, RawHedge, RawMirror, RawRateLimit, RawRedirect, RawRespond, RawRetry,
     RawRoute, RawTimeouts,
 };
 use super::suggest::nearest;
@@ -67,7 +67,7 @@ impl Check<'_> {
         let auth = raw.auth.as_ref();
         let auth = auth.and_then(|auth| self.auth(auth, upstreams));
         self.used(raw);
-        self.guarded_as_routed(raw);
+        self.guarded_as_routed(raw, auth.is_some());
         let timeouts = self.timeouts(&raw.timeouts, Scope::Route);
         self.request_within_total(&raw.timeouts, above, &timeouts.over(global));
         let paths = [
@@ -262,10 +262,14 @@ impl Check<'_> {
     }
 
     /// Warns of a route that lets in by a spelling of the path that the origin does not see.
-    fn guarded_as_routed(&self, raw: &RawRoute) {
+    fn guarded_as_routed(&self, raw: &RawRoute, has_auth: bool) {
         let lists = [&raw.allow, &raw.deny].into_iter().flatten();
         let guards = lists.map(|list| (list.key, list.name.as_str()));
-        let auth = raw.auth.iter().map(|auth| (auth.key, auth.name.as_str()));
+        let auth = raw
+            .auth
+            .iter()
+            .filter(|_| has_auth)
+            .map(|auth| (auth.key, auth.name.as_str()));
         let is_raw = raw.paths.as_ref().is_none_or(|paths| paths.value == "raw");
         let goes_on = raw.to.is_some();
         if let (Some((at, name)), true, true) = (guards.chain(auth).next(), is_raw, goes_on) {
@@ -355,12 +359,11 @@ impl Check<'_> {
         })
     }
 
-    fn auth(
-        &self,
-        written: &Written<Option<Written<RawForwardAuth>>>,
-        upstreams: &mut Upstreams,
-    ) -> Option<ForwardAuth> {
-        let Some(forward) = &written.value else {
+    fn auth(&self, written: &Written<RawAuth>, upstreams: &mut Upstreams) -> Option<ForwardAuth> {
+        let Some(forward) = &written.value.forward else {
+            if written.value.is_there {
+                return None;
+            }
             let label = "add `forward = { to = \"…\", path = \"/…\" }`";
             self.error(written.key, "nobody says who may pass", label);
             return None;

@@ -381,15 +381,7 @@ impl Check<'_> {
 
 /// How an endpoint is picked.
 fn balance(text: &str) -> Result<Balance, String> {
-    const WORDS: [(&str, Policy); 6] = [
-        ("round_robin", Policy::RoundRobin),
-        ("least_conn", Policy::LeastConn),
-        ("p2c", Policy::P2c),
-        ("ewma", Policy::Ewma),
-        ("random", Policy::Random),
-        ("first", Policy::First),
-    ];
-    if let Some((_, policy)) = WORDS.iter().find(|(word, _)| *word == text) {
+    if let Some((_, policy)) = Policy::WORDS.iter().find(|(word, _)| *word == text) {
         return Ok(Balance {
             policy: *policy,
             hash: HashBy::default(),
@@ -407,7 +399,7 @@ fn balance(text: &str) -> Result<Balance, String> {
     };
     let policy = Policy::Hash;
     hash.map(|hash| Balance { policy, hash }).ok_or_else(|| {
-        let words = WORDS.iter().map(|(word, _)| *word);
+        let words = Policy::WORDS.iter().map(|(word, _)| *word);
         match nearest(text, words.chain(["hash:ip", "hash:path"])) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "round_robin, least_conn, p2c, ewma, random, first, hash:ip, hash:path, \

@@ -25,24 +25,14 @@ use crate::proxy::split::Split;
 /// How many clients the limit of one route counts at most.
 const KEYS_MAX: usize = 65_536;
 
-/// A site, and what its operator should know of it.
-pub(super) struct Built {
-    pub(super) site: Site,
-    /// What does not work yet.
-    pub(super) warnings: Vec<String>,
-}
-
 /// Makes the site that `config` describes. `number` gives the number of an address that is listened on. What a site
-/// before this one counts for its limits goes on, where they are the same.
-///
-/// Asks the system's resolver for the names of the endpoints, and waits for it.
+/// before this one counts for its limits goes on, where they are the same, and so does what it knows of its endpoints.
 pub(super) fn site(
     config: &Config,
     number: impl Fn(&Address) -> Option<usize>,
     before: Option<&Site>,
-) -> Built {
+) -> Site {
     let mut terms = Shared::default();
-    let mut warnings = Vec::new();
     let mut listeners: Vec<Option<Listen>> = Vec::new();
     for (slot, listener) in config.listeners.iter().enumerate() {
         let timeouts = listener.timeouts.over(&config.timeouts);
@@ -98,15 +88,14 @@ pub(super) fn site(
         .map(|it| route(config, it, &mut terms, before));
     let routes = routes.collect();
     let table = Table::new(config.routes.iter().map(|it| it.matchers.clone()).collect());
-    let site = Site {
+    Site {
         listeners,
         table,
         routes,
         upstreams,
         trusted: config.trusted.clone(),
         hooks: Hooks::default(),
-    };
-    Built { site, warnings }
+    }
 }
 
 /// Terms that are equal are one.

@@ -262,7 +262,7 @@ impl Server {
         }
         let signals = control::signals().map_err(StartError::Worker)?;
         let log = Log::start(&options.log).map_err(StartError::Log)?;
-        let (predecessor, mut remarks) = passed.finish();
+        let (predecessor, remarks) = passed.finish();
         let mut listening = Listening::default();
         // In the order of the options, and those that are missing too: a reload finds them by their numbers.
         for address in &options.listen {
@@ -272,9 +272,7 @@ impl Server {
             None => Site::from(options.rules),
             Some(file) => {
                 let number = |address: &Address| options.listen.iter().position(|it| it == address);
-                let built = build::site(&file.config, number, None);
-                remarks.extend(built.warnings);
-                built.site
+                build::site(&file.config, number, None)
             }
         });
         let per_address = PerAddress::new();

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::SystemTime;
 
-use super::build::{self, Built};
+use super::build;
 use super::{Identity, Options, Order, Server, StartError, changes};
-use crate::admin::desk::{Reloaded, Status};
+use crate::admin::desk::{Endpoint, Reloaded, Status};
 use crate::config::{self, Config};
 use crate::log;
 use crate::net::address::Address;
@@ -138,13 +138,13 @@ impl Server {
                     .find(|(it, _)| it == address)
                     .map(|(_, number)| *number)
             };
-            // Names are looked up, which may take a while.
+            // A large file is some work.
             aside(move || build::site(&config, number, Some(&before))).await
         };
-        let Some(Built { site, mut warnings }) = built else {
+        let Some(site) = built else {
             return Ok(Reloaded::Refused("no thread could be had".to_owned()));
         };
-        warnings.extend(changes::impossible(&old, &config));
+        let mut warnings = changes::impossible(&old, &config);
         let changes = changes::between(&old, &config);
         self.site = Arc::new(site);
         self.tell(&Order::Serve(self.site.clone()));
@@ -191,7 +191,13 @@ impl Server {
         let endpoints = |upstream: &crate::proxy::site::Upstream| {
             let endpoints = upstream.endpoints.iter();
             endpoints
-                .map(|it| (it.endpoint.name.to_string(), it.weight))
+                .map(|it| Endpoint {
+                    address: it.endpoint.name.to_string(),
+                    weight: it.weight,
+                    backup: it.backup,
+                    state: it.state.clone(),
+                    permits: it.permits.clone(),
+                })
                 .collect()
         };
         self.desk.set(Status {

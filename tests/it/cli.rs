@@ -212,12 +212,12 @@ fn two_of_a_kind_do_not_share_a_port() {
 }
 
 #[test]
-fn a_name_that_does_not_resolve_is_exit_code_1() {
-    let output = run(&["-l", "127.0.0.1:0", "-t", "no-such-host.invalid:80"]);
-    assert_eq!(output.status.code(), Some(1));
-    let said = text(&output.stderr);
-    assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.contains("no-such-host.invalid"), "{said}");
+fn a_name_that_does_not_resolve_is_a_503_until_it_does() {
+    let arguments = ["-l", "127.0.0.1:0", "-t", "no-such-host.invalid:80"];
+    let osier = Osier::serving(Osier::command(&arguments));
+    let answer = osier.connect().get("/");
+    assert_eq!(answer.status(), 503, "{answer:?}");
+    assert!(answer.text().contains("no_endpoint"), "{answer:?}");
 }
 
 #[test]
@@ -610,7 +610,10 @@ fn bash_completes_commands_flags_and_values() {
     assert_eq!(complete(&["re"]), "respond reload");
     assert_eq!(complete(&["--lis"]), "--listen");
     assert_eq!(complete(&["check", "--"]), "--config --json --print --help");
-    assert_eq!(complete(&["init", "--balance", ""]), "round_robin");
+    assert_eq!(
+        complete(&["init", "--balance", ""]),
+        "round_robin least_conn p2c ewma random first"
+    );
     assert_eq!(complete(&["init", "--timeout", "1"]), "");
     assert_eq!(complete(&["help", "comp"]), "completions");
     assert_eq!(complete(&["completions", ""]), "bash zsh fish -h --help");

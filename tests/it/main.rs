@@ -41,6 +41,7 @@ mod reload;
 
 /// Connections that become tunnels, and those that must not.
 mod upgrade;
+mod upstreams;
 
 /// What the kernel does to sockets: ends that come with data, resets, unix sockets, want of descriptors, many at once.
 mod sockets;

@@ -57,6 +57,14 @@ impl Gateway {
         Wire::connect(self.admin).ask(request)
     }
 
+    /// Has the admin interface change something.
+    pub(crate) fn tell(&self, path: &str) -> Message {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nOsier-Admin: 1\r\nConnection: close\r\n\r\n"
+        );
+        Wire::connect(self.admin).ask(request)
+    }
+
     pub(crate) fn status(&self) -> String {
         self.admin("localhost", "/status").text().to_owned()
     }

@@ -62,7 +62,7 @@ fn what_makes_no_sense_is_refused_with_the_remedy() {
         ("-l :1 -t a:1 --timeout 0s", "such as 250ms"),
         ("-l :1 -t a:1 --timeout +1s", "such as 250ms"),
         ("-l :1 -t a:1 --workers 0", "from 1 to 1024"),
-        ("-l :1 -t a:1 --balance p2c", "round_robin"),
+        ("-l :1 -t a:1 --balance p3c", "round_robin"),
         ("-l :1 -t a:1 --admin 192.0.2.1:80", "not on this machine"),
         ("-l :1 -t a:1 --trust 10.0.0.0/33", "from 0 to 32"),
         ("-l :1 -t a:1 --add-request-header X", "a field line"),
