@@ -18,7 +18,7 @@
 //! ├── clock.rs    now, sleep_until: the only place that asks for the time
 //! ├── context/    ROOM 1  the context tree. Knows no HTTP, no sockets, no workers
 //! ├── http/       ROOM 2  sans-IO HTTP/1.1 on httparse. Octets in, values out. Pure
-//! ├── balance/    ROOM 3  choose an endpoint. Pure
+//! ├── balance/    ROOM 3  choose an endpoint; what is known of each: load, latency, health. Pure
 //! ├── limit/      how often, how many at a time, for whom: for the whole process. Pure
 //! ├── runtime/    ROOM 4  one worker per core: tasks, edge-triggered epoll, timers, buffers
 //! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools
@@ -55,7 +55,8 @@
 //!     4  http/framing.rs        RequestHead → Framed (RFC 9112 §6.3)         400 501, close
 //!     5  proxy/scene.rs         who asks; proxy/route/: the route, and with it what the exchange is held to
 //!        proxy/exchange.rs      the exchange's node; may it be forwarded     404 405 413 417 429 503
-//!     ┌─ 6  balance/policy.rs   which endpoint                               503
+//!        proxy/forward_auth.rs  who may                                      401 403
+//!     ┌─ 6  balance/picker.rs   which endpoint                               503
 //!     │  7  net/pool.rs         a connection that idles, else net/dialer.rs  502 504
 //!     │  8  http/forward.rs     strip hop-by-hop, then add; the input is untouched
 //!     │     proxy/rewrite.rs, proxy/edit.rs    the route's path and fields
@@ -63,7 +64,8 @@
 //!     │ 10  proxy/relay.rs      request body, decoder → encoder ═══════════════════════════════▶
 //!     │ 11  proxy/attempt.rs    the response head ◀──────────────────────────────────────────── 502 504
 //!     │       1xx: passed on, again from 11.  101: proxy/tunnel.rs, both ways
-//!     └─ again from 6 only if nothing reached the client and the error allows it
+//!     └─ again from 6 only if nothing reached the client, and proxy/retry.rs says that it may help
+//!        (proxy/upload.rs keeps the content for that; proxy/hedge.rs runs several at the same time)
 //!    12  http/forward.rs, http/write.rs     the response head, in one write with the first content
 //!    13  proxy/relay.rs         response body (10 and 13 run at the same time)
 //!    14  http/connection.rs     may the connections carry another exchange

@@ -228,10 +228,10 @@ impl Check<'_> {
             .collect();
         Health {
             path: path.filter(|_| !is_tcp),
-            every: every.unwrap_or(seconds(10)),
+            every: every.unwrap_or_else(|| seconds(10)),
             timeout: self
                 .parsed(raw.timeout.as_ref(), positive)
-                .unwrap_or(seconds(2)),
+                .unwrap_or_else(|| seconds(2)),
             rise: self.number(raw.rise.as_ref(), 1..=1000).unwrap_or(2),
             fall: self.number(raw.fall.as_ref(), 1..=1000).unwrap_or(3),
             expect: match expect.as_slice() {

@@ -10,8 +10,12 @@ use super::field::Fields;
 
 /// How many digits a number of milliseconds has at most.
 const MILLIS_DIGITS: usize = 10;
+/// The largest such number.
+const MILLIS_MAX: u128 = 9_999_999_999;
 /// How many digits a number has at most that a unit follows.
 const GRPC_DIGITS: usize = 8;
+/// The largest such number.
+const GRPC_MAX: u128 = 99_999_999;
 /// The units of gRPC, the finest first, with their nanoseconds.
 const GRPC_UNITS: [(u8, u128); 6] = [
     (b'n', 1),
@@ -81,33 +85,38 @@ pub fn parse(form: Form, value: &[u8]) -> Result<Duration, Malformed> {
     if digits.is_empty() || digits.len() > most || !digits.iter().all(u8::is_ascii_digit) {
         return Err(Malformed);
     }
-    let number = digits
-        .iter()
-        .fold(0_u128, |sum, digit| sum * 10 + u128::from(digit - b'0'));
+    let number = digits.iter().fold(0_u128, |sum, digit| {
+        let digit = u128::from(digit.saturating_sub(b'0'));
+        sum.saturating_mul(10).saturating_add(digit)
+    });
     // Eight digits of hours are below 10^21 nanoseconds.
-    let nanos = number * unit;
+    let nanos = number.saturating_mul(unit);
     let seconds = u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX);
     Ok(Duration::new(seconds, (nanos % 1_000_000_000) as u32))
 }
 
 /// Appends what is `left`, rounded down, but never to zero: some take that for no deadline at all.
 pub fn write(form: Form, left: Duration, out: &mut Vec<u8>) {
-    let most = |digits: usize| 10_u128.pow(digits as u32) - 1;
     match form {
         Form::Millis => {
-            let millis = left.as_millis().clamp(1, most(MILLIS_DIGITS));
+            let millis = left.as_millis().clamp(1, MILLIS_MAX);
             out.extend_from_slice(millis.to_string().as_bytes());
         }
         Form::Grpc => {
             let nanos = left.as_nanos().max(1);
-            let fits = |(_, unit): &&(u8, u128)| nanos / unit <= most(GRPC_DIGITS);
+            let fits = |(_, unit): &&(u8, u128)| in_units(nanos, *unit) <= GRPC_MAX;
             let finest = GRPC_UNITS.iter().find(fits);
             let (name, unit) = finest.copied().unwrap_or((b'H', 3_600_000_000_000));
-            let number = (nanos / unit).min(most(GRPC_DIGITS));
+            let number = in_units(nanos, unit).min(GRPC_MAX);
             out.extend_from_slice(number.to_string().as_bytes());
             out.push(name);
         }
     }
+}
+
+/// How many whole units so many nanoseconds are.
+fn in_units(nanos: u128, unit: u128) -> u128 {
+    nanos.checked_div(unit).unwrap_or(nanos)
 }
 
 /// What a message says of its sender's patience.
@@ -129,7 +138,7 @@ pub fn asked<'a>(fields: &Fields, names: impl IntoIterator<Item = &'a DeadlineFi
             Ok(left) if values.next().is_none() => {
                 asked.shortest = Some(asked.shortest.map_or(left, |shortest| shortest.min(left)));
             }
-            _ => asked.malformed += 1,
+            _ => asked.malformed = asked.malformed.saturating_add(1),
         }
     }
     asked

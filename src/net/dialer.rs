@@ -42,7 +42,7 @@ pub async fn dial_any<D: Dial>(dial: &D, addresses: &[Address]) -> io::Result<D:
         return dial.dial(address).await;
     }
     let mut rest = in_turns(addresses).into_iter();
-    let mut under_way: Vec<Pin<Box<dyn Future<Output = io::Result<D::Stream>> + '_>>> = Vec::new();
+    let mut under_way: Vec<Dialing<'_, D::Stream>> = Vec::new();
     let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
     loop {
         match rest.next() {
@@ -73,6 +73,9 @@ pub async fn dial_any<D: Dial>(dial: &D, addresses: &[Address]) -> io::Result<D:
         }
     }
 }
+
+/// A connection that is being made.
+type Dialing<'a, S> = Pin<Box<dyn Future<Output = io::Result<S>> + 'a>>;
 
 /// The families in turns, beginning with that of the first address (RFC 8305 §4).
 fn in_turns(addresses: &[Address]) -> Vec<&Address> {

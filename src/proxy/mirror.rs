@@ -131,5 +131,5 @@ impl<D: Dial> Copy<D> {
 
 /// A number below a hundred, of one drawn from all there are.
 fn draw_of_hundred(draw: u32) -> u32 {
-    (u64::from(draw) * 100 >> 32) as u32
+    ((u64::from(draw) * 100) >> 32) as u32
 }

@@ -106,6 +106,6 @@ pub(super) fn pause(first: Duration, nth: u32, draw: u32) -> Duration {
     const LONGEST: Duration = Duration::from_secs(10);
     let doubled = first.saturating_mul(1 << nth.saturating_sub(1).min(16));
     // From a half to one and a half, in thousandths.
-    let part = 500 + (u64::from(draw) * 1000 >> 32) as u32;
+    let part = 500 + ((u64::from(draw) * 1000) >> 32) as u32;
     (doubled.min(LONGEST) * part / 1000).min(LONGEST)
 }

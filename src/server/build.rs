@@ -146,9 +146,10 @@ fn placed(
     let queue_max = upstream.queue.max as usize;
     Placed {
         endpoint: Endpoint {
-            addresses: old.map_or(named.addresses.clone(), |old| {
-                old.endpoint.addresses.clone()
-            }),
+            addresses: match old {
+                Some(old) => old.endpoint.addresses.clone(),
+                None => named.addresses.clone(),
+            },
             base_path: written.base_path.clone(),
             ..named
         },

@@ -343,7 +343,8 @@ fn care() -> impl Strategy<Value = Upstream> {
             |((policy, hash), health, eject, queue, (slow_start, every), sticky, field)| Upstream {
                 balance: Balance { policy, hash },
                 max_connections: queue.map(|queue| queue.0),
-                queue: queue.map_or(Queue::default(), |(_, max, timeout)| Queue { max, timeout }),
+                queue: queue
+                    .map_or_else(Queue::default, |(_, max, timeout)| Queue { max, timeout }),
                 health,
                 eject,
                 slow_start,
