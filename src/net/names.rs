@@ -65,7 +65,8 @@ impl Addresses {
     #[must_use]
     pub fn of(authority: &str) -> Self {
         match authority.parse::<Address>() {
-            Ok(address) if !authority.starts_with(':') => vec![address].into(),
+            // What `localhost` is says /etc/hosts; it may well be both families.
+            Ok(address) if !authority.starts_with([':', 'l']) => vec![address].into(),
             _ => Self::new(Some(authority.to_owned()), Vec::new(), false),
         }
     }

@@ -41,7 +41,12 @@ mod reload;
 
 /// Connections that become tunnels, and those that must not.
 mod upgrade;
+
+/// What the keys of upstreams and tries do: a test for every one, which fails when the key is ignored.
 mod upstreams;
+
+/// Origins that come and go, close when they like, stall and break off.
+mod chaos;
 
 /// What the kernel does to sockets: ends that come with data, resets, unix sockets, want of descriptors, many at once.
 mod sockets;

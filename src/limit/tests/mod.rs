@@ -4,6 +4,7 @@ mod budget;
 mod connections;
 mod key;
 mod limiter;
+mod permits;
 mod rate;
 mod table;
 

@@ -1,3 +1,4 @@
 mod address;
+mod names;
 mod pair;
 mod pool;

@@ -1,0 +1,334 @@
+//! Origins that come and go, close when they like, stall and break off, under load.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use crate::reload::Gateway;
+use crate::support::{End, wait_for};
+
+/// Reads a request without content. False: there is none.
+fn take_request(reader: &mut BufReader<TcpStream>) -> bool {
+    let mut line = String::new();
+    loop {
+        line.clear();
+        match reader.read_line(&mut line) {
+            Ok(0) | Err(_) => return false,
+            Ok(2) => return true,
+            Ok(_) => {}
+        }
+    }
+}
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// A small generator of numbers, for choices that differ from run to run of a connection.
+fn next(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+    *seed >> 33
+}
+
+/// Serves connections of `listener` on threads of their own, until it is shut.
+fn accept(listener: TcpListener, each: impl Fn(TcpStream, u64) + Send + Sync + 'static) {
+    let each = Arc::new(each);
+    thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let Ok(stream) = stream else { return };
+            let each = each.clone();
+            thread::spawn(move || each(stream, number as u64));
+        }
+    });
+}
+
+#[test]
+fn an_origin_that_closes_idle_connections_when_it_likes_costs_no_request() {
+    const REQUESTS: usize = 10_000;
+    const CLIENTS: usize = 4;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let closed = Arc::new(AtomicUsize::new(0));
+    let closing = closed.clone();
+    accept(listener, move |mut stream, number| {
+        let mut seed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut is_first = true;
+        while take_request(&mut reader) {
+            // Idle no longer: the request has met its end on the way.
+            if !is_first && next(&mut seed) % 50 == 0 {
+                break;
+            }
+            is_first = false;
+            if stream.write_all(ANSWER).is_err() {
+                break;
+            }
+            match next(&mut seed) % 20 {
+                0 => break,
+                1 => {
+                    thread::sleep(Duration::from_micros(next(&mut seed) % 500));
+                    break;
+                }
+                _ => {}
+            }
+        }
+        closing.fetch_add(1, Ordering::Relaxed);
+        let _ = stream.shutdown(Shutdown::Both);
+    });
+    let gateway = Gateway::run(&format!("[[route]]\nto = \"{address}\"\n"), &[]);
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            let mut wire = gateway.osier.connect();
+            scope.spawn(move || {
+                for request in 0..REQUESTS / CLIENTS {
+                    let answer = wire.get("/");
+                    assert_eq!(answer.status(), 200, "request {request}: {answer:?}");
+                }
+            });
+        }
+    });
+    assert!(closed.load(Ordering::Relaxed) > 500, "it did close them");
+}
+
+/// An origin that can be killed, with a reset for everybody, and be there again at the same port.
+struct Mortal {
+    address: SocketAddr,
+    alive: Arc<Mutex<Vec<TcpStream>>>,
+    is_dead: Arc<AtomicBool>,
+}
+
+impl Mortal {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let this = Self {
+            address: listener.local_addr().unwrap(),
+            alive: Arc::default(),
+            is_dead: Arc::default(),
+        };
+        this.live(listener);
+        this
+    }
+
+    fn live(&self, listener: TcpListener) {
+        let (alive, is_dead) = (self.alive.clone(), self.is_dead.clone());
+        self.is_dead.store(false, Ordering::SeqCst);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(stream) = stream else { return };
+                if is_dead.load(Ordering::SeqCst) {
+                    return;
+                }
+                alive.lock().unwrap().push(stream.try_clone().unwrap());
+                thread::spawn(move || serve(stream));
+            }
+        });
+    }
+
+    /// Everything ends, with a reset.
+    fn kill(&self) {
+        self.is_dead.store(true, Ordering::SeqCst);
+        // Its loop looks once more, and goes.
+        let _ = TcpStream::connect(self.address);
+        for stream in self.alive.lock().unwrap().drain(..) {
+            let _ = rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn revive(&self) {
+        let listener = wait_for("the port", || TcpListener::bind(self.address).ok());
+        self.live(listener);
+    }
+}
+
+/// Answers small requests at once, and `/long` bit by bit.
+fn serve(mut stream: TcpStream) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if !matches!(reader.read_line(&mut line), Ok(1..)) || !take_request(&mut reader) {
+            return;
+        }
+        let sent = match line.starts_with("GET /long") {
+            false => stream.write_all(ANSWER),
+            true => stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")
+                .and_then(|()| {
+                    (0..40).try_for_each(|_| {
+                        thread::sleep(Duration::from_millis(1));
+                        stream.write_all(b".")
+                    })
+                }),
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn an_origin_killed_a_hundred_times_costs_nobody_an_answer_that_had_not_begun() {
+    const KILLS: usize = 100;
+    let origins = [Mortal::new(), Mortal::new(), Mortal::new()];
+    let to: Vec<_> = origins
+        .iter()
+        .map(|it| format!("\"{}\"", it.address))
+        .collect();
+    let gateway = Gateway::run(
+        &format!(
+            "[upstream.app]\nto = [{}]\neject = {{ failures = 2, within = \"1s\", for = \"10ms\" }}\n\
+             [[route]]\nto = \"app\"\nretry = {{ attempts = 3, budget = \"off\", backoff = \"1ms\" }}\n",
+            to.join(", ")
+        ),
+        &[],
+    );
+    let is_over = AtomicBool::new(false);
+    let (whole, cut, small) = (
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+    );
+    let address = gateway.osier.address();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut stream = TcpStream::connect(address).unwrap();
+                while !is_over.load(Ordering::Relaxed) {
+                    stream
+                        .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+                        .unwrap();
+                    let mut reader = BufReader::new(&mut stream);
+                    let mut line = String::new();
+                    reader.read_line(&mut line).unwrap();
+                    assert_eq!(line, "HTTP/1.1 200 OK\r\n");
+                    while line != "\r\n" {
+                        line.clear();
+                        reader.read_line(&mut line).unwrap();
+                    }
+                    let mut body = [0; 2];
+                    reader.read_exact(&mut body).unwrap();
+                    small.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let mut stream = TcpStream::connect(address).unwrap();
+                    let head = b"GET /long HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+                    stream.write_all(head).unwrap();
+                    let mut all = Vec::new();
+                    let end = stream.read_to_end(&mut all);
+                    let text = String::from_utf8_lossy(&all);
+                    assert!(
+                        text.starts_with("HTTP/1.1 200 OK\r\n") || end.is_err(),
+                        "{text}"
+                    );
+                    let content = text
+                        .split_once("\r\n\r\n")
+                        .map_or(0, |(_, body)| body.len());
+                    match content {
+                        40 => whole.fetch_add(1, Ordering::Relaxed),
+                        // Fewer octets than were announced: nobody takes this for the whole.
+                        _ => cut.fetch_add(1, Ordering::Relaxed),
+                    };
+                }
+            });
+        }
+        for kill in 0..KILLS {
+            let victim = &origins[kill % 3];
+            thread::sleep(Duration::from_millis(10));
+            victim.kill();
+            thread::sleep(Duration::from_millis(10));
+            victim.revive();
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let counts = [&small, &whole, &cut].map(|count| count.load(Ordering::Relaxed));
+    assert!(
+        counts.iter().all(|count| *count > 0),
+        "small, whole, cut: {counts:?}"
+    );
+    // Nothing is left of it.
+    wait_for("every branch to be gone", || {
+        let tree = gateway.admin("localhost", "/tree").text().to_owned();
+        (!tree.contains("exchange") && !tree.contains("attempt")).then_some(())
+    });
+    assert_eq!(gateway.status().matches("\"in_flight\":0").count(), 3);
+}
+
+#[test]
+fn origins_that_misbehave_have_the_outcome_that_is_written_down() {
+    let behaving = |behave: fn(&mut TcpStream)| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        accept(listener, move |mut stream, _| {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            if take_request(&mut reader) {
+                behave(&mut stream);
+            }
+        });
+        let file = format!(
+            "timeouts = {{ response = \"200ms\", total = \"2s\" }}\n[[route]]\nto = \"{address}\"\nretry = {{ attempts = 1 }}\n"
+        );
+        Gateway::run_with(
+            &file[..file.find("[[").unwrap()],
+            &file[file.find("[[").unwrap()..],
+        )
+    };
+    let until_gone = |stream: &mut TcpStream| {
+        let _ = stream.read(&mut [0; 16]);
+    };
+    let never = behaving(until_gone);
+    let slow = behaving(|stream| {
+        for octet in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".iter() {
+            thread::sleep(Duration::from_millis(50));
+            if stream.write_all(&[*octet]).is_err() {
+                return;
+            }
+        }
+    });
+    let garbage = behaving(|stream| {
+        let _ = stream.write_all(b"\x16\x03\x01 what is this\r\n\r\n");
+        let _ = stream.read(&mut [0; 16]);
+    });
+    for (gateway, status, cause) in [
+        (&never, 504, "response_timeout"),
+        (&slow, 504, "response_timeout"),
+        (&garbage, 502, "origin_protocol:"),
+    ] {
+        let answer = gateway.get("/");
+        assert_eq!(answer.status(), status, "{answer:?}");
+        assert!(
+            answer.field("proxy-status").unwrap().contains(cause),
+            "{answer:?}"
+        );
+    }
+    let cut = behaving(|stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+        let _ = rustix::net::sockopt::set_socket_linger(&*stream, Some(Duration::ZERO));
+    });
+    let trickle = behaving(|stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        while stream.write_all(b"1\r\n.\r\n").is_ok() {
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    for gateway in [&cut, &trickle] {
+        let mut wire = gateway.osier.connect();
+        wire.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        let (octets, end) = wire.read_to_end();
+        let text = String::from_utf8_lossy(&octets);
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+        assert!(!text.ends_with("0\r\n\r\n"), "{text}");
+        assert!(end == End::Reset || !text.contains("chunked"), "{text}");
+    }
+    for gateway in [&never, &slow, &garbage, &cut, &trickle] {
+        wait_for("every branch to be gone", || {
+            let tree = gateway.admin("localhost", "/tree").text().to_owned();
+            (!tree.contains("exchange") && !tree.contains("attempt")).then_some(())
+        });
+    }
+}
