@@ -284,7 +284,8 @@ impl<S: Stream> Pool<S> {
                 .filter(|_| !shelved.idle.is_empty())
             {
                 if permits.watch(cx.waker()) {
-                    wanted.extend(shelved.idle.drain(..1));
+                    let count = permits.waiting().min(shelved.idle.len());
+                    wanted.extend(shelved.idle.drain(..count));
                 }
             }
             let endpoint = &mut shelved.idle;

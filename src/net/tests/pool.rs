@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::clock::{self, TestClock};
+use crate::limit::Permits;
 use crate::net::pool::{Keepalive, Pool, Pooled};
 use crate::net::stream::{Hangup, Stream};
 
@@ -163,4 +164,29 @@ fn a_shelf_goes_by_what_it_was_told_last() {
     shelf.put(pooled().1);
     clock.advance(Duration::from_secs(1));
     assert!(shelf.take().is_none());
+}
+
+#[test]
+fn idle_connections_give_their_permits_to_all_who_wait() {
+    let _clock = TestClock::install();
+    let pool = Rc::new(Pool::default());
+    let shelf = pool.shelf(Keepalive::default());
+    let permits = Permits::new(3, 10);
+    shelf.set(Keepalive::default(), Some(permits.clone()));
+    let mut keeping = pin!(pool.keep());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(keeping.as_mut().poll(&mut cx).is_pending());
+    for _ in 0..3 {
+        let (_, mut one) = pooled();
+        one.permit = permits.try_acquire();
+        shelf.put(one);
+    }
+    assert_eq!(permits.held(), 3);
+    let waiting = [permits.acquire().unwrap(), permits.acquire().unwrap()];
+    assert!(keeping.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(pool.idle_count(), 1, "one that nobody wants stays");
+    for waiting in waiting {
+        let mut waiting = pin!(waiting);
+        assert!(waiting.as_mut().poll(&mut cx).is_ready());
+    }
 }
