@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use super::carry::Failed;
 use super::errand::{Answered, Errand};
-use super::error::{Error, HedgeLost, Phase, What};
+use super::error::{Error, HedgeLost, Phase, Side, What};
 use super::exchange::{Exchange, Outcome, Reply, Way};
 use super::gateway::Heads;
 use super::record::Told;
@@ -148,7 +148,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                     return Ok((index, answered, head));
                 }
                 Err(error) => {
-                    if let Some(member) = upstream.members.get(index) {
+                    let is_fault = error.side == Side::Origin;
+                    if let Some(member) = upstream.members.get(index).filter(|_| is_fault) {
                         self.note_failure(self.goal(way, upstream, member));
                     }
                     tried.push(index);
