@@ -1,6 +1,6 @@
 //! One worker's choice among the endpoints of one upstream.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,9 +43,20 @@ pub struct Picker {
     seeds: Vec<u64>,
     slow_start: Duration,
     turns: RoundRobin,
-    /// All have the same weight, which is not 0.
-    is_even: bool,
+    /// Who may have something, while nothing has changed.
+    roster: RefCell<Roster>,
     drawn: Cell<u64>,
+}
+
+/// Who may have something, and how much.
+#[derive(Debug, Default)]
+struct Roster {
+    /// A weight for each candidate, less while it has just come back. 0: it gets nothing.
+    weights: Vec<u32>,
+    /// Those that are not 0 are all the same.
+    is_even: bool,
+    /// How many changes there had been when this was made. `None`: this holds for that moment only.
+    changes: Option<usize>,
 }
 
 impl Picker {
@@ -58,7 +69,6 @@ impl Picker {
         turn: usize,
     ) -> Self {
         let weights = candidates.iter().map(|it| it.weight);
-        let first = candidates.first().map_or(0, |it| it.weight);
         Self {
             policy,
             seeds: candidates
@@ -66,9 +76,9 @@ impl Picker {
                 .map(|it| hash::of(it.name.as_bytes()))
                 .collect(),
             turns: RoundRobin::new(weights, turn),
-            is_even: first > 0 && candidates.iter().all(|it| it.weight == first),
             candidates,
             slow_start,
+            roster: RefCell::default(),
             drawn: Cell::new(hash::mixed(turn as u64)),
         }
     }
@@ -92,11 +102,7 @@ impl Picker {
         if let [only] = all.as_slice() {
             return (only.weight > 0 && !only.state.is_draining()).then_some(0);
         }
-        let is_usable = |at: usize| all.get(at).is_some_and(|it| it.state.is_usable(ask.now));
-        let is_fresh = |at: usize| !ask.avoid.contains(&at);
-        let is_backup = |at: usize| all.get(at).is_some_and(|it| it.backup);
-        let is_staying = |at: usize| all.get(at).is_some_and(|it| !it.state.is_draining());
-        if let Some(at) = ask.preferred.filter(|at| is_fresh(*at)) {
+        if let Some(at) = ask.preferred.filter(|at| !ask.avoid.contains(at)) {
             // One that drains keeps those who are there.
             if all.get(at).is_some_and(|it| {
                 it.weight > 0 && it.state.is_healthy() && !it.state.is_ejected(ask.now)
@@ -104,56 +110,65 @@ impl Picker {
                 return Some(at);
             }
         }
-        self.choose(ask, |at| is_fresh(at) && !is_backup(at) && is_usable(at))
-            .or_else(|| self.choose(ask, |at| is_fresh(at) && is_backup(at) && is_usable(at)))
-            .or_else(|| self.choose(ask, |at| !is_backup(at) && is_usable(at)))
-            .or_else(|| self.choose(ask, is_usable))
-            // All are out: it is more likely that we are wrong than that nobody is there.
-            .or_else(|| self.choose(ask, |at| is_fresh(at) && is_staying(at)))
-            .or_else(|| self.choose(ask, is_staying))
+        if !ask.avoid.is_empty() {
+            return self.choose(ask, &self.roster(ask));
+        }
+        let mut roster = self.roster.borrow_mut();
+        if roster.changes != Some(State::changes()) {
+            *roster = self.roster(ask);
+        }
+        self.choose(ask, &roster)
     }
 
-    fn choose(&self, ask: &Ask<'_>, may: impl Fn(usize) -> bool) -> Option<usize> {
-        let may = |at: usize| may(at) && self.weight(at, ask.now) > 0;
+    /// Who may have something now: those of the first of these tiers in which there is somebody.
+    fn roster(&self, ask: &Ask<'_>) -> Roster {
+        // Before anything is looked at: what changes meanwhile is seen the next time.
+        let changes = State::changes();
+        let is_usable = |it: &Candidate| it.state.is_usable(ask.now);
+        let tiers: [(bool, &dyn Fn(&Candidate) -> bool); 6] = [
+            (true, &|it| !it.backup && is_usable(it)),
+            (true, &|it| it.backup && is_usable(it)),
+            (false, &|it| !it.backup && is_usable(it)),
+            (false, &is_usable),
+            // All are out: it is more likely that we are wrong than that nobody is there.
+            (true, &|it| !it.state.is_draining()),
+            (false, &|it| !it.state.is_draining()),
+        ];
+        let mut weights = Vec::with_capacity(self.candidates.len());
+        for (is_fresh, may) in tiers {
+            weights.clear();
+            weights.extend(self.candidates.iter().enumerate().map(|(at, it)| {
+                let may = may(it) && !(is_fresh && ask.avoid.contains(&at));
+                if may { self.weight(it, ask.now) } else { 0 }
+            }));
+            if weights.iter().any(|weight| *weight > 0) {
+                break;
+            }
+        }
+        let mut some = weights.iter().filter(|weight| **weight > 0);
+        let first = some.next();
+        let is_settled = |it: &Candidate| it.state.is_settled(self.slow_start);
+        Roster {
+            is_even: some.all(|weight| Some(weight) == first),
+            changes: self.candidates.iter().all(is_settled).then_some(changes),
+            weights,
+        }
+    }
+
+    fn choose(&self, ask: &Ask<'_>, roster: &Roster) -> Option<usize> {
         match self.policy {
-            Policy::RoundRobin => self.turns.pick_by(|at| match may(at) {
-                true => self.weight(at, ask.now),
-                false => 0,
-            }),
-            Policy::First => (0..self.candidates.len()).find(|at| may(*at)),
-            Policy::Random => self.draw(ask.now, &may, None),
-            Policy::LeastConn => {
-                let load = |at: usize| self.load(at, ask.now, |state| state.in_flight() + 1);
-                let count = self.candidates.len();
-                let first = usize::try_from(self.number() % count.max(1) as u64).unwrap_or(0);
-                // Of equals a different one each time.
-                let from_there = (first..count).chain(0..first).filter(|at| may(*at));
-                from_there.min_by(|a, b| load(*a).total_cmp(&load(*b)))
-            }
-            Policy::P2c => self.better(ask.now, &may, |state| state.in_flight() + 1),
-            Policy::Ewma => self.better(ask.now, &may, |state| state.cost(ask.now) + 1),
-            Policy::Hash => {
-                let key = hash::of(ask.key);
-                let fitness = |at: usize| {
-                    let seed = self.seeds.get(at).copied().unwrap_or(0);
-                    let number = hash::mixed(key ^ seed);
-                    match self.is_even {
-                        true => number as f64,
-                        false => hash::fitness(number, self.weight(at, ask.now)),
-                    }
-                };
-                let all = (0..self.candidates.len()).filter(|at| may(*at));
-                let fits = all.map(|at| (at, fitness(at)));
-                fits.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
-            }
+            Policy::RoundRobin => self.turns.pick_by(|at| roster.weight(at)),
+            Policy::First => (0..self.candidates.len()).find(|at| roster.weight(*at) > 0),
+            Policy::Random => self.draw(roster, None),
+            Policy::LeastConn => self.least(roster),
+            Policy::P2c => self.better(roster, |state| state.in_flight()),
+            Policy::Ewma => self.better(roster, |state| state.cost(ask.now)),
+            Policy::Hash => self.fittest(roster, hash::of(ask.key)),
         }
     }
 
     /// The weight of one, less while it has just come back.
-    fn weight(&self, at: usize, now: Instant) -> u32 {
-        let Some(it) = self.candidates.get(at) else {
-            return 0;
-        };
+    fn weight(&self, it: &Candidate, now: Instant) -> u32 {
         if it.weight == 0 || self.slow_start.is_zero() {
             return it.weight;
         }
@@ -164,20 +179,45 @@ impl Picker {
             .max(1)
     }
 
-    fn load(&self, at: usize, now: Instant, of: impl Fn(&State) -> usize) -> f64 {
-        let state = self.candidates.get(at).map(|it| &*it.state);
-        state.map_or(f64::MAX, of_weight(of, self.weight(at, now)))
+    /// The one that has the fewest requests for its weight.
+    fn least(&self, roster: &Roster) -> Option<usize> {
+        let count = self.candidates.len();
+        let first = usize::try_from(self.number() % count.max(1) as u64).unwrap_or(0);
+        let mut best: Option<(usize, u64, u64)> = None;
+        // Of equals a different one each time.
+        for at in (first..count).chain(0..first) {
+            let weight = u64::from(roster.weight(at));
+            let Some(it) = self.candidates.get(at).filter(|_| weight > 0) else {
+                continue;
+            };
+            let load = it.state.in_flight() as u64 + 1;
+            if best.is_none_or(|(_, least, of)| {
+                load.saturating_mul(of) < least.saturating_mul(weight)
+            }) {
+                best = Some((at, load, weight));
+            }
+        }
+        best.map(|(at, ..)| at)
+    }
+
+    /// The one that fits this key best.
+    fn fittest(&self, roster: &Roster, key: u64) -> Option<usize> {
+        let all = self.seeds.iter().zip(&roster.weights).enumerate();
+        let all = all.filter(|(_, (_, weight))| **weight > 0);
+        let all = all.map(|(at, (seed, weight))| (at, hash::mixed(key ^ seed), *weight));
+        let best = if roster.is_even {
+            // The greatest number fits best at any weight.
+            all.max_by_key(|(_, number, _)| *number)
+        } else {
+            all.max_by(|a, b| hash::fitness(a.1, a.2).total_cmp(&hash::fitness(b.1, b.2)))
+        };
+        best.map(|(at, ..)| at)
     }
 
     /// The one of two, drawn by weight, that has less to do.
-    fn better(
-        &self,
-        now: Instant,
-        may: &impl Fn(usize) -> bool,
-        of: impl Fn(&State) -> usize + Copy,
-    ) -> Option<usize> {
-        let one = self.draw(now, may, None)?;
-        let Some(other) = self.draw(now, may, Some(one)) else {
+    fn better(&self, roster: &Roster, of: impl Fn(&State) -> usize) -> Option<usize> {
+        let one = self.draw(roster, None)?;
+        let Some(other) = self.draw(roster, Some(one)) else {
             return Some(one);
         };
         // Both were drawn by their weights already.
@@ -190,30 +230,21 @@ impl Picker {
     }
 
     /// One that is drawn by weight.
-    fn draw(
-        &self,
-        now: Instant,
-        may: &impl Fn(usize) -> bool,
-        but: Option<usize>,
-    ) -> Option<usize> {
+    fn draw(&self, roster: &Roster, but: Option<usize>) -> Option<usize> {
         const TRIES: usize = 4;
         let count = self.candidates.len() as u64;
-        let may = |at: usize| but != Some(at) && may(at);
-        if self.is_even && self.slow_start.is_zero() {
+        let weight = |at: usize| match but {
+            Some(but) if but == at => 0,
+            _ => u64::from(roster.weight(at)),
+        };
+        if roster.is_even {
             for _ in 0..TRIES {
                 let at = usize::try_from(self.number() % count.max(1)).unwrap_or(0);
-                if may(at) {
+                if weight(at) > 0 {
                     return Some(at);
                 }
             }
         }
-        let weight = |at: usize| {
-            if may(at) {
-                u64::from(self.weight(at, now))
-            } else {
-                0
-            }
-        };
         let total: u64 = (0..self.candidates.len()).map(weight).sum();
         let mut left = self.number().checked_rem(total)?;
         (0..self.candidates.len()).find(|at| {
@@ -232,7 +263,8 @@ impl Picker {
     }
 }
 
-/// What `of` says of a state, for each part of the weight.
-fn of_weight(of: impl Fn(&State) -> usize, weight: u32) -> impl Fn(&State) -> f64 {
-    move |state| of(state) as f64 / f64::from(weight.max(1))
+impl Roster {
+    fn weight(&self, at: usize) -> u32 {
+        self.weights.get(at).copied().unwrap_or(0)
+    }
 }

@@ -20,6 +20,9 @@ const HALF_LIFE: Duration = Duration::from_secs(7);
 /// The least share of an endpoint that has just come back, of [`State::WHOLE`].
 const SHARE_MIN: u32 = 100;
 
+/// How often any endpoint of the process has come, gone, or begun to rise: so rarely that one number does for all.
+static CHANGES: AtomicUsize = AtomicUsize::new(0);
+
 /// When an endpoint that fails is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Eject {
@@ -113,7 +116,24 @@ impl State {
             true => self.trouble.fetch_or(bit, Ordering::Relaxed),
             false => self.trouble.fetch_and(!bit, Ordering::Relaxed),
         };
-        (before & bit != 0) != is_on
+        let is_other = (before & bit != 0) != is_on;
+        if is_other {
+            // Whoever sees the new number sees the new trouble.
+            CHANGES.fetch_add(1, Ordering::Release);
+        }
+        is_other
+    }
+
+    /// How often any endpoint has come or gone. While that stays the same, and all that matter are
+    /// [settled](Self::is_settled), so does what they say of themselves.
+    pub(super) fn changes() -> usize {
+        CHANGES.load(Ordering::Acquire)
+    }
+
+    /// It stays as it is until it changes: nothing of it is a matter of time.
+    pub(super) fn is_settled(&self, slow_start: Duration) -> bool {
+        let trouble = self.trouble.load(Ordering::Relaxed);
+        trouble & EJECTED == 0 && (trouble & RISING == 0 || slow_start.is_zero())
     }
 
     /// A request goes to it.
@@ -272,7 +292,8 @@ impl State {
     }
 
     fn millis(&self, now: Instant) -> usize {
-        let millis = now.saturating_duration_since(self.since).as_millis();
+        let age = now.saturating_duration_since(self.since);
+        let millis = age.as_secs().saturating_mul(1000) + u64::from(age.subsec_millis());
         usize::try_from(millis).unwrap_or(usize::MAX)
     }
 
@@ -289,11 +310,8 @@ impl State {
     /// Its latency in microseconds, faded by the time since.
     fn latency(&self, now: Instant) -> usize {
         let latency = self.latency.load(Ordering::Relaxed);
-        let age = self
-            .millis(now)
-            .saturating_sub(self.latency_at.load(Ordering::Relaxed));
-        let halves = age as f64 / HALF_LIFE.as_millis() as f64;
-        (latency as f64 * 0.5_f64.powf(halves)) as usize
+        let at = self.latency_at.load(Ordering::Relaxed);
+        faded(latency, self.millis(now).saturating_sub(at))
     }
 
     /// How long a further request would take, as far as anyone can tell.
@@ -302,4 +320,16 @@ impl State {
         let waiting = self.in_flight().saturating_add(1);
         self.latency(now).saturating_mul(waiting)
     }
+}
+
+/// What is left of a number that was seen `age` milliseconds ago: half after [`HALF_LIFE`], a quarter after twice that,
+/// and between those points on a straight line.
+fn faded(number: usize, age: usize) -> usize {
+    const HALF: usize = HALF_LIFE.as_millis() as usize;
+    let (halves, rest) = (age / HALF, age % HALF);
+    let halved = u32::try_from(halves).ok();
+    let whole = halved.and_then(|halves| number.checked_shr(halves));
+    let whole = whole.unwrap_or(0);
+    let less = (whole as u64 / 2).saturating_mul(rest as u64) / HALF as u64;
+    whole - usize::try_from(less).unwrap_or(whole).min(whole)
 }

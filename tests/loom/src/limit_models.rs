@@ -3,12 +3,15 @@
 //! Each has so few keys that there is one shard: which one a key is in depends on a secret, and loom wants every
 //! execution to be the same.
 
+use std::sync::Arc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use loom::thread;
 
 use crate::clock;
-use crate::limit::{Admitted, Key, Limit, Limiter, Rate, RateLimit};
+use crate::limit::{Acquire, Admitted, Key, Limit, Limiter, Permit, Permits, Rate, RateLimit};
+use crate::models::{Flag, Waiting, waiting};
 
 /// Name, preemptions, model.
 pub(crate) const ALL: &[(&str, usize, fn())] = &[
@@ -20,6 +23,11 @@ pub(crate) const ALL: &[(&str, usize, fn())] = &[
         3,
         three_for_a_burst_of_two,
     ),
+    ("permits_never_one_too_many", 4, never_one_too_many),
+    ("permits_given_back_reach_who_waits", 4, given_back_reach_who_waits),
+    ("permits_of_who_leaves_go_on", 3, of_who_leaves_go_on),
+    ("permits_keepers_hear_who_waits", 4, keepers_hear_who_waits),
+    ("permits_more_of_them", 4, more_of_them),
 ];
 
 const A: Key<'static> = Key::Octets(b"a");
@@ -96,4 +104,88 @@ fn three_for_a_burst_of_two() {
     let others = others.map(|other| other.join().unwrap());
     let admitted = others.iter().filter(|is| **is).count() + usize::from(mine);
     assert_eq!(admitted, 2);
+}
+
+/// Somebody who has asked for a permit, and has it at once or waits.
+struct Came {
+    waits: Waiting<Acquire>,
+    at_once: Option<Permit>,
+}
+
+impl Came {
+    fn ask(permits: &Permits) -> Self {
+        let mut waits = Waiting::new(permits.acquire().unwrap());
+        let at_once = match waits.poll() {
+            Poll::Ready(permit) => Some(permit),
+            Poll::Pending => None,
+        };
+        Self { waits, at_once }
+    }
+
+    /// After everything has happened.
+    fn permit(self) -> Permit {
+        let waits = self.waits;
+        self.at_once.unwrap_or_else(|| waits.finish(true))
+    }
+}
+
+fn never_one_too_many() {
+    let permits = Permits::new(1, 0);
+    let same = permits.clone();
+    let other = thread::spawn(move || same.try_acquire());
+    let mine = permits.try_acquire();
+    let other = other.join().unwrap();
+    assert_eq!(mine.is_some(), other.is_none());
+    drop((mine, other));
+    assert_eq!(permits.held(), 0);
+}
+
+/// Whoever waits is woken by the permit that is given back, however the two meet.
+fn given_back_reach_who_waits() {
+    let permits = Permits::new(1, 1);
+    let held = permits.try_acquire().unwrap();
+    let giving = thread::spawn(move || drop(held));
+    let waits = Came::ask(&permits);
+    giving.join().unwrap();
+    drop(waits.permit());
+    assert_eq!((permits.held(), permits.waiting()), (0, 0));
+}
+
+/// Of two who wait the first leaves while its permit comes: it goes to the second.
+fn of_who_leaves_go_on() {
+    let permits = Permits::new(1, 2);
+    let held = permits.try_acquire().unwrap();
+    let leaves = waiting(permits.acquire().unwrap());
+    let stays = waiting(permits.acquire().unwrap());
+    let giving = thread::spawn(move || drop(held));
+    drop(leaves);
+    giving.join().unwrap();
+    drop(stays.finish(true));
+    assert_eq!((permits.held(), permits.waiting()), (0, 0));
+}
+
+/// Whoever keeps an idle connection is told of somebody who waits, or finds out by asking.
+fn keepers_hear_who_waits() {
+    let permits = Permits::new(1, 1);
+    let idle = permits.try_acquire().unwrap();
+    let same = permits.clone();
+    let keeper = thread::spawn(move || {
+        let bell = Arc::<Flag>::default();
+        let somebody_waits = same.watch(&Waker::from(bell.clone()));
+        (somebody_waits, bell, idle)
+    });
+    let waits = waiting(permits.acquire().unwrap());
+    let (somebody_waits, bell, idle) = keeper.join().unwrap();
+    assert!(somebody_waits || bell.is_up());
+    drop(idle);
+    drop(waits.finish(true));
+}
+
+fn more_of_them() {
+    let permits = Permits::new(0, 1);
+    let same = permits.clone();
+    let setting = thread::spawn(move || same.set(1, 1));
+    let waits = Came::ask(&permits);
+    setting.join().unwrap();
+    drop(waits.permit());
 }

@@ -78,12 +78,19 @@ impl Counter {
 }
 
 /// A future and whether it was woken since it was polled last.
-struct Waiting<F> {
+pub(crate) struct Waiting<F> {
     future: F,
     woken: Arc<Flag>,
 }
 
-struct Flag(AtomicBool);
+#[derive(Default)]
+pub(crate) struct Flag(AtomicBool);
+
+impl Flag {
+    pub(crate) fn is_up(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
 
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
@@ -92,21 +99,21 @@ impl Wake for Flag {
 }
 
 impl<F: Future + Unpin> Waiting<F> {
-    fn new(future: F) -> Self {
+    pub(crate) fn new(future: F) -> Self {
         Self {
             future,
-            woken: Arc::new(Flag(AtomicBool::new(false))),
+            woken: Arc::default(),
         }
     }
 
-    fn poll(&mut self) -> Poll<F::Output> {
+    pub(crate) fn poll(&mut self) -> Poll<F::Output> {
         self.woken.0.store(false, Ordering::SeqCst);
         let waker = Waker::from(self.woken.clone());
         Pin::new(&mut self.future).poll(&mut task::Context::from_waker(&waker))
     }
 
     /// After everything has happened: whoever had to wait was woken, and is ready now.
-    fn finish(mut self, pending: bool) -> F::Output {
+    pub(crate) fn finish(mut self, pending: bool) -> F::Output {
         assert!(
             !pending || self.woken.0.load(Ordering::SeqCst),
             "slept through it"
@@ -119,7 +126,7 @@ impl<F: Future + Unpin> Waiting<F> {
 }
 
 /// A future that waits already.
-fn waiting<F: Future + Unpin>(future: F) -> Waiting<F> {
+pub(crate) fn waiting<F: Future + Unpin>(future: F) -> Waiting<F> {
     let mut waiting = Waiting::new(future);
     assert!(waiting.poll().is_pending());
     waiting
