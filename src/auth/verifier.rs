@@ -4,9 +4,10 @@
 //! make the machine spend. Where many of one client's passwords were wrong, no more of them are looked at for a while,
 //! right or wrong, so that guessing is slow; nobody else is held up by that.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -36,20 +37,36 @@ pub struct Verifier {
     shared: Arc<Shared>,
 }
 
+/// What all handles share. With the last of them it is dropped, and the thread ends.
 struct Shared {
-    jobs: Sender<Job>,
-    /// For the thread. // until it begins
-    /// LOCK: nothing else is locked while it is.
-    waiting: Mutex<Option<Receiver<Job>>>,
     book: Arc<Book>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        lock(&self.book.queue).is_over = true;
+        self.book.woken.notify_all();
+    }
 }
 
 /// What the thread and those who ask it both know.
 struct Book {
+    /// LOCK: nothing else is locked while it is.
+    queue: Mutex<Queue>,
+    /// There is a job, or it is over.
+    woken: Condvar,
     secret: Secret,
     /// LOCK: nothing else is locked while it is.
     cache: Mutex<Cache>,
     failures: Limiter,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// At most `QUEUE_MAX`.
+    jobs: VecDeque<Job>,
+    has_thread: bool,
+    is_over: bool,
 }
 
 struct Job {
@@ -95,7 +112,6 @@ impl Verifier {
     /// One that knows nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        let (jobs, waiting) = async_channel::bounded(QUEUE_MAX);
         let failures = Limiter::new(RateLimit {
             rate: Some(Rate {
                 requests: FAILURES,
@@ -105,16 +121,15 @@ impl Verifier {
             keys_max: CLIENTS_MAX,
             ..RateLimit::default()
         });
+        let book = Arc::new(Book {
+            queue: Mutex::default(),
+            woken: Condvar::new(),
+            secret: Secret::default(),
+            cache: Mutex::new(Cache::new(KNOWN_MAX)),
+            failures,
+        });
         Self {
-            shared: Arc::new(Shared {
-                jobs,
-                waiting: Mutex::new(Some(waiting)),
-                book: Arc::new(Book {
-                    secret: Secret::default(),
-                    cache: Mutex::new(Cache::new(KNOWN_MAX)),
-                    failures,
-                }),
-            }),
+            shared: Arc::new(Shared { book }),
         }
     }
 
@@ -128,12 +143,11 @@ impl Verifier {
         who: Credentials,
         client: Option<IpAddr>,
     ) -> Result<Asked, QueueFull> {
-        let Shared { jobs, book, .. } = &*self.shared;
+        let book = &self.shared.book;
         let fingerprint = book.secret.fingerprint(users, &who);
         if let Some(verdict) = book.known(fingerprint, client) {
             return Ok(Asked::Known(verdict));
         }
-        self.begin()?;
         let (answer, waiting) = async_channel::bounded(1);
         let job = Job {
             users: users.clone(),
@@ -141,25 +155,23 @@ impl Verifier {
             client,
             answer,
         };
-        jobs.try_send(job).map_err(|_| QueueFull)?;
+        {
+            let mut queue = lock(&book.queue);
+            if queue.jobs.len() >= QUEUE_MAX {
+                // Those that nobody waits for any more are no reason to turn others away.
+                queue.jobs.retain(|job| !job.answer.is_closed());
+            }
+            if queue.jobs.len() >= QUEUE_MAX {
+                return Err(QueueFull);
+            }
+            if !queue.has_thread {
+                start(book.clone())?;
+                queue.has_thread = true;
+            }
+            queue.jobs.push_back(job);
+        }
+        book.woken.notify_one();
         Ok(Asked::Waiting(Waiting(waiting)))
-    }
-
-    /// Starts the thread, unless it is there.
-    fn begin(&self) -> Result<(), QueueFull> {
-        let mut waiting = lock(&self.shared.waiting);
-        let Some(jobs) = waiting.as_ref().cloned() else {
-            return Ok(());
-        };
-        let book = self.shared.book.clone();
-        let started = thread::Builder::new()
-            .name("osier-auth".to_owned())
-            .stack_size(STACK_OCTETS)
-            .spawn(move || book.verify(&jobs));
-        started.map_err(|_| QueueFull)?;
-        // From here on the thread alone has it: when it is gone nobody waits in vain.
-        *waiting = None;
-        Ok(())
     }
 }
 
@@ -181,8 +193,8 @@ impl Waiting {
 
 impl Book {
     /// The thread.
-    fn verify(&self, jobs: &Receiver<Job>) {
-        while let Ok(job) = jobs.recv_blocking() {
+    fn verify(&self) {
+        while let Some(job) = self.next() {
             if job.answer.is_closed() {
                 continue;
             }
@@ -194,6 +206,21 @@ impl Book {
                 self.judged(is_right, job.client)
             });
             let _ = job.answer.try_send(verdict);
+        }
+    }
+
+    /// The next job. `None`: there are no handles any more.
+    fn next(&self) -> Option<Job> {
+        let mut queue = lock(&self.queue);
+        loop {
+            if queue.is_over {
+                return None;
+            }
+            if let Some(job) = queue.jobs.pop_front() {
+                return Some(job);
+            }
+            let woken = self.woken.wait(queue);
+            queue = woken.unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -219,13 +246,21 @@ impl Book {
     }
 }
 
+fn start(book: Arc<Book>) -> Result<(), QueueFull> {
+    let thread = thread::Builder::new()
+        .name("osier-auth".to_owned())
+        .stack_size(STACK_OCTETS);
+    let started = thread.spawn(move || book.verify());
+    started.map(|_| ()).map_err(|_| QueueFull)
+}
+
 /// Who comes by a unix socket has no address: they are one.
 fn key<'a>(client: Option<IpAddr>) -> Key<'a> {
     client.map_or(Key::Whole, Key::Ip)
 }
 
 /// Nothing that is done with it locked leaves it half done.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -806,7 +806,7 @@ fn keys_of_tries() -> Vec<Key> {
                 Some(Auth::Basic { path, users }) => Some((path, users.count())),
                 _ => None,
             },
-            Some(("/etc/osier.htpasswd".into(), 1)),
+            Some((std::path::PathBuf::from("/etc/osier.htpasswd"), 1)),
         ),
         key(
             "route.auth.forward.to",
