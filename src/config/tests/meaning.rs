@@ -938,6 +938,20 @@ fn what_routes_and_upstreams_have_no_say_in_is_refused() {
     }
 }
 
+#[cfg(not(feature = "auth"))]
+#[test]
+fn passwords_are_refused_by_a_build_without_them() {
+    let outcome = read_text(&with_route(
+        "to = \"a:1\"\nauth.basic = \"/etc/osier.htpasswd\"",
+    ));
+    let said = outcome.report.render(false);
+    assert!(outcome.config.is_none());
+    assert!(
+        said.contains("this osier was built without `auth`"),
+        "{said}"
+    );
+}
+
 #[test]
 fn every_key_of_a_later_version_is_called_that() {
     for (table, key) in later::KEYS {
