@@ -25,6 +25,7 @@
 //! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer
 //! ├── config/     ROOM 7  text → Raw → Config, pure; errors with line, caret and "did you mean"
 //! ├── admin/      ROOM 8  the live tree, a cancel by id, status and reload, on a private listener
+//! ├── auth/       users and their hashed passwords, verified by a thread of their own (feature `auth`)
 //! ├── log/        access records, written by a thread of their own
 //! ├── server/     assembly: a file or options → listeners, workers, the control side; reload, drain, handing over, stop
 //! └── cli/        arguments → command
@@ -37,7 +38,7 @@
 //! 6   server              assembly; the only reader of Config
 //! 5   config              speaks in the values of those below: addresses, timeouts; knows nothing of what they do
 //! 4   proxy · admin       admin borrows the date of proxy::answer
-//! 3   net · log
+//! 3   net · log · auth
 //! 2   runtime
 //! 1   context · http · balance · limit      know nothing of each other
 //! 0   clock
@@ -55,7 +56,8 @@
 //!     4  http/framing.rs        RequestHead → Framed (RFC 9112 §6.3)         400 501, close
 //!     5  proxy/scene.rs         who asks; proxy/route/: the route, and with it what the exchange is held to
 //!        proxy/exchange.rs      the exchange's node; may it be forwarded     404 405 413 417 429 503
-//!        proxy/forward_auth.rs  who may                                      401 403
+//!        proxy/forward_auth.rs  who may: somebody else knows                 401 403
+//!        proxy/basic_auth.rs    who may: a file says                         401 429 503
 //!     ┌─ 6  balance/picker.rs   which endpoint                               503
 //!     │  7  net/pool.rs         a connection that idles, else net/dialer.rs  502 504
 //!     │  8  http/forward.rs     strip hop-by-hop, then add; the input is untouched
@@ -91,6 +93,8 @@ pub mod limit;
 
 #[cfg(target_os = "linux")]
 pub mod admin;
+#[cfg(all(target_os = "linux", feature = "auth"))]
+pub mod auth;
 #[cfg(target_os = "linux")]
 pub mod cli;
 #[cfg(target_os = "linux")]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::args::ExplainFlags;
 use super::run::load;
 use super::{FAILED, print, say};
-use crate::config::{Action, Config, Edits, Route, TimeoutName, Upstream};
+use crate::config::{Action, Auth, Config, Edits, Route, TimeoutName, Upstream};
 use crate::http::head::{Parsed, RequestHead};
 use crate::http::limits::Limits;
 use crate::http::path::normalise;
@@ -149,6 +149,19 @@ fn describe(out: &mut String, config: &Config, at: usize, route: &Route) {
         let concurrent = limit.concurrent.map(|count| format!("{count} at a time"));
         let parts: Vec<_> = rate.into_iter().chain(concurrent).collect();
         let _ = writeln!(out, "limit    {}", parts.join(", "));
+    }
+    match &route.auth {
+        None => {}
+        Some(Auth::Forward(auth)) => {
+            let upstream = config.upstreams.get(auth.upstream);
+            let name = upstream.map_or("", |upstream| &upstream.name);
+            let _ = writeln!(out, "auth     {name} is asked for {}", auth.path);
+        }
+        #[cfg(feature = "auth")]
+        Some(Auth::Basic { path, users }) => {
+            let (path, count) = (path.display(), users.count());
+            let _ = writeln!(out, "auth     a password, for {count} in {path}");
+        }
     }
     let Some(listener) = config.listeners.first() else {
         return;

@@ -6,7 +6,6 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("", "stream"),
     ("listen", "proxy_protocol"),
     ("listen", "tls"),
-    ("route.auth", "basic"),
     ("upstream", "send_proxy"),
     ("upstream.resolve", "srv"),
     ("upstream", "tls"),

@@ -32,7 +32,7 @@ use diagnostic::{Diagnostic, Found, Report, Span};
 
 pub use load::load;
 pub use model::{
-    AccessLog, Action, Admin, Balance, Config, Edits, Endpoint, ErrorPage, Format, Forwarded,
+    AccessLog, Action, Admin, Auth, Balance, Config, Edits, Endpoint, ErrorPage, Format, Forwarded,
     HalfClose, Health, Keepalive, Level, LimitChanges, Limits, Listener, Log, Override, Paths, Per,
     Queue, RateLimit, RequestId, Rewrite, Route, Share, Shutdown, TimeoutChanges, TimeoutName,
     Upstream,
@@ -44,7 +44,7 @@ pub use route::OWN_FIELDS;
 pub struct Surroundings<'a> {
     /// The value of an environment variable, for `${NAME}`.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
-    /// The content of a file, for error pages.
+    /// The content of a file, for error pages and users.
     pub file: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
 }
 

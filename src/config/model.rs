@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+#[cfg(feature = "auth")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::value::Rate;
+#[cfg(feature = "auth")]
+use crate::auth::Users;
 use crate::balance::{Eject, Policy};
 use crate::http::deadline::DeadlineField;
 use crate::http::limits::Limits as HeadLimits;
@@ -515,8 +519,8 @@ pub struct Route {
     pub hedge: Option<Hedge>,
     /// Where a copy of it goes; the number is one of [`Config::upstreams`].
     pub mirror: Option<Mirror>,
-    /// Who is asked whether it may pass; the number is one of [`Config::upstreams`].
-    pub auth: Option<ForwardAuth>,
+    /// How its client shows that it may pass.
+    pub auth: Option<Auth>,
     /// Who is let in; nobody else, unless it is empty.
     pub allow: Vec<Network>,
     /// Who is not.
@@ -537,6 +541,21 @@ pub struct Route {
     pub request_id: RequestId,
     /// What is answered in place of osier's own error pages, by status.
     pub errors: BTreeMap<u16, ErrorPage>,
+}
+
+/// How a client shows that its request may pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// Somebody else is asked; the number is one of [`Config::upstreams`].
+    Forward(ForwardAuth),
+    /// With a password, for one of the users of a file.
+    #[cfg(feature = "auth")]
+    Basic {
+        /// Where the file is.
+        path: PathBuf,
+        /// Who is in it.
+        users: Arc<Users>,
+    },
 }
 
 /// What is done with a request.

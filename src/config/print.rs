@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::model::{
-    AccessLog, Action, Config, Edits, Endpoint, Format, Forwarded, HalfClose, Level, LimitChanges,
-    Listener, Override, Paths, Per, RequestId, Rewrite, Route, Share, TimeoutChanges, TimeoutName,
-    Upstream,
+    AccessLog, Action, Auth, Config, Edits, Endpoint, Format, Forwarded, HalfClose, Level,
+    LimitChanges, Listener, Override, Paths, Per, RequestId, Rewrite, Route, Share, TimeoutChanges,
+    TimeoutName, Upstream,
 };
 use super::value::{duration_text, size_text, timeout_text};
 use crate::http::network::Network;
@@ -208,14 +208,22 @@ impl Config {
                 inline([("to", name(mirror.upstream)), ("percent", percent)]),
             );
         }
-        if let Some(auth) = &route.auth {
-            let forward = inline([
-                ("to", name(auth.upstream)),
-                ("path", quoted(&auth.path)),
-                ("copy", list(&auth.copy)),
-                ("timeout", quoted(&duration_text(auth.timeout))),
-            ]);
-            line(out, "auth", inline([("forward", forward)]));
+        match &route.auth {
+            None => {}
+            Some(Auth::Forward(auth)) => {
+                let forward = inline([
+                    ("to", name(auth.upstream)),
+                    ("path", quoted(&auth.path)),
+                    ("copy", list(&auth.copy)),
+                    ("timeout", quoted(&duration_text(auth.timeout))),
+                ]);
+                line(out, "auth", inline([("forward", forward)]));
+            }
+            #[cfg(feature = "auth")]
+            Some(Auth::Basic { path, .. }) => {
+                let path = quoted(&path.to_string_lossy());
+                line(out, "auth", inline([("basic", path)]));
+            }
         }
         for (key, networks) in [("allow", &route.allow), ("deny", &route.deny)] {
             if !networks.is_empty() {

@@ -156,6 +156,7 @@ pub(super) struct RawMirror {
 
 #[derive(Debug)]
 pub(super) struct RawAuth {
+    pub(super) basic: Text,
     pub(super) forward: Option<Written<RawForwardAuth>>,
     /// Something was written, well or not.
     pub(super) is_there: bool,
@@ -471,6 +472,7 @@ fn route(table: &Table<'_>) -> RawRoute {
             percent: table.number("percent", NUMBER),
         }),
         auth: table.table("auth", "route.auth", |table| RawAuth {
+            basic: table.text("basic", "the path of a file in quotes"),
             forward: table.table("forward", "route.auth.forward", |table| RawForwardAuth {
                 to: table.text("to", ADDRESS),
                 path: table.text("path", "a path in quotes"),

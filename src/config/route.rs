@@ -2,21 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+#[cfg(feature = "auth")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::{Check, Scope};
 use super::diagnostic::{Diagnostic, Span};
 use super::model::{
-    Action, Edits, ErrorPage, Forwarded, Paths, Per, RateLimit, RequestId, Rewrite, Route, Share,
+    Action, Auth, Edits, ErrorPage, Forwarded, Paths, Per, RateLimit, RequestId, Rewrite, Route,
+    Share,
 };
 use super::raw::{
-    RawAuth, RawEdits, RawHedge, RawMirror, RawRateLimit, RawRedirect, RawRespond, RawRetry,
-    RawRoute, RawTimeouts,
+    RawAuth, RawEdits, RawForwardAuth, RawHedge, RawMirror, RawRateLimit, RawRedirect, RawRespond,
+    RawRetry, RawRoute, RawTimeouts,
 };
 use super::suggest::nearest;
 use super::table::{Pair, Written};
 use super::upstream::{Upstreams, deadline_field};
 use super::value;
+#[cfg(feature = "auth")]
+use crate::auth::{Users, Why};
 use crate::http::deadline::DeadlineField;
 use crate::http::field::Fields;
 use crate::http::path::normalise_path;
@@ -359,15 +364,72 @@ impl Check<'_> {
         })
     }
 
-    fn auth(&self, written: &Written<RawAuth>, upstreams: &mut Upstreams) -> Option<ForwardAuth> {
-        let Some(forward) = &written.value.forward else {
-            if written.value.is_there {
+    fn auth(&self, written: &Written<RawAuth>, upstreams: &mut Upstreams) -> Option<Auth> {
+        let raw = &written.value;
+        if let (Some(_), Some(forward)) = (&raw.basic, &raw.forward) {
+            let message = "a route with both `auth.basic` and `auth.forward`";
+            self.error(forward.key, message, "take one of the two out");
+        }
+        if let Some(basic) = &raw.basic {
+            return self.basic_auth(basic);
+        }
+        if let Some(forward) = &raw.forward {
+            return self.forward_auth(forward, upstreams).map(Auth::Forward);
+        }
+        if !raw.is_there {
+            let label =
+                "add `basic = \"/….htpasswd\"` or `forward = { to = \"…\", path = \"/…\" }`";
+            self.error(written.key, "nobody says who may pass", label);
+        }
+        None
+    }
+
+    #[cfg(feature = "auth")]
+    fn basic_auth(&self, written: &Written<String>) -> Option<Auth> {
+        /// The first so many mistakes in a file are enough to mend it.
+        const SAID_MAX: usize = 8;
+        let path = PathBuf::from(&written.value);
+        let content = match (self.around.file)(&path) {
+            Ok(content) => content,
+            Err(error) => {
+                let message = format!("cannot read `{}`", path.display());
+                self.error(written.at, message, error.to_string());
                 return None;
             }
-            let label = "add `forward = { to = \"…\", path = \"/…\" }`";
-            self.error(written.key, "nobody says who may pass", label);
-            return None;
         };
+        let problems = match Users::parse(&content) {
+            Ok(users) => {
+                let users = Arc::new(users);
+                return Some(Auth::Basic { path, users });
+            }
+            Err(problems) => problems,
+        };
+        for problem in problems.iter().take(SAID_MAX) {
+            let message = format!("`{}`: {problem}", path.display());
+            let error = Diagnostic::error(written.at, message);
+            self.found.push(match problem.why {
+                Why::NoUser | Why::Twice => error,
+                Why::Costly => {
+                    error.help("bcrypt takes a cost up to 14, SHA-crypt 1,000,000 rounds")
+                }
+                _ => error.help("make it with `htpasswd -B` or `mkpasswd -m sha512crypt`"),
+            });
+        }
+        None
+    }
+
+    #[cfg(not(feature = "auth"))]
+    fn basic_auth(&self, written: &Written<String>) -> Option<Auth> {
+        let message = format!("`{}` cannot be had", written.name);
+        self.error(written.key, message, "this osier was built without `auth`");
+        None
+    }
+
+    fn forward_auth(
+        &self,
+        forward: &Written<RawForwardAuth>,
+        upstreams: &mut Upstreams,
+    ) -> Option<ForwardAuth> {
         let raw = &forward.value;
         let path = self.parsed(raw.path.as_ref(), |path| match path.starts_with('/') {
             true if path

@@ -96,6 +96,20 @@ impl Limiter {
         })
     }
 
+    /// Whether a request of `key` would be admitted. Nothing is counted.
+    ///
+    /// # Errors
+    /// As [`Limiter::admit`] would give it.
+    pub fn look(&self, key: Key<'_>, now: Instant) -> Result<(), Refused> {
+        let fingerprint = self.shared.fingerprint(key);
+        let now = self.shared.nanos(now);
+        let found = lock(self.shared.shard(fingerprint))
+            .find(fingerprint)
+            .copied();
+        let mut entry = found.unwrap_or_else(|| Entry::new(fingerprint));
+        self.shared.charge(&mut entry, now)
+    }
+
     /// What it was made with.
     #[must_use]
     pub fn settings(&self) -> &RateLimit {

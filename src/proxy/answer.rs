@@ -63,16 +63,22 @@ fn status(error: &Error) -> Option<u16> {
         (What::Timeout(timeout), _) => match timeout {
             Timeout::Header | Timeout::ClientBody => 408,
             Timeout::Idle | Timeout::Linger => return None,
-            Timeout::Queue => 503,
+            Timeout::Queue | Timeout::Verify => 503,
             _ => 504,
         },
         (What::Sin { status, .. }, Side::Client) => *status,
         (What::Gone | What::Io(_) | What::Sin { .. } | What::Rejected(_), _) => 502,
         (What::BodyLimit, _) => 413,
         (What::Config(_), _) => 500,
-        (What::Drain | What::Canceled(_) | What::NoEndpoint | What::Shed | What::QueueFull, _) => {
-            503
-        }
+        (
+            What::Drain
+            | What::Canceled(_)
+            | What::NoEndpoint
+            | What::Shed
+            | What::QueueFull
+            | What::AuthQueueFull,
+            _,
+        ) => 503,
         (What::Status(status), _) => *status,
         (What::Denied, _) => 403,
         (What::Unauthorized, _) => 401,
@@ -98,6 +104,7 @@ fn error_type(error: &Error) -> Option<&'static str> {
         ) => "http_response_timeout",
         (What::Timeout(Timeout::Queue) | What::QueueFull, _) => "connection_limit_reached",
         (What::Timeout(Timeout::OriginBody), _) => "connection_read_timeout",
+        (What::Timeout(Timeout::Verify) | What::AuthQueueFull, _) => "proxy_internal_error",
         (What::Timeout(_), _) => "http_request_error",
         (What::Io(_), Side::Origin) if error.phase == super::error::Phase::Connect => {
             "connection_refused"

@@ -104,6 +104,8 @@ pub enum What {
     Denied,
     /// The client has not said who it is, or not well.
     Unauthorized,
+    /// Enough passwords wait to be verified.
+    AuthQueueFull,
     /// Memory for another exchange is not there now.
     Shed,
 }
@@ -223,6 +225,7 @@ impl Error {
             | Timeout::Total
             | Timeout::Asked
             | Timeout::Queue
+            | Timeout::Verify
             | Timeout::Tunnel
             | Timeout::TunnelMax => (Side::Gateway, Retry::Never),
         };
@@ -257,7 +260,7 @@ impl Error {
                 Timeout::Asked => "deadline:header".into(),
                 Timeout::Try => "response_timeout".into(),
                 Timeout::Queue => "queue_timeout".into(),
-                Timeout::Errand => "auth_timeout".into(),
+                Timeout::Errand | Timeout::Verify => "auth_timeout".into(),
             },
             (What::Drain, _) => "drain".into(),
             (What::Canceled(reason), _) => format!("admin:{reason}").into(),
@@ -274,6 +277,7 @@ impl Error {
             (What::Status(status), _) => format!("origin_status:{status}").into(),
             (What::Denied, _) => "denied".into(),
             (What::Unauthorized, _) => "auth".into(),
+            (What::AuthQueueFull, _) => "auth_queue_full".into(),
         }
     }
 }

@@ -358,6 +358,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     async fn authenticate(&self, auth: &Auth, heads: &Heads) -> Result<Option<Answer>, Error> {
         match auth {
             Auth::Forward(auth) => self.ask(auth, heads).await,
+            #[cfg(feature = "auth")]
+            Auth::Basic(auth) => self.verify(auth, &heads.request).await.map(|()| None),
         }
     }
 

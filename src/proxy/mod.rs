@@ -19,6 +19,8 @@ pub mod template;
 pub mod timeout;
 
 mod attempt;
+#[cfg(feature = "auth")]
+mod basic_auth;
 mod carry;
 mod errand;
 mod exchange;

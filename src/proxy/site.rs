@@ -20,6 +20,8 @@ use super::route::{Matchers, Table};
 use super::split::Split;
 use super::template::{Part, Template};
 use super::timeout::Timeouts;
+#[cfg(feature = "auth")]
+use crate::auth::{Users, Verifier};
 use crate::balance::{Eject, Policy, State};
 use crate::http::deadline::DeadlineField;
 use crate::http::forward::ForwardedStyle;
@@ -161,6 +163,19 @@ pub struct Mirror {
 pub enum Auth {
     /// Somebody else is asked.
     Forward(ForwardAuth),
+    /// With a password.
+    #[cfg(feature = "auth")]
+    Basic(BasicAuth),
+}
+
+/// Who may pass with a password.
+#[cfg(feature = "auth")]
+#[derive(Debug, Clone)]
+pub struct BasicAuth {
+    /// They.
+    pub users: Arc<Users>,
+    /// Verifies their passwords; one for the whole process, kept over reloads.
+    pub verifier: Verifier,
 }
 
 /// Who is asked whether a request may pass.

@@ -76,6 +76,8 @@ pub enum Timeout {
     Queue,
     /// How long a subrequest, such as that of forward authentication, may take.
     Errand,
+    /// How long a password may wait to be verified.
+    Verify,
 }
 
 impl Timeout {
@@ -98,6 +100,7 @@ impl Timeout {
             Self::Try => "try",
             Self::Queue => "connection permit",
             Self::Errand => "subrequest",
+            Self::Verify => "basic auth",
         }
     }
 
@@ -120,6 +123,7 @@ impl Timeout {
             Self::Try => &Self::Try,
             Self::Queue => &Self::Queue,
             Self::Errand => &Self::Errand,
+            Self::Verify => &Self::Verify,
         }
     }
 }
@@ -142,6 +146,7 @@ impl fmt::Display for Timeout {
             Self::Try => "try too slow",
             Self::Queue => "no connection became free",
             Self::Errand => "subrequest too slow",
+            Self::Verify => "password not verified in time",
         })
     }
 }

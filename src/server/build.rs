@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "auth")]
+use crate::auth::{Users, Verifier};
 use crate::config::{self, Config};
 use crate::http::forward::ForwardedStyle;
 use crate::http::limits::Limits;
@@ -16,6 +18,8 @@ use crate::proxy::gateway::Endpoint;
 use crate::proxy::hooks::Hooks;
 use crate::proxy::rewrite::{Paths, Rewrite};
 use crate::proxy::route::Table;
+#[cfg(feature = "auth")]
+use crate::proxy::site::BasicAuth;
 use crate::proxy::site::{
     Accepting, Access, Action, Auth, Limit, Listen, Page, Per, Placed, Probing, RequestIds, Route,
     Site, Terms, Upstream,
@@ -82,10 +86,16 @@ pub(super) fn site(
         deadline_field: upstream.deadline_header.clone(),
     });
     let upstreams = upstreams.collect();
-    let routes = config
-        .routes
-        .iter()
-        .map(|it| route(config, it, &mut terms, before));
+    #[cfg(feature = "auth")]
+    let known = Known::new(before);
+    let routes = config.routes.iter().map(|it| Route {
+        auth: it.auth.as_ref().map(|auth| match auth {
+            config::Auth::Forward(auth) => Auth::Forward(auth.clone()),
+            #[cfg(feature = "auth")]
+            config::Auth::Basic { users, .. } => Auth::Basic(known.basic(users)),
+        }),
+        ..route(config, it, &mut terms, before)
+    });
     let routes = routes.collect();
     let table = Table::new(config.routes.iter().map(|it| it.matchers.clone()).collect());
     Site {
@@ -95,6 +105,40 @@ pub(super) fn site(
         upstreams,
         trusted: config.trusted.clone(),
         hooks: Hooks::default(),
+    }
+}
+
+/// What was known of users before.
+#[cfg(feature = "auth")]
+struct Known<'a> {
+    before: Vec<&'a BasicAuth>,
+    verifier: Verifier,
+}
+
+#[cfg(feature = "auth")]
+impl<'a> Known<'a> {
+    fn new(before: Option<&'a Site>) -> Self {
+        let routes = before.iter().flat_map(|site| &site.routes);
+        let before: Vec<_> = routes
+            .filter_map(|route| match &route.auth {
+                Some(Auth::Basic(basic)) => Some(basic),
+                _ => None,
+            })
+            .collect();
+        let verifier = before.first().map(|basic| basic.verifier.clone());
+        Self {
+            verifier: verifier.unwrap_or_default(),
+            before,
+        }
+    }
+
+    /// Users that are the same as before are those: what was verified of them stays so.
+    fn basic(&self, users: &Arc<Users>) -> BasicAuth {
+        let mut before = self.before.iter().map(|basic| &basic.users);
+        BasicAuth {
+            users: before.find(|it| *it == users).unwrap_or(users).clone(),
+            verifier: self.verifier.clone(),
+        }
     }
 }
 
@@ -233,7 +277,7 @@ fn route(
             allow: written.allow.clone(),
             deny: written.deny.clone(),
         },
-        auth: written.auth.clone().map(Auth::Forward),
+        auth: None,
         patience: Accepting {
             fields: written.accept_deadline.clone(),
             from: written.accept_deadline_from.clone(),

@@ -34,6 +34,9 @@ mod drain;
 /// A server among others: passed sockets, a service manager, another user, another binary under load.
 mod operate;
 
+/// Who is let in with a password, and what becomes of those who guess.
+#[cfg(feature = "auth")]
+mod auth;
 /// What each key of the file does: a test for every one, which fails when the key is ignored.
 mod keys;
 /// A gateway told by a file: reloads under load, and files that are not right.

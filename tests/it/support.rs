@@ -203,6 +203,15 @@ impl Wire {
         Self::new(Socket::Tcp(TcpStream::connect(address).unwrap()))
     }
 
+    /// A connection from one of this machine's addresses to another.
+    pub(crate) fn connect_from(source: [u8; 4], address: SocketAddr) -> Self {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&socket, &SocketAddr::from((source, 0))).unwrap();
+        connect(&socket, &address).unwrap();
+        Self::new(Socket::Tcp(socket.into()))
+    }
+
     /// A connection to the unix socket at `path`.
     pub(crate) fn connect_unix(path: &Path) -> Self {
         Self::new(Socket::Unix(UnixStream::connect(path).unwrap()))

@@ -26,6 +26,9 @@ fn every_file_is_told_what_stands_beside_it() {
     let bless = std::env::var_os("OSIER_BLESS").is_some();
     let mut wrong = String::new();
     for name in names("toml") {
+        if cfg!(not(feature = "auth")) && ["ok-auth", "route-auth-bad"].contains(&name.as_str()) {
+            continue;
+        }
         let octets = fs::read(folder().join(format!("{name}.toml"))).unwrap();
         let outcome = read_octets(&format!("{name}.toml"), &octets);
         let mut said = outcome.report.render(false);

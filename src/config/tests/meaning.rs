@@ -714,7 +714,11 @@ fn keys_of_care() -> Vec<Key> {
 fn keys_of_tries() -> Vec<Key> {
     let route = |c: &Config| c.routes[0].clone();
     let retry = move |c: &Config| route(c).retry;
-    let auth = move |c: &Config| route(c).auth.map(|it| (it.path, it.copy, it.timeout));
+    let forward = move |c: &Config| match route(c).auth {
+        Some(Auth::Forward(forward)) => Some(forward),
+        _ => None,
+    };
+    let auth = move |c: &Config| forward(c).map(|it| (it.path, it.copy, it.timeout));
     let network = |text: &str| vec![text.parse::<Network>().unwrap()];
     let mirror = move |c: &Config| {
         route(c)
@@ -794,14 +798,20 @@ fn keys_of_tries() -> Vec<Key> {
             mirror,
             Some(("b:1".to_owned(), 7)),
         ),
+        #[cfg(feature = "auth")]
+        key(
+            "route.auth.basic",
+            "auth.basic = \"/etc/osier.htpasswd\"",
+            move |c| match route(c).auth {
+                Some(Auth::Basic { path, users }) => Some((path, users.count())),
+                _ => None,
+            },
+            Some((std::path::PathBuf::from("/etc/osier.htpasswd"), 1)),
+        ),
         key(
             "route.auth.forward.to",
             "auth.forward = { to = \"b:1\" }",
-            move |c| {
-                route(c)
-                    .auth
-                    .map(|it| c.upstreams[it.upstream].name.clone())
-            },
+            move |c| forward(c).map(|it| c.upstreams[it.upstream].name.clone()),
             Some("b:1".to_owned()),
         ),
         key(
@@ -910,6 +920,9 @@ fn no_key_is_without_a_test() {
     let mut tested: BTreeSet<String> = keys().into_iter().map(|key| key.name).collect();
     let refused = OUT_OF_PLACE.iter().chain(&TOO_LATE);
     tested.extend(refused.map(|(name, _)| (*name).to_owned()));
+    if cfg!(not(feature = "auth")) {
+        tested.insert("route.auth.basic".to_owned());
+    }
     assert_eq!(there, tested);
 }
 
@@ -923,6 +936,20 @@ fn what_routes_and_upstreams_have_no_say_in_is_refused() {
         let named = said.message.replace("upstream.app", "upstream");
         assert!(named.contains(&format!("`{name}`")), "{}", said.message);
     }
+}
+
+#[cfg(not(feature = "auth"))]
+#[test]
+fn passwords_are_refused_by_a_build_without_them() {
+    let outcome = read_text(&with_route(
+        "to = \"a:1\"\nauth.basic = \"/etc/osier.htpasswd\"",
+    ));
+    let said = outcome.report.render(false);
+    assert!(outcome.config.is_none());
+    assert!(
+        said.contains("this osier was built without `auth`"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -10,6 +10,12 @@ use std::path::Path;
 
 use super::{Config, Outcome, Surroundings, read};
 
+/// `openssl passwd -6 -salt saltsalt secret`
+const USERS: &[u8] = b"# who\nann:$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1\n";
+/// What is not taken.
+const WEAK: &[u8] = b"ann:$apr1$abcdefgh$0123456789012345678901\n# bob\nbob:secret\n\ncarl:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n\
+    dora:$2y$15$abcdefghijklmnopqrstuuK/Yl3AEIcEZpQyZ0bn8MsnGfZpd9p5W\nnobody\nann:x\n";
+
 /// Reads with an environment and files that are always the same.
 fn read_text(text: &str) -> Outcome {
     read_octets("test.toml", text.as_bytes())
@@ -24,6 +30,8 @@ fn read_octets(name: &str, octets: &[u8]) -> Outcome {
         _ => None,
     };
     let file = |path: &Path| match path.to_str() {
+        Some("/etc/osier.htpasswd") => Ok(USERS.to_vec()),
+        Some("/etc/weak.htpasswd") => Ok(WEAK.to_vec()),
         Some("/etc/osier/502.html") => Ok(b"<h1>later</h1>\n".to_vec()),
         _ => Err(io::Error::new(io::ErrorKind::NotFound, "no such file")),
     };

@@ -386,19 +386,30 @@ fn retry() -> impl Strategy<Value = Retry> {
 }
 
 /// Who may, and what goes elsewhere too. The first upstream is always there.
-fn guards() -> impl Strategy<Value = (Option<Hedge>, Option<Mirror>, Option<ForwardAuth>)> {
+fn guards() -> impl Strategy<Value = (Option<Hedge>, Option<Mirror>, Option<Auth>)> {
     let hedge = (duration(), 1..=3_u32).prop_map(|(after, max)| Hedge { after, max });
     let mirror = (0..=100_u32).prop_map(|percent| Mirror {
         upstream: 0,
         percent,
     });
     let auth = (subsequence(vec!["X-User", "X-Group"], 0..=2), duration());
-    let auth = auth.prop_map(|(copy, timeout)| ForwardAuth {
-        upstream: 0,
-        path: "/check?x=${y}".to_owned(),
-        copy: copy.into_iter().map(str::to_owned).collect(),
-        timeout,
+    let auth = auth.prop_map(|(copy, timeout)| {
+        Auth::Forward(ForwardAuth {
+            upstream: 0,
+            path: "/check?x=${y}".to_owned(),
+            copy: copy.into_iter().map(str::to_owned).collect(),
+            timeout,
+        })
     });
+    #[cfg(feature = "auth")]
+    let auth = {
+        let users = crate::auth::Users::parse(super::USERS).unwrap();
+        let basic = Auth::Basic {
+            path: "/etc/osier.htpasswd".into(),
+            users: std::sync::Arc::new(users),
+        };
+        prop_oneof![auth, Just(basic)]
+    };
     (of(hedge), of(mirror), of(auth))
 }
 

@@ -51,6 +51,22 @@ fn each_key_has_a_burst_of_its_own() {
 }
 
 #[test]
+fn looking_counts_nothing_and_says_what_admitting_would() {
+    let clock = TestClock::install();
+    let limiter = at_a_rate(2, 100);
+    let look = || limiter.look(client(1), clock::now()).err();
+    assert_eq!((look(), limiter.key_count()), (None, 0));
+    let _first = admit(&limiter, client(1));
+    assert_eq!([look(), look(), look()], [None; 3]);
+    let _second = admit(&limiter, client(1));
+    let told = look();
+    assert_eq!(told, limiter.admit(client(1), clock::now()).err());
+    assert_eq!(told.map(|told| told.retry_after), Some(ms(100)));
+    clock.advance(ms(100));
+    assert_eq!(look(), None);
+}
+
+#[test]
 fn keys_of_different_sorts_are_different() {
     let _clock = TestClock::install();
     let limiter = at_a_rate(1, 100);
