@@ -24,3 +24,10 @@ pub(super) fn fitness(number: u64, weight: u32) -> f64 {
     let part = ((number >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
     -f64::from(weight) / part.ln()
 }
+
+/// A number below which no endpoint of this weight, or of less, fits as well as `fitness`.
+pub(super) fn least_number(fitness: f64, weight: u32) -> u64 {
+    // The inverse of the above, and a little less: what is rounded must not pass anybody over.
+    let part = (-f64::from(weight) / fitness).exp() * (1.0 - 1e-9);
+    ((part * (1_u64 << 53) as f64) as u64).saturating_sub(2) << 11
+}

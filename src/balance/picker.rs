@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::hash;
 use super::policy::{Policy, RoundRobin};
 use super::state::State;
+use crate::clock;
 
 /// An endpoint to choose.
 #[derive(Debug, Clone)]
@@ -53,10 +54,12 @@ pub struct Picker {
 struct Roster {
     /// A weight for each candidate, less while it has just come back. 0: it gets nothing.
     weights: Vec<u32>,
+    /// For each candidate its weight and those of all before it.
+    sums: Vec<u64>,
     /// Those that are not 0 are all the same.
     is_even: bool,
-    /// How many changes there had been when this was made. `None`: this holds for that moment only.
-    changes: Option<usize>,
+    /// How many changes there had been when this was made, and until when it holds if there is none.
+    holds: Option<(usize, Instant)>,
 }
 
 impl Picker {
@@ -114,7 +117,9 @@ impl Picker {
             return self.choose(ask, &self.roster(ask));
         }
         let mut roster = self.roster.borrow_mut();
-        if roster.changes != Some(State::changes()) {
+        if !roster.holds.is_some_and(|(changes, until)| {
+            changes == State::changes() && ask.now < until
+        }) {
             *roster = self.roster(ask);
         }
         self.choose(ask, &roster)
@@ -147,10 +152,19 @@ impl Picker {
         }
         let mut some = weights.iter().filter(|weight| **weight > 0);
         let first = some.next();
-        let is_settled = |it: &Candidate| it.state.is_settled(self.slow_start);
+        let is_even = some.all(|weight| Some(weight) == first);
+        let mut sum = 0;
+        let sums = weights.iter().map(|weight| {
+            sum += u64::from(*weight);
+            sum
+        });
+        let all = self.candidates.iter();
+        let hold = all.map(|it| it.state.holds(self.slow_start, ask.now));
+        let hold = hold.min().unwrap_or(Duration::ZERO);
         Roster {
-            is_even: some.all(|weight| Some(weight) == first),
-            changes: self.candidates.iter().all(is_settled).then_some(changes),
+            sums: sums.collect(),
+            is_even,
+            holds: (!hold.is_zero()).then(|| (changes, clock::later(ask.now, hold))),
             weights,
         }
     }
@@ -191,6 +205,10 @@ impl Picker {
                 continue;
             };
             let load = it.state.in_flight() as u64 + 1;
+            if load == 1 && roster.is_even {
+                // Nobody has less.
+                return Some(at);
+            }
             if best.is_none_or(|(_, least, of)| {
                 load.saturating_mul(of) < least.saturating_mul(weight)
             }) {
@@ -209,7 +227,21 @@ impl Picker {
             // The greatest number fits best at any weight.
             all.max_by_key(|(_, number, _)| *number)
         } else {
-            all.max_by(|a, b| hash::fitness(a.1, a.2).total_cmp(&hash::fitness(b.1, b.2)))
+            let heaviest = roster.weights.iter().copied().max().unwrap_or(0);
+            let mut best: Option<(usize, f64)> = None;
+            // Below this number nobody can fit better, not even the heaviest: most are passed over unreckoned.
+            let mut least = 0;
+            for (at, number, weight) in all {
+                if number < least {
+                    continue;
+                }
+                let fitness = hash::fitness(number, weight);
+                if best.is_none_or(|(_, best)| fitness > best) {
+                    best = Some((at, fitness));
+                    least = hash::least_number(fitness, heaviest);
+                }
+            }
+            return best.map(|(at, _)| at);
         };
         best.map(|(at, ..)| at)
     }
@@ -231,28 +263,17 @@ impl Picker {
 
     /// One that is drawn by weight.
     fn draw(&self, roster: &Roster, but: Option<usize>) -> Option<usize> {
-        const TRIES: usize = 4;
-        let count = self.candidates.len() as u64;
-        let weight = |at: usize| match but {
-            Some(but) if but == at => 0,
-            _ => u64::from(roster.weight(at)),
-        };
-        if roster.is_even {
-            for _ in 0..TRIES {
-                let at = usize::try_from(self.number() % count.max(1)).unwrap_or(0);
-                if weight(at) > 0 {
-                    return Some(at);
-                }
+        const TRIES: usize = 8;
+        let total = roster.sums.last().copied().unwrap_or(0);
+        for _ in 0..TRIES {
+            let drawn = self.number().checked_rem(total)?;
+            let at = roster.sums.partition_point(|sum| *sum <= drawn);
+            if but != Some(at) {
+                return Some(at);
             }
         }
-        let total: u64 = (0..self.candidates.len()).map(weight).sum();
-        let mut left = self.number().checked_rem(total)?;
-        (0..self.candidates.len()).find(|at| {
-            let weight = weight(*at);
-            let is_it = left < weight;
-            left = left.saturating_sub(weight);
-            is_it
-        })
+        // It is nearly the only one.
+        (0..self.candidates.len()).find(|at| but != Some(*at) && roster.weight(*at) > 0)
     }
 
     /// A number drawn from all there are.

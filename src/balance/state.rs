@@ -124,16 +124,23 @@ impl State {
         is_other
     }
 
-    /// How often any endpoint has come or gone. While that stays the same, and all that matter are
-    /// [settled](Self::is_settled), so does what they say of themselves.
+    /// How often any endpoint has come or gone. While that stays the same, and all that matter
+    /// [hold](Self::holds), so does what they say of themselves.
     pub(super) fn changes() -> usize {
         CHANGES.load(Ordering::Acquire)
     }
 
-    /// It stays as it is until it changes: nothing of it is a matter of time.
-    pub(super) fn is_settled(&self, slow_start: Duration) -> bool {
+    /// For how long it stays as it is, unless it changes by what happens: zero while it rises.
+    pub(super) fn holds(&self, slow_start: Duration, now: Instant) -> Duration {
         let trouble = self.trouble.load(Ordering::Relaxed);
-        trouble & EJECTED == 0 && (trouble & RISING == 0 || slow_start.is_zero())
+        if trouble & RISING != 0 && !slow_start.is_zero() {
+            return Duration::ZERO;
+        }
+        if trouble & EJECTED == 0 {
+            return Duration::MAX;
+        }
+        let until = self.rare().ejected_until;
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     /// A request goes to it.

@@ -7,11 +7,12 @@ use std::fmt;
 use std::time::Duration;
 
 use super::field::Fields;
+use super::number::write_decimal;
 
 /// How many digits a number of milliseconds has at most.
 const MILLIS_DIGITS: usize = 10;
 /// The largest such number.
-const MILLIS_MAX: u128 = 9_999_999_999;
+const MILLIS_MAX: u64 = 9_999_999_999;
 /// How many digits a number has at most that a unit follows.
 const GRPC_DIGITS: usize = 8;
 /// The largest such number.
@@ -99,8 +100,8 @@ pub fn parse(form: Form, value: &[u8]) -> Result<Duration, Malformed> {
 pub fn write(form: Form, left: Duration, out: &mut Vec<u8>) {
     match form {
         Form::Millis => {
-            let millis = left.as_millis().clamp(1, MILLIS_MAX);
-            out.extend_from_slice(millis.to_string().as_bytes());
+            let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+            write_decimal(millis.clamp(1, MILLIS_MAX), out);
         }
         Form::Grpc => {
             let nanos = left.as_nanos().max(1);

@@ -31,8 +31,12 @@ struct Branch<'f, S> {
     work: Pin<Box<dyn Future<Output = Answer<S>> + 'f>>,
 }
 
-/// What a try came to, and the head it read.
-type Answer<S> = (Result<Answered<S>, Error>, Box<ResponseHead>);
+/// What a try came to, the head it read, and the octets it sent: whoever wins gives both back to be used again.
+struct Answer<S> {
+    answered: Result<Answered<S>, Error>,
+    head: ResponseHead,
+    octets: Vec<u8>,
+}
 
 /// What the wait for several tries can end with.
 enum Event<S> {
@@ -57,10 +61,9 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let owed = Owed::default();
         owed.set(0, Some(0));
         let racing = self.race((way, upstream, hedge), tried, framed, heads, told);
-        let (index, answered, head) = self.staying(&owed, racing).await?;
+        let (index, answered) = self.staying(&owed, racing).await?;
         told.first = Some(self.elapsed());
         told.reused = Some(answered.origin.exchanges > 0);
-        heads.response = *head;
         let Some(member) = upstream.members.get(index) else {
             return Err(Error::gateway(Phase::Connect, What::NoEndpoint).into());
         };
@@ -79,7 +82,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         framed: &Framed,
         heads: &mut Heads,
         told: &mut Told,
-    ) -> Result<(usize, Answered<D::Stream>, Box<ResponseHead>), Error> {
+    ) -> Result<(usize, Answered<D::Stream>), Error> {
         let mut branches: Vec<Branch<'_, D::Stream>> = Vec::new();
         let mut begun: Vec<usize> = Vec::new();
         loop {
@@ -95,7 +98,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 told.attempts += 1;
                 told.endpoint = Some(member.endpoint.name.clone());
                 self.write_head(self.goal(way, upstream, member), heads, framed, true)?;
-                let octets = heads.octets.clone();
+                let octets = std::mem::take(&mut heads.octets);
+                let mut head = std::mem::take(&mut heads.response);
                 let named = self.ctx.named("attempt", Label::new(&member.endpoint.name));
                 let (ctx, cancel) = match self.due(way.route, true, false) {
                     Some((at, timeout)) => {
@@ -111,9 +115,12 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                         member,
                         queue_timeout: upstream.queue_timeout,
                     };
-                    let mut head = Box::<ResponseHead>::default();
                     let answered = errand.run(&octets, &mut head).await;
-                    (answered, head)
+                    Answer {
+                        answered,
+                        head,
+                        octets,
+                    }
                 });
                 branches.push(Branch {
                     index,
@@ -134,18 +141,19 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 }
                 Poll::Pending
             });
-            let (place, (answered, head)) = match event.await {
+            let (place, answer) = match event.await {
                 Event::Late => continue,
                 Event::Over(place, answer) => (place, answer),
             };
             let Branch { index, .. } = branches.swap_remove(place);
-            match answered {
+            (heads.response, heads.octets) = (answer.head, answer.octets);
+            match answer.answered {
                 Ok(answered) => {
                     for lost in &branches {
                         lost.cancel
                             .cancel_because(Reason::Static(HedgeLost::REASON));
                     }
-                    return Ok((index, answered, head));
+                    return Ok((index, answered));
                 }
                 Err(error) => {
                     let is_fault = error.side == Side::Origin;

@@ -60,6 +60,8 @@ pub(super) struct Member<S> {
     pub(super) generation: Cell<usize>,
     /// What the sticky cookie says for it.
     pub(super) mark: String,
+    /// The field that sets it.
+    set_cookie: String,
 }
 
 impl<S: Stream> Scene<S> {
@@ -83,6 +85,13 @@ impl<S: Stream> Scene<S> {
                     state: placed.state.clone(),
                     permits: placed.permits.clone(),
                     generation: Cell::new(endpoint.addresses.generation()),
+                    set_cookie: match &upstream.sticky {
+                        Some(name) => {
+                            let mark = mark(&endpoint.name);
+                            format!("{name}={mark}; Path=/; HttpOnly; SameSite=Lax")
+                        }
+                        None => String::new(),
+                    },
                     mark: mark(&endpoint.name),
                     shelf,
                 }
@@ -240,13 +249,14 @@ impl<S> Upstream<S> {
     }
 
     /// The cookie that keeps a client at `member`, where it does not have it yet.
-    pub(super) fn stick(&self, member: &Member<S>, request: &RequestHead) -> Option<String> {
+    pub(super) fn stick<'m>(
+        &self,
+        member: &'m Member<S>,
+        request: &RequestHead,
+    ) -> Option<&'m str> {
         let name = self.sticky.as_ref()?;
-        let mark = &member.mark;
-        if cookie(request, name) == Some(mark.as_bytes()) {
-            return None;
-        }
-        Some(format!("{name}={mark}; Path=/; HttpOnly; SameSite=Lax"))
+        let has_it = cookie(request, name) == Some(member.mark.as_bytes());
+        (!has_it).then_some(&member.set_cookie)
     }
 
     fn shelf_of(&self, endpoint: &Endpoint) -> Option<Rc<Shelf<S>>> {
