@@ -110,7 +110,9 @@ fn round(all: &[Upstream]) -> f64 {
             preferred: None,
         });
         drop(black_box(
-            picked.and_then(|at| states.get(at)).map(|state| state.begin()),
+            picked
+                .and_then(|at| states.get(at))
+                .map(|state| state.begin()),
         ));
     }
     begun.elapsed().as_nanos() as f64 / PICKS as f64

@@ -49,6 +49,9 @@ pub struct Picker {
     drawn: Cell<u64>,
 }
 
+/// Who is in a tier.
+type Tier<'a> = &'a dyn Fn(&Candidate) -> bool;
+
 /// Who may have something, and how much.
 #[derive(Debug, Default)]
 struct Roster {
@@ -117,9 +120,10 @@ impl Picker {
             return self.choose(ask, &self.roster(ask));
         }
         let mut roster = self.roster.borrow_mut();
-        if !roster.holds.is_some_and(|(changes, until)| {
-            changes == State::changes() && ask.now < until
-        }) {
+        if !roster
+            .holds
+            .is_some_and(|(changes, until)| changes == State::changes() && ask.now < until)
+        {
             *roster = self.roster(ask);
         }
         self.choose(ask, &roster)
@@ -130,7 +134,7 @@ impl Picker {
         // Before anything is looked at: what changes meanwhile is seen the next time.
         let changes = State::changes();
         let is_usable = |it: &Candidate| it.state.is_usable(ask.now);
-        let tiers: [(bool, &dyn Fn(&Candidate) -> bool); 6] = [
+        let tiers: [(bool, Tier<'_>); 6] = [
             (true, &|it| !it.backup && is_usable(it)),
             (true, &|it| it.backup && is_usable(it)),
             (false, &|it| !it.backup && is_usable(it)),
@@ -209,9 +213,9 @@ impl Picker {
                 // Nobody has less.
                 return Some(at);
             }
-            if best.is_none_or(|(_, least, of)| {
-                load.saturating_mul(of) < least.saturating_mul(weight)
-            }) {
+            if best
+                .is_none_or(|(_, least, of)| load.saturating_mul(of) < least.saturating_mul(weight))
+            {
                 best = Some((at, load, weight));
             }
         }

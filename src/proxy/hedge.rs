@@ -38,14 +38,6 @@ struct Answer<S> {
     octets: Vec<u8>,
 }
 
-/// What the wait for several tries can end with.
-enum Event<S> {
-    /// It is time for another.
-    Late,
-    /// The one at this place has ended.
-    Over(usize, Answer<S>),
-}
-
 impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     /// Tries until one has led to a final response, and carries that. `tried` gets the endpoints that failed.
     pub(super) async fn hedged(
@@ -133,17 +125,17 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             let event = poll_fn(|cx| {
                 for (place, branch) in branches.iter_mut().enumerate() {
                     if let Poll::Ready(answer) = branch.work.as_mut().poll(cx) {
-                        return Poll::Ready(Event::Over(place, answer));
+                        return Poll::Ready(Some((place, answer)));
                     }
                 }
                 if may_follow && Pin::new(&mut alarm).poll(cx).is_ready() {
-                    return Poll::Ready(Event::Late);
+                    return Poll::Ready(None);
                 }
                 Poll::Pending
             });
-            let (place, answer) = match event.await {
-                Event::Late => continue,
-                Event::Over(place, answer) => (place, answer),
+            let Some((place, answer)) = event.await else {
+                // They are late: it is time for another.
+                continue;
             };
             let Branch { index, .. } = branches.swap_remove(place);
             (heads.response, heads.octets) = (answer.head, answer.octets);
