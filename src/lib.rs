@@ -82,8 +82,8 @@
 //! 3. Status codes for osier's own answers are chosen in `proxy/answer.rs` and nowhere else.
 //! 4. The time is asked for in `clock.rs` only.
 //! 5. Errors belong to rooms; there is no error type of the whole crate.
-//! 6. There is no `unsafe` but two lines of `runtime/`: `inherited.rs` takes over a descriptor by its number, which the
-//!    service manager's sockets come with and std has no safe way for, and `trim.rs` declares a function of the C library.
+//! 6. There is no `unsafe` but in `runtime/unchecked.rs`: to take over a descriptor by its number, which the service
+//!    manager's sockets come with and std has no safe way for, and to declare a function of the C library.
 
 pub mod balance;
 pub mod clock;

@@ -1,11 +1,13 @@
-//! Descriptors that this process was born with, taken over by their numbers: the one thing that needs `unsafe`.
+//! Descriptors that this process was born with, taken over by their numbers.
 
 use std::fs;
-use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::OFlags;
 use rustix::io::{FdFlags, fcntl_setfd};
+
+use super::unchecked;
 
 /// The first number that is not one of the standard streams.
 const FIRST: RawFd = 3;
@@ -21,14 +23,13 @@ pub(crate) fn take(count: usize) -> rustix::io::Result<Vec<OwnedFd>> {
         return Ok(Vec::new());
     }
     let mut taken = Vec::new();
-    for number in (FIRST..)
+    // The standard library and rustix open everything close-on-exec: what came through an exec, nobody here has opened.
+    // And each number is taken once.
+    let is_ours = |number| !came_through_exec(number);
+    for fd in (FIRST..)
         .take(count)
-        .filter(|number| came_through_exec(*number))
+        .filter_map(|number| unchecked::adopt(number, is_ours))
     {
-        // SAFETY: it is open, and nobody in this process owns it: the standard library and rustix open everything
-        // close-on-exec, and this one is not so. Each number is taken once.
-        #[expect(unsafe_code, reason = "std has no safe way from a number to its owner")]
-        let fd = unsafe { OwnedFd::from_raw_fd(number) };
         fcntl_setfd(&fd, FdFlags::CLOEXEC)?;
         taken.push(fd);
     }

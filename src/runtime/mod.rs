@@ -12,6 +12,7 @@ pub mod reactor;
 mod tasks;
 pub mod timer;
 pub mod trim;
+mod unchecked;
 pub mod unpark;
 pub mod worker;
 

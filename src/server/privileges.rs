@@ -1,7 +1,8 @@
 //! Who the process is: what needs root is done first, then root is given up for good, before any thread starts.
 //!
 //! Linux keeps identities per thread; threads that start later inherit them. So this is for a process that has one
-//! thread. Names are looked up in `/etc/passwd` and `/etc/group` and nowhere else: a static binary has no other way.
+//! thread. Who has stepped down gets nothing back by starting another program either: no set-user-id bit and no file
+//! capability counts any more (`no_new_privs`), for the binary that USR2 starts too. Names are looked up in `/etc/passwd` and `/etc/group` and nowhere else: a static binary has no other way.
 
 use std::fmt;
 use std::fs;
@@ -12,7 +13,7 @@ use std::path::Path;
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 use rustix::process::{getegid, geteuid, getgid, getgroups, getuid};
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::net::address::Address;
 
@@ -75,16 +76,20 @@ pub struct Person {
 }
 
 impl Person {
-    /// Makes the process this person: groups, then group, then user, each for good. Where it is so already, nothing is
-    /// done.
+    /// Makes the process this person: groups, then group, then user, each for good. Where it is so already, only what
+    /// other programs could give it is refused from here on.
     ///
     /// # Errors
     /// [`PrivilegeError`]: it may not, or there are other threads, or it could still go back. After an error the process
     /// may be half of each: it has to end.
     pub fn become_it(&self) -> Result<(), PrivilegeError> {
-        if self.is_present() {
-            return Ok(());
+        if !self.is_present() {
+            self.step_down()?;
         }
+        set_no_new_privs(true).map_err(|error| PrivilegeError::System(error.into()))
+    }
+
+    fn step_down(&self) -> Result<(), PrivilegeError> {
         if thread_count().is_some_and(|count| count > 1) {
             return Err(PrivilegeError::Threads);
         }

@@ -595,9 +595,16 @@ fn identities(pid: u32) -> Vec<String> {
         .map(|task| {
             let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
             let lines = status.lines().filter(|line| {
-                ["Uid:", "Gid:", "Groups:", "CapEff:", "CapPrm:"]
-                    .iter()
-                    .any(|name| line.starts_with(name))
+                [
+                    "Uid:",
+                    "Gid:",
+                    "Groups:",
+                    "CapEff:",
+                    "CapPrm:",
+                    "NoNewPrivs:",
+                ]
+                .iter()
+                .any(|name| line.starts_with(name))
             });
             let lines: Vec<_> = lines
                 .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
@@ -648,8 +655,9 @@ fn root_is_given_up_by_every_thread_and_what_was_bound_before_is_kept() {
     let uid = [nobody; 4].join(" ");
     let gid = [group.as_str(); 4].join(" ");
     let none = "0000000000000000";
-    let expected =
-        format!("Uid: {uid}, Gid: {gid}, Groups: {group}, CapPrm: {none}, CapEff: {none}");
+    let expected = format!(
+        "Uid: {uid}, Gid: {gid}, Groups: {group}, CapPrm: {none}, CapEff: {none}, NoNewPrivs: 1"
+    );
     assert_eq!(identities(osier.pid()), std::slice::from_ref(&expected));
     let metadata = fs::metadata(&socket).unwrap();
     assert_eq!(metadata.uid().to_string(), nobody);
