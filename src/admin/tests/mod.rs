@@ -1,7 +1,8 @@
-use std::sync::Arc;
+use std::io;
 
 use super::*;
 use crate::context;
+use crate::http::head::Version;
 
 fn admin() -> Admin {
     let (_, cancel) = context::background().named("server", "test").with_cancel();
@@ -22,6 +23,7 @@ fn request(method: &str, path: &str, host: &str) -> Request {
         wants_json: false,
         is_meant: true,
         body: Vec::new(),
+        version: Version::Http11,
         persists: true,
     }
 }
@@ -178,4 +180,47 @@ fn who_is_not_let_in_is_not_answered() {
     assert!(!answered(&closed, "198.51.100.7"));
     let open = admin().allowing(vec!["198.51.100.0/24".parse().unwrap()]);
     assert!(answered(&open, "198.51.100.7") && !answered(&open, "203.0.113.7"));
+}
+
+#[test]
+fn a_stream_ends_with_its_last_chunk_or_with_the_connection() {
+    let written = |manner: Manner| {
+        let answer = Arc::default();
+        let mut stream: Box<dyn AsyncStream> = Box::new(Asking {
+            request: futures_lite::io::Cursor::new(Vec::new()),
+            answer: Arc::clone(&answer),
+        });
+        let pieces = futures_lite::stream::iter([b"one".to_vec(), vec![b'x'; 17]]);
+        let streamed = response::Streamed {
+            content_type: "text/plain",
+            pieces: Box::pin(pieces),
+        };
+        let reply = Reply::Stream(streamed);
+        let persists = future::block_on(response::write(&mut stream, reply, manner)).unwrap();
+        let octets = answer.lock().unwrap().clone();
+        let octets = String::from_utf8(octets).unwrap();
+        let (head, content) = octets.split_once("\r\n\r\n").unwrap();
+        let is_chunked = head.contains("\r\nTransfer-Encoding: chunked");
+        assert_eq!(head.contains("\r\nConnection: close"), !persists);
+        assert!(!head.contains("Content-Length"), "{head}");
+        (content.to_owned(), is_chunked, persists)
+    };
+    let manner = Manner {
+        persists: true,
+        ..Manner::LAST
+    };
+    let many = "x".repeat(17);
+    let chunks = format!("3\r\none\r\n11\r\n{many}\r\n0\r\n\r\n");
+    assert_eq!(written(manner), (chunks.clone(), true, true));
+    assert_eq!(written(Manner::LAST), (chunks, true, false));
+    let old = Manner {
+        version: Version::Http10,
+        ..manner
+    };
+    assert_eq!(written(old), (format!("one{many}"), false, false));
+    let head_only = Manner {
+        is_head: true,
+        ..manner
+    };
+    assert_eq!(written(head_only), (String::new(), true, true));
 }
