@@ -4,7 +4,7 @@
 //! server down to one attempt; the live tree; one thread per core, few crates, little memory.
 //!
 //! **Out of scope**: HTTP/2 and 3, caching, serving files, scripting, platforms other than Linux (the rooms
-//! [`context`], [`http`], [`balance`] and [`limit`] build everywhere).
+//! [`context`], [`http`], [`balance`], [`limit`] and [`metrics`] build everywhere).
 //!
 //! Two rooms are libraries of their own: [`context`], a context tree in the sense of Go's `context`, and [`http`],
 //! HTTP/1.1 without I/O. The rest is the proxy: [`server`] starts it whole, [`proxy::session`] serves one connection on
@@ -20,6 +20,7 @@
 //! ├── http/       ROOM 2  sans-IO HTTP/1.1 on httparse. Octets in, values out. Pure
 //! ├── balance/    ROOM 3  choose an endpoint; what is known of each: load, latency, health. Pure
 //! ├── limit/      how often, how many at a time, for whom: for the whole process. Pure
+//! ├── metrics/    what each worker counts, summed when asked for, and written as Prometheus reads it. Pure
 //! ├── runtime/    ROOM 4  one worker per core: tasks, edge-triggered epoll, timers, buffers
 //! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools
 //! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer
@@ -40,7 +41,7 @@
 //! 4   proxy · admin       admin borrows the date of proxy::answer
 //! 3   net · log · auth
 //! 2   runtime
-//! 1   context · http · balance · limit      know nothing of each other
+//! 1   context · http · balance · limit · metrics      know nothing of each other
 //! 0   clock
 //! ```
 //!
@@ -71,7 +72,7 @@
 //!    12  http/forward.rs, http/write.rs     the response head, in one write with the first content
 //!    13  proxy/relay.rs         response body (10 and 13 run at the same time)
 //!    14  http/connection.rs     may the connections carry another exchange
-//!    15  net/pool.rs, log/      kept or closed; one access record
+//!    15  net/pool.rs, log/      kept or closed; counted (metrics/); one access record
 //! ```
 //!
 //! # What is absent on purpose
@@ -90,6 +91,7 @@ pub mod clock;
 pub mod context;
 pub mod http;
 pub mod limit;
+pub mod metrics;
 
 #[cfg(target_os = "linux")]
 pub mod admin;

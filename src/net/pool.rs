@@ -22,6 +22,7 @@ use slab::Slab;
 use super::stream::Stream;
 use crate::clock;
 use crate::limit::{Permit, Permits};
+use crate::metrics::OpenConnection;
 
 /// For how long a connection is kept that is more than may idle.
 const SURPLUS: Duration = Duration::from_secs(1);
@@ -94,6 +95,8 @@ pub struct Pooled<S> {
     pub exchanges: u32,
     /// The right to it, where there may be only so many.
     pub permit: Option<Permit>,
+    /// Counts it for as long as it lives.
+    pub open: Option<OpenConnection>,
 }
 
 #[derive(Debug)]

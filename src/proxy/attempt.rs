@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::http::head::{HeadScanner, Parsed, ResponseHead};
 use crate::http::limits::Limits;
 use crate::limit::Permit;
+use crate::metrics::UpstreamEvent;
 use crate::net::dialer::{Dial, dial_any};
 use crate::net::pool::Pooled;
 use crate::net::stream::{self, Stream};
@@ -41,16 +42,19 @@ pub(super) async fn connect<D: Dial>(
     let limit = (Timeout::Connect, limit);
     let mut permit = permit;
     let addresses = &member.endpoint.addresses;
+    let begun = clock::now();
     let dialing = pin!(async {
         addresses.known().await;
         loop {
             let failed = match dial_any(&gateway.dial, &addresses.get()).await {
                 Ok(stream) => {
+                    let since = clock::now();
                     return Ok(Pooled {
                         stream,
-                        since: clock::now(),
+                        since,
                         exchanges: 0,
                         permit: permit.take(),
+                        open: Some(member.tally.opened(since.saturating_duration_since(begun))),
                     });
                 }
                 Err(error) => error,
@@ -61,6 +65,7 @@ pub(super) async fn connect<D: Dial>(
             // No descriptor is left in this process; other exchanges end all the time.
             clock::sleep(FULL_PAUSE).await;
             if let Some(pooled) = member.idle() {
+                member.tally.note(UpstreamEvent::Reused);
                 return Ok(pooled);
             }
         }
@@ -101,7 +106,11 @@ pub(super) async fn permit<D: Dial>(
     };
     let waiting = pin!(permits.acquire().map_err(queue_full)?);
     let limit = (Timeout::Queue, Some(limit));
-    within(ctx, Phase::Connect, limit, waiting).await.map(Some)
+    let since = clock::now();
+    let waited = within(ctx, Phase::Connect, limit, waiting).await;
+    let took = clock::now().saturating_duration_since(since);
+    member.tally.queued.observe(took);
+    waited.map(Some)
 }
 
 /// The process has no descriptor left, which is nothing the origin could help.

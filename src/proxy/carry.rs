@@ -34,6 +34,7 @@ use crate::http::head::{
     ConnectionOption, Expectation, RequestHead, ResponseHead, Version, write_interim,
     write_request, write_response,
 };
+use crate::metrics::UpstreamEvent;
 use crate::net::dialer::Dial;
 use crate::net::pool::Pooled;
 use crate::net::stream::Stream;
@@ -61,6 +62,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             endpoint, state, ..
         } = goal.member;
         let _in_flight = state.begin();
+        goal.member.tally.note(UpstreamEvent::Attempt);
         let begun = clock::now();
         let may_idle = self.stale.get() < goal.upstream.max_idle;
         let idle = may_idle.then(|| goal.member.idle()).flatten();
@@ -80,7 +82,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             self.patience(goal.route)
         };
         let origin = match idle {
-            Some(origin) => origin,
+            Some(origin) => {
+                goal.member.tally.note(UpstreamEvent::Reused);
+                origin
+            }
             None => {
                 let owed = owed(input.as_ref(), framed, reply);
                 let limit = self.terms.timeouts.connect;
@@ -218,7 +223,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                     self.note_answer(goal, status, begun);
                     if goal.may_repeat
                         && goal.route.retry.on.statuses.contains(&status)
-                        && self.spend(goal.number)
+                        && self.spend(goal.number, goal.upstream)
                     {
                         let what = What::Status(status);
                         return Err(Error::origin(Phase::Await, Retry::IfIdempotent, what));
@@ -503,7 +508,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         work: Pin<&mut F>,
     ) -> F::Output {
         let client = &self.session.client;
-        while_client_stays(client, &self.cancel, owed, self.half_close, work).await
+        let counters = self.gateway.counters();
+        while_client_stays(client, &self.cancel, owed, self.half_close, counters, work).await
     }
 
     /// The same for work that is seldom, and not pinned yet.

@@ -16,6 +16,7 @@ use crate::http::body::Decoder;
 use crate::http::connection::response_persistence;
 use crate::http::framing::response_framing;
 use crate::http::head::ResponseHead;
+use crate::metrics::UpstreamEvent;
 use crate::net::dialer::Dial;
 use crate::net::pool::Pooled;
 use crate::net::stream;
@@ -51,9 +52,14 @@ impl<D: Dial> Errand<'_, D> {
         response: &mut ResponseHead,
     ) -> Result<Answered<D::Stream>, Error> {
         let _in_flight = self.member.state.begin();
+        let tally = &self.member.tally;
+        tally.note(UpstreamEvent::Attempt);
         if let Some(idle) = self.member.idle() {
+            tally.note(UpstreamEvent::Reused);
             match self.ask(idle, octets, response).await {
-                Err(error) if error.retry != Retry::Never && self.ctx.err().is_none() => {}
+                Err(error) if error.retry != Retry::Never && self.ctx.err().is_none() => {
+                    tally.note(UpstreamEvent::StaleReplay);
+                }
                 settled => return settled,
             }
         }

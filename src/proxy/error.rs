@@ -9,6 +9,7 @@ use std::{fmt, io};
 
 use super::timeout::Timeout;
 use crate::context::{Cause, Context};
+use crate::metrics;
 
 /// Why an exchange did not end as it should.
 #[derive(Debug)]
@@ -278,6 +279,48 @@ impl Error {
             (What::Denied, _) => "denied".into(),
             (What::Unauthorized, _) => "auth".into(),
             (What::AuthQueueFull, _) => "auth_queue_full".into(),
+        }
+    }
+
+    /// The same as it is counted: up to the colon, and one word for all that a client's message can do wrong.
+    #[must_use]
+    pub fn counted(&self) -> metrics::Cause {
+        use metrics::Cause as Counted;
+        match (&self.what, self.side) {
+            (What::Gone | What::Io(_), Side::Client) => Counted::ClientGone,
+            (What::Gone, _) => Counted::OriginClosed,
+            (What::Io(_), _) if self.phase == Phase::Connect => Counted::ConnectRefused,
+            (What::Io(_), _) => Counted::OriginClosed,
+            (What::Timeout(timeout), _) => match timeout {
+                Timeout::Request | Timeout::Total | Timeout::Asked => Counted::Deadline,
+                Timeout::Header => Counted::HeaderTimeout,
+                Timeout::Idle => Counted::IdleTimeout,
+                Timeout::ClientBody => Counted::ClientBodyTimeout,
+                Timeout::OriginBody => Counted::ResponseBodyTimeout,
+                Timeout::Connect => Counted::ConnectTimeout,
+                Timeout::Response | Timeout::Try => Counted::ResponseTimeout,
+                Timeout::Tunnel => Counted::TunnelTimeout,
+                Timeout::TunnelMax => Counted::TunnelMax,
+                Timeout::Linger => Counted::LingerTimeout,
+                Timeout::Queue => Counted::QueueTimeout,
+                Timeout::Errand | Timeout::Verify => Counted::AuthTimeout,
+            },
+            (What::Drain, _) => Counted::Drain,
+            (What::Canceled(_), _) => Counted::Admin,
+            (What::Sin { .. }, Side::Origin) => Counted::OriginProtocol,
+            (What::Sin { .. }, _) => Counted::ClientProtocol,
+            (What::Rejected(_), _) => Counted::Rejected,
+            (What::Config(_), _) => Counted::Config,
+            (What::BodyLimit, _) => Counted::BodyLimit,
+            (What::NoRoute, _) => Counted::NoRoute,
+            (What::Limited { .. }, _) => Counted::Limited,
+            (What::NoEndpoint, _) => Counted::NoEndpoint,
+            (What::Shed, _) => Counted::Shed,
+            (What::QueueFull, _) => Counted::QueueFull,
+            (What::Status(_), _) => Counted::OriginStatus,
+            (What::Denied, _) => Counted::Denied,
+            (What::Unauthorized, _) => Counted::Auth,
+            (What::AuthQueueFull, _) => Counted::AuthQueueFull,
         }
     }
 }

@@ -30,6 +30,7 @@ use crate::http::field::Name;
 use crate::http::framing::{Framed, Framing, request_framing};
 use crate::http::head::{Expectation, HeadScanner, Parsed, RequestHead, Version};
 use crate::limit::{Admitted, Key};
+use crate::metrics::UpstreamEvent;
 use crate::net::dialer::Dial;
 use crate::net::pool::Pooled;
 use crate::net::stream::{self, Stream};
@@ -150,6 +151,7 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
         }
     }
     let started = clock::now();
+    let _under_way = gateway.counters().begin();
     let peer = session.peer.map(|peer| peer.ip());
     let Found {
         client,
@@ -180,8 +182,8 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
     let mut told = Told {
         exchange: ctx.id(),
         started: Some(started),
-        route: route.map(|route| route.name.clone()),
-        upstream: to.map(|(_, upstream)| upstream.name.clone()),
+        route: route.and_then(|_| scene.tally(number).cloned()),
+        upstream: to.map(|(_, upstream)| upstream.tally.clone()),
         client,
         ..Told::default()
     };
@@ -520,15 +522,17 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             }
             if flaw == Flaw::Stale {
                 self.stale.set(self.stale.get() + 1);
+                upstream.tally.note(UpstreamEvent::StaleReplay);
                 continue;
             }
             tried.extend(index);
             let is_last = tried.len() >= retry.attempts_max as usize;
-            if is_last || (flaw != Flaw::Status && !self.spend(way.number)) {
+            if is_last || (flaw != Flaw::Status && !self.spend(way.number, upstream)) {
                 return Err(error);
             }
             // Whoever is not there need not be waited for, where somebody else is.
             if flaw == Flaw::Connect && tried.len() < upstream.members.len() {
+                upstream.tally.note(UpstreamEvent::Retry);
                 continue;
             }
             let pause = retry::pause(retry.pause, tried.len() as u32, self.scene.draw());
@@ -539,6 +543,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 return Err(error);
             }
             self.rest(pause, input.as_ref(), upload, reply).await?;
+            upstream.tally.note(UpstreamEvent::Retry);
         }
     }
 
@@ -567,10 +572,15 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         }
     }
 
-    /// Pays for one further try on the route of this number. False: there have been too many.
-    pub(super) fn spend(&self, route: usize) -> bool {
+    /// Pays for one further try on the route of this number, at an endpoint of `upstream`. False: there have been too
+    /// many.
+    pub(super) fn spend(&self, route: usize, upstream: &Upstream<D::Stream>) -> bool {
         let budget = self.scene.budget(route);
-        budget.is_none_or(|budget| budget.spend(clock::now()))
+        let is_paid = budget.is_none_or(|budget| budget.spend(clock::now()));
+        if !is_paid {
+            upstream.tally.note(UpstreamEvent::BudgetExhausted);
+        }
+        is_paid
     }
 
     /// Waits a little, while the client stays.
@@ -648,7 +658,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         reply: &Reply,
     ) -> Next<D::Stream> {
         if reply.begun {
-            told.cause = Some(error.cause().into_owned());
+            told.blame(error);
             self.trouble(error, told);
             // A client that reads up to the end must not take this for one.
             self.session.client.abort();
@@ -746,7 +756,7 @@ async fn answer_error<C: Stream, D: Dial>(
     told: &mut Told,
     persists: Option<bool>,
 ) -> Next<D::Stream> {
-    told.cause = Some(error.cause().into_owned());
+    told.blame(error);
     told.status = answer::recorded_status(error);
     let hook = page.site.hooks.error_response.as_ref();
     let chosen = answer::for_error(error).map(|usual| {

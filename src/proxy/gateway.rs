@@ -24,6 +24,7 @@ use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::limits::Limits;
 pub use crate::http::network::Network;
 use crate::log::Scribe;
+use crate::metrics::{Counters, Snapshot};
 use crate::net::address::AddressError;
 use crate::net::dialer::Dial;
 use crate::net::names::Addresses;
@@ -136,6 +137,8 @@ pub struct Gateway<D: Dial> {
     pool: Rc<Pool<D::Stream>>,
     pub(super) buffers: Buffers,
     pub(super) scribe: Scribe,
+    /// What this worker counts.
+    counters: Counters,
     /// The sessions that live.
     sessions: RefCell<Slab<Rc<Standing>>>,
     /// Where exchanges run.
@@ -160,7 +163,8 @@ impl<D: Dial> Gateway<D> {
     /// A gateway that serves `site`. `turn` is the endpoint its rounds begin with.
     pub fn new(site: Arc<Site>, dial: D, buffers: Buffers, scribe: Scribe, turn: usize) -> Self {
         let pool = Rc::new(Pool::default());
-        let scene = Scene::new(site, None, &pool, turn);
+        let counters = Counters::default();
+        let scene = Scene::new(site, None, &pool, &counters, turn);
         Self {
             scene: RefCell::new(Rc::new(scene)),
             turn,
@@ -168,6 +172,7 @@ impl<D: Dial> Gateway<D> {
             dial,
             buffers,
             scribe,
+            counters,
             sessions: RefCell::default(),
             stages: Stages::default(),
             parting: Cell::new(false),
@@ -184,8 +189,16 @@ impl<D: Dial> Gateway<D> {
     /// that stay are kept.
     pub fn adopt(&self, site: Arc<Site>) {
         let before = self.scene();
-        let scene = Rc::new(Scene::new(site, Some(&before), &self.pool, self.turn));
-        *self.scene.borrow_mut() = scene;
+        let scene = Scene::new(
+            site,
+            Some(&before),
+            &self.pool,
+            &self.counters,
+            self.turn,
+        );
+        *self.scene.borrow_mut() = Rc::new(scene);
+        drop(before);
+        self.counters.forget();
         // Those whose listener has gone have to notice.
         for (_, session) in self.sessions.borrow().iter() {
             session.wake();
@@ -248,6 +261,26 @@ impl<D: Dial> Gateway<D> {
     /// No further request is taken.
     pub fn is_draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// What this worker counts.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What this worker has counted, and what it has of sessions and connections now.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = self.counters.snapshot();
+        snapshot.sessions = self.session_count() as u64;
+        for upstream in self.scene().upstreams() {
+            let idle = upstream.members.iter().map(|it| it.shelf.idle_count());
+            let idle = idle.sum::<usize>() as u64;
+            let mut totals = snapshot.upstreams.iter_mut();
+            if let Some(totals) = totals.find(|it| it.name == upstream.name) {
+                totals.idle += idle;
+            }
+        }
+        snapshot
     }
 
     /// How many sessions live.

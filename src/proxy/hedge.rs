@@ -20,6 +20,7 @@ use crate::clock;
 use crate::context::{Cancel, Label, Reason};
 use crate::http::framing::Framed;
 use crate::http::head::ResponseHead;
+use crate::metrics::UpstreamEvent;
 use crate::net::dialer::Dial;
 use crate::net::stream::Stream;
 
@@ -81,12 +82,15 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             let is_due = branches.is_empty()
                 || (begun.len() <= hedge.max as usize
                     && begun.len() < upstream.members.len()
-                    && self.spend(way.number));
+                    && self.spend(way.number, upstream));
             if is_due {
                 let Some((index, member)) = self.pick(upstream, heads, &begun) else {
                     return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
                 };
                 begun.push(index);
+                if begun.len() > 1 {
+                    upstream.tally.note(UpstreamEvent::Hedge);
+                }
                 told.attempts += 1;
                 told.endpoint = Some(member.endpoint.name.clone());
                 self.write_head(self.goal(way, upstream, member), heads, framed, true)?;
@@ -144,6 +148,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                     for lost in &branches {
                         lost.cancel
                             .cancel_because(Reason::Static(HedgeLost::REASON));
+                        self.gateway.counters().canceled();
+                    }
+                    if begun.first() != Some(&index) {
+                        upstream.tally.note(UpstreamEvent::HedgeWon);
                     }
                     return Ok((index, answered));
                 }

@@ -1,24 +1,27 @@
-//! What the log will say of an exchange.
+//! What the log will say of an exchange, and what is counted of it.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::error::Error;
 use super::gateway::Heads;
 use super::session::Session;
 use crate::clock;
 use crate::http::field::Name;
 use crate::log::{Record, trace_id};
+use crate::metrics::{Cause, Counters, RouteTally, UpstreamTally};
 use crate::net::dialer::Dial;
 
-/// What is known of an exchange so far, for the log.
+/// What is known of an exchange so far, for the log and for the counters.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) exchange: u64,
     pub(super) started: Option<Instant>,
     pub(super) status: u16,
-    pub(super) route: Option<Arc<str>>,
-    pub(super) upstream: Option<Arc<str>>,
+    pub(super) route: Option<Rc<RouteTally>>,
+    pub(super) upstream: Option<Rc<UpstreamTally>>,
     pub(super) endpoint: Option<Arc<str>>,
     pub(super) client: Option<IpAddr>,
     pub(super) attempts: u32,
@@ -29,23 +32,35 @@ pub(super) struct Told {
     pub(super) connect: Option<Duration>,
     pub(super) first: Option<Duration>,
     pub(super) cause: Option<String>,
+    /// The same, as it is counted.
+    pub(super) ended: Option<Cause>,
 }
 
-/// Writes the access record.
+impl Told {
+    /// Why it did not end as it should.
+    pub(super) fn blame(&mut self, error: &Error) {
+        self.cause = Some(error.cause().into_owned());
+        self.ended = Some(error.counted());
+    }
+}
+
+/// Counts an exchange or a tunnel that is over, and writes the access record.
 pub(super) fn record<C, D: Dial>(session: &Session<C, D>, heads: &Heads, told: &Told) {
     let gateway = &*session.gateway;
+    let started = told.started.unwrap_or_else(clock::now);
+    let total = clock::now().saturating_duration_since(started);
+    count(gateway.counters(), told, total);
     if !gateway.scribe.is_on() {
         return;
     }
-    let started = told.started.unwrap_or_else(clock::now);
     let mut record = Record {
         client: told
             .client
             .or_else(|| session.peer.map(|peer| peer.ip().to_canonical())),
         exchange: told.exchange,
         status: told.status,
-        route: told.route.as_deref().unwrap_or(""),
-        upstream: told.upstream.as_deref().unwrap_or(""),
+        route: told.route.as_ref().map_or("", |route| &route.name),
+        upstream: told.upstream.as_ref().map_or("", |it| &it.name),
         endpoint: told.endpoint.as_deref().unwrap_or(""),
         attempts: told.attempts,
         reused: told.reused,
@@ -53,7 +68,7 @@ pub(super) fn record<C, D: Dial>(session: &Session<C, D>, heads: &Heads, told: &
         sent: told.sent,
         connect: told.connect,
         first: told.first,
-        total: clock::now().saturating_duration_since(started),
+        total,
         cause: told.cause.as_deref(),
         ..Record::default()
     };
@@ -86,5 +101,19 @@ pub(super) fn record<C, D: Dial>(session: &Session<C, D>, heads: &Heads, told: &
     let first = gateway.scribe.record(&record);
     if first {
         gateway.log_recorded();
+    }
+}
+
+/// Counts what is over, after so long.
+fn count(counters: &Counters, told: &Told, total: Duration) {
+    let route = told.route.as_deref().unwrap_or_else(|| counters.other());
+    route.ended(told.status, told.received, told.sent);
+    if let Some(cause) = told.ended {
+        counters.ended(cause);
+    }
+    // Where nothing was asked of the upstream, nothing is said of it.
+    if let Some(upstream) = told.upstream.as_ref().filter(|_| told.attempts > 0) {
+        // How long a tunnel lasts is no measure of how long it took.
+        upstream.ended((told.status != 101).then_some(total), told.first);
     }
 }

@@ -17,6 +17,7 @@ use crate::http::head::RequestHead;
 use crate::http::network::Network;
 use crate::http::path;
 use crate::limit::{Permits, RetryBudget};
+use crate::metrics::{Counters, RouteTally, UpstreamTally};
 use crate::net::pool::{Pool, Pooled, Shelf};
 use crate::net::stream::Stream;
 
@@ -24,6 +25,8 @@ use crate::net::stream::Stream;
 pub(super) struct Scene<S> {
     pub(super) site: Arc<Site>,
     upstreams: Vec<Rc<Upstream<S>>>,
+    /// By route.
+    tallies: Vec<Rc<RouteTally>>,
     /// By route; `None` where further tries cost nothing.
     budgets: Vec<Option<RetryBudget>>,
     /// The last number drawn, for shares.
@@ -34,6 +37,7 @@ pub(super) struct Scene<S> {
 pub(super) struct Upstream<S> {
     pub(super) name: Arc<str>,
     pub(super) members: Vec<Member<S>>,
+    pub(super) tally: Rc<UpstreamTally>,
     picker: Picker,
     hash: HashBy,
     /// When an endpoint that fails is left alone.
@@ -56,6 +60,8 @@ pub(super) struct Member<S> {
     pub(super) state: Arc<State>,
     /// How many connections there may be to it.
     pub(super) permits: Option<Permits>,
+    /// Its upstream's.
+    pub(super) tally: Rc<UpstreamTally>,
     /// Which of the endpoint's addresses the idle connections belong to.
     pub(super) generation: Cell<usize>,
     /// What the sticky cookie says for it.
@@ -71,10 +77,13 @@ impl<S: Stream> Scene<S> {
         site: Arc<Site>,
         before: Option<&Self>,
         pool: &Rc<Pool<S>>,
+        counters: &Counters,
         turn: usize,
     ) -> Self {
+        counters.renew();
         let upstreams = site.upstreams.iter().map(|upstream| {
             let old = before.and_then(|scene| scene.upstream_named(&upstream.name));
+            let tally = counters.upstream(&upstream.name);
             let members = upstream.endpoints.iter().map(|placed| {
                 let endpoint = &placed.endpoint;
                 let kept = old.and_then(|old| old.shelf_of(endpoint));
@@ -84,6 +93,7 @@ impl<S: Stream> Scene<S> {
                     endpoint: endpoint.clone(),
                     state: placed.state.clone(),
                     permits: placed.permits.clone(),
+                    tally: tally.clone(),
                     generation: Cell::new(endpoint.addresses.generation()),
                     set_cookie: match &upstream.sticky {
                         Some(name) => {
@@ -99,6 +109,7 @@ impl<S: Stream> Scene<S> {
             Rc::new(Upstream {
                 name: upstream.name.clone(),
                 members: members.collect(),
+                tally,
                 picker: Picker::new(
                     upstream.policy,
                     upstream.endpoints.iter().map(candidate).collect(),
@@ -116,6 +127,7 @@ impl<S: Stream> Scene<S> {
         let budget = |route: &Route| route.retry.budget.map(RetryBudget::new);
         Self {
             budgets: site.routes.iter().map(budget).collect(),
+            tallies: site.routes.iter().map(|it| counters.route(&it.name)).collect(),
             upstreams: upstreams.collect(),
             drawn: Cell::new(u32::try_from(turn).unwrap_or(0)),
             site,
@@ -130,6 +142,16 @@ impl<S: Stream> Scene<S> {
     /// The budget for further tries on the route of this number.
     pub(super) fn budget(&self, route: usize) -> Option<&RetryBudget> {
         self.budgets.get(route)?.as_ref()
+    }
+
+    /// The numbers of the route of this number.
+    pub(super) fn tally(&self, route: usize) -> Option<&Rc<RouteTally>> {
+        self.tallies.get(route)
+    }
+
+    /// The upstreams, in the site's order.
+    pub(super) fn upstreams(&self) -> impl Iterator<Item = &Upstream<S>> {
+        self.upstreams.iter().map(|upstream| &**upstream)
     }
 
     fn upstream_named(&self, name: &str) -> Option<&Upstream<S>> {

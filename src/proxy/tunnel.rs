@@ -90,7 +90,7 @@ pub(super) async fn run<C: Stream, D: Dial>(
             origin.stream.abort();
         }
         if !matches!(error.what, What::Gone | What::Io(_)) {
-            told.cause = Some(error.cause().into_owned());
+            told.blame(&error);
             gateway.scribe.trouble(format_args!(
                 "tunnel#{} {} cause={error}",
                 ctx.id(),

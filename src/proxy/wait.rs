@@ -10,6 +10,7 @@ use super::error::{ClientGone, Error, Phase};
 use super::timeout::Timeout;
 use crate::clock;
 use crate::context::{Cancel, Context, Done, Reason};
+use crate::metrics::Counters;
 use crate::net::stream::{Hangup, Stream};
 
 /// Runs `work` under `ctx`, for at most `limit`.
@@ -132,6 +133,7 @@ pub(super) async fn while_client_stays<S: Stream, F: Future>(
     cancel: &Cancel,
     owed: &Owed,
     half_close: bool,
+    counters: &Counters,
     mut work: Pin<&mut F>,
 ) -> F::Output {
     let mut has_left = false;
@@ -150,6 +152,7 @@ pub(super) async fn while_client_stays<S: Stream, F: Future>(
         };
         if has_left {
             cancel.cancel_because(Reason::Static(ClientGone::REASON));
+            counters.canceled();
         }
         Poll::Pending
     })

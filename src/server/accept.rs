@@ -120,7 +120,7 @@ impl Door {
             (Some(max), Some(peer)) => match self.per_address.enter(peer.ip(), max) {
                 Some(entered) => Some(entered),
                 // Its address has as many as it may: closed without a word, which costs least.
-                None => return,
+                None => return self.gateway.counters().refused_crowded(),
             },
             _ => None,
         };
@@ -167,6 +167,7 @@ impl Door {
             answer.write(false, Connection::Close, &mut octets);
             let _ = rustix::net::send(&accepted.fd, &octets, rustix::net::SendFlags::NOSIGNAL);
             let _ = rustix::net::shutdown(&accepted.fd, rustix::net::Shutdown::Write);
+            self.gateway.counters().refused_full();
         }
         *self.reserve.borrow_mut() = open_reserve();
     }

@@ -57,6 +57,7 @@ fn pooled() -> (Rc<Cell<bool>>, Pooled<Quiet>) {
             since: clock::now(),
             exchanges: 0,
             permit: None,
+            open: None,
         },
     )
 }
