@@ -92,7 +92,8 @@ pub fn now() -> Instant {
     NOW.get().unwrap_or_else(monotonic)
 }
 
-/// The operating system's monotonic clock itself: for drivers. Everything else asks [`now`].
+/// The operating system's monotonic clock itself: for drivers, and for whoever asks how far behind one is. Everything
+/// else asks [`now`].
 #[must_use]
 pub fn monotonic() -> Instant {
     Instant::now()
@@ -106,6 +107,17 @@ pub fn monotonic_micros() -> u64 {
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
     let nanos = u64::try_from(now.tv_nsec).unwrap_or_default();
     seconds.saturating_mul(1_000_000) + nanos / 1000
+}
+
+/// How long the processors were busy with this process.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn process_cpu() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(
+        u64::try_from(used.tv_sec).unwrap_or_default(),
+        u32::try_from(used.tv_nsec).unwrap_or_default(),
+    )
 }
 
 /// The wall clock, for log stamps and `Date` fields. It may jump; nothing may wait for it.

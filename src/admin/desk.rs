@@ -1,14 +1,20 @@
 //! What the interface asks of whoever runs the server: how it is, and to read its configuration again.
 
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_channel::Sender;
 
+use super::crew::{Crew, Report};
+use super::metrics::queued;
 use crate::balance::State;
 use crate::clock;
 use crate::limit::Permits;
+use crate::log::Log;
+use crate::metrics::{CODES, RouteTotals};
+use crate::runtime::buffer::Budget;
 
 /// Asks for a reload, and hears what came of it.
 pub type Reload = Sender<Reloaded>;
@@ -97,8 +103,25 @@ impl Endpoint {
 #[derive(Debug)]
 pub struct Desk {
     since: Instant,
+    /// When that was, on the wall.
+    started: SystemTime,
     status: Mutex<Status>,
     reloads: Sender<Reload>,
+    /// What the server works with. // once it does
+    works: OnceLock<Works>,
+    /// Branches that were cancelled from the control side.
+    cancels: AtomicUsize,
+}
+
+/// What a server works with, as far as it is asked how that is.
+#[derive(Debug)]
+pub struct Works {
+    /// Who works.
+    pub crew: Crew,
+    /// How much memory all buffers may have.
+    pub budget: Arc<Budget>,
+    /// Where records go.
+    pub log: Log,
 }
 
 impl Desk {
@@ -107,9 +130,58 @@ impl Desk {
     pub fn new(reloads: Sender<Reload>) -> Self {
         Self {
             since: clock::now(),
+            started: clock::wall(),
             status: Mutex::default(),
             reloads,
+            works: OnceLock::new(),
+            cancels: AtomicUsize::new(0),
         }
+    }
+
+    /// With these the server works, from its start to its end.
+    pub fn equip(&self, works: Works) {
+        // There is only one start.
+        let _ = self.works.set(works);
+    }
+
+    /// A branch was cancelled from the control side.
+    pub fn note_cancel(&self) {
+        self.cancels.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn cancels(&self) -> usize {
+        self.cancels.load(Ordering::Relaxed)
+    }
+
+    /// When the server started, since 1970.
+    pub(super) fn started(&self) -> Duration {
+        let since = self.started.duration_since(SystemTime::UNIX_EPOCH);
+        since.unwrap_or_default()
+    }
+
+    /// How the server is set up now.
+    pub(super) fn status(&self) -> Status {
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.clone()
+    }
+
+    /// What the workers have counted.
+    pub(super) async fn report(&self) -> Report {
+        match self.works.get() {
+            Some(works) => works.crew.report().await,
+            None => Report::default(),
+        }
+    }
+
+    /// How many octets all buffers have, and may have.
+    pub(super) fn buffers(&self) -> (usize, usize) {
+        let budget = self.works.get().map(|works| &works.budget);
+        budget.map_or((0, 0), |budget| (budget.used(), budget.max()))
+    }
+
+    /// How many access records were dropped.
+    pub(super) fn log_dropped(&self) -> usize {
+        self.works.get().map_or(0, |works| works.log.dropped())
     }
 
     /// So the server is set up now.
@@ -135,9 +207,9 @@ impl Desk {
         Some(endpoint.state.set_draining(is_draining, clock::now()))
     }
 
-    /// How it is, as JSON. `condition`: a word for how far it is on its way to its end; `dropped`: access records.
-    pub(super) fn json(&self, condition: &str) -> String {
-        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+    /// How it is, as JSON. `condition`: a word for how far it is on its way to its end.
+    pub(super) fn json(&self, condition: &str, report: &Report) -> String {
+        let status = self.status();
         let uptime = clock::now().saturating_duration_since(self.since);
         let mut out = format!(
             "{{\"version\":\"{}\",\"uptime_s\":{},\"state\":\"{condition}\",\"generation\":{},\"workers\":{},\"listeners\":",
@@ -162,14 +234,30 @@ impl Desk {
                 }
                 endpoint.json(&mut out);
             }
-            out.push_str("]}");
+            let connections = report.total.upstream(name);
+            let (open, idle) = connections.map_or((0, 0), |it| (it.open, it.idle));
+            let _ = write!(
+                out,
+                "],\"queued\":{},\"connections_open\":{open},\"connections_idle\":{idle}}}",
+                queued(endpoints)
+            );
         }
         out.push_str("],\"routes\":");
         list(&mut out, &status.routes);
+        out.push_str(",\"route_totals\":[");
+        let routes = report.total.routes.iter().chain([&report.total.other]);
+        for (index, route) in routes.enumerate() {
+            out.push_str(if index == 0 { "" } else { "," });
+            push_route(&mut out, route);
+        }
         let _ = writeln!(
             out,
-            ",\"limits\":{{\"connections\":{},\"buffers\":{}}}}}",
-            status.connections_max, status.buffers_max
+            "],\"sessions\":{},\"requests_in_flight\":{},\"buffers_used\":{},\"limits\":{{\"connections\":{},\"buffers\":{}}}}}",
+            report.total.sessions,
+            report.total.in_flight,
+            self.buffers().0,
+            status.connections_max,
+            status.buffers_max
         );
         out
     }
@@ -203,8 +291,27 @@ impl Reloaded {
     }
 }
 
+fn push_route(out: &mut String, route: &RouteTotals) {
+    out.push_str("{\"name\":");
+    push_json(out, &route.name);
+    let _ = write!(out, ",\"requests\":{},\"codes\":{{", route.requests());
+    let seen = CODES
+        .iter()
+        .zip(route.codes)
+        .filter(|(_, count)| *count > 0);
+    for (index, (code, count)) in seen.enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        let _ = write!(out, "{comma}\"{code}\":{count}");
+    }
+    let _ = write!(
+        out,
+        "}},\"received\":{},\"sent\":{}}}",
+        route.received, route.sent
+    );
+}
+
 /// Appends `text` as a string of RFC 8259 §7.
-fn push_json(out: &mut String, text: &str) {
+pub(super) fn push_json(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
         match character {

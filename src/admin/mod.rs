@@ -6,9 +6,12 @@
 
 mod ask;
 mod condition;
+pub mod crew;
 pub mod desk;
 mod guard;
+mod metrics;
 mod page;
+mod process;
 mod request;
 mod response;
 mod tree;
@@ -126,6 +129,9 @@ impl Admin {
 
     /// Answers, and waits for what takes a while.
     async fn reply(&self, request: &Request, local: Option<SocketAddr>) -> Reply<'_> {
+        if let Some(figures) = self.figures(request, local).await {
+            return figures.into();
+        }
         let is_reload = request.path == "/reload" && request.method == b"POST";
         if is_reload && guard::believes(&self.hosts, &request.host, local) {
             self.reload(request).await.into()
@@ -176,13 +182,11 @@ impl Admin {
             "/healthz" => probe(self.condition.get() < Condition::DRAINING),
             "/readyz" => probe(self.condition.get() == Condition::SERVING),
             "/tree" | "/tree.json" | "/tree.dot" | "/tree.mmd" => tree::answer(root, request),
-            "/status" => match &self.desk {
-                Some(desk) => Response::json(200, desk.json(self.condition.word())),
-                None => Response::text(404, "nobody here knows how the server is\n"),
-            },
+            // With a desk they have been answered already.
+            "/status" | "/metrics" => Response::text(404, "nobody here knows how the server is\n"),
             _ => Response::text(
                 404,
-                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /status, /healthz, /readyz, POST /reload, POST /cancel/ID, POST /drain/UPSTREAM/ADDRESS and POST /undrain/UPSTREAM/ADDRESS\n",
+                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /status, /metrics, /healthz, /readyz, POST /reload, POST /cancel/ID, POST /drain/UPSTREAM/ADDRESS and POST /undrain/UPSTREAM/ADDRESS\n",
             ),
         }
     }
@@ -236,16 +240,21 @@ impl Admin {
             reason
         };
         match self.root.cancel_descendant(id, reason) {
-            Some(receipt) => Response::json(
-                200,
-                format!(
-                    "{{\"nodes\":{},\"waiters\":{},\"depth\":{},\"took_us\":{}}}\n",
-                    receipt.nodes,
-                    receipt.waiters,
-                    receipt.depth,
-                    receipt.took.as_micros()
-                ),
-            ),
+            Some(receipt) => {
+                if let Some(desk) = &self.desk {
+                    desk.note_cancel();
+                }
+                Response::json(
+                    200,
+                    format!(
+                        "{{\"nodes\":{},\"waiters\":{},\"depth\":{},\"took_us\":{}}}\n",
+                        receipt.nodes,
+                        receipt.waiters,
+                        receipt.depth,
+                        receipt.took.as_micros()
+                    ),
+                )
+            }
             None => Response::text(404, format!("no node {id} lives in the tree\n")),
         }
     }

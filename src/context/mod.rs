@@ -69,6 +69,7 @@ pub mod laws {}
 
 mod after;
 mod cause;
+mod census;
 mod done;
 mod drain;
 mod label;
@@ -93,6 +94,7 @@ use std::time::{Duration, Instant};
 
 pub use after::{AfterFunc, Stop};
 pub use cause::{Cause, ContextError, Dropped, Origin, Reason};
+pub use census::Census;
 pub use done::{Done, Draining, Emptied};
 pub use label::Label;
 pub use value::Key;

@@ -412,7 +412,7 @@ pub(super) fn state_name(state: u16) -> &'static str {
 }
 
 /// The children of a node in the order of their creation, `room` of them at most.
-fn children_of(node: &Arc<Node>, room: usize) -> Vec<Arc<Node>> {
+pub(super) fn children_of(node: &Arc<Node>, room: usize) -> Vec<Arc<Node>> {
     let mut children = Vec::new();
     let mut from = ChildCursor::default();
     while children.len() < room {
@@ -426,7 +426,7 @@ fn children_of(node: &Arc<Node>, room: usize) -> Vec<Arc<Node>> {
 }
 
 /// Whether `node` has several parents and was met below another one.
-fn is_known(node: &Node, merged: &mut HashSet<u64>) -> bool {
+pub(super) fn is_known(node: &Node, merged: &mut HashSet<u64>) -> bool {
     node.load() & bit::JOINT != 0 && !merged.insert(node.id)
 }
 

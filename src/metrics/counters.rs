@@ -163,7 +163,8 @@ impl Counters {
     /// Forgets the names that were not asked for since [`Counters::renew`], where they are many.
     pub fn forget(&self) {
         let now = self.generation.get();
-        let of_route = |tally: &Rc<RouteTally>| (Rc::strong_count(tally) > 1, tally.served_in.get());
+        let of_route =
+            |tally: &Rc<RouteTally>| (Rc::strong_count(tally) > 1, tally.served_in.get());
         forget(&mut self.routes.borrow_mut(), now, of_route);
         let of_upstream =
             |tally: &Rc<UpstreamTally>| (Rc::strong_count(tally) > 1, tally.served_in.get());

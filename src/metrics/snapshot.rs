@@ -160,6 +160,14 @@ impl Snapshot {
         }
     }
 
+    /// Of a worker that has ended, what it counted is left, and nothing of what it had.
+    pub fn retire(&mut self) {
+        (self.in_flight, self.sessions) = (0, 0);
+        for upstream in &mut self.upstreams {
+            (upstream.open, upstream.idle) = (0, 0);
+        }
+    }
+
     /// Exchanges that ended for this cause.
     #[must_use]
     pub fn ended(&self, cause: Cause) -> u64 {

@@ -189,13 +189,7 @@ impl<D: Dial> Gateway<D> {
     /// that stay are kept.
     pub fn adopt(&self, site: Arc<Site>) {
         let before = self.scene();
-        let scene = Scene::new(
-            site,
-            Some(&before),
-            &self.pool,
-            &self.counters,
-            self.turn,
-        );
+        let scene = Scene::new(site, Some(&before), &self.pool, &self.counters, self.turn);
         *self.scene.borrow_mut() = Rc::new(scene);
         drop(before);
         self.counters.forget();

@@ -127,7 +127,11 @@ impl<S: Stream> Scene<S> {
         let budget = |route: &Route| route.retry.budget.map(RetryBudget::new);
         Self {
             budgets: site.routes.iter().map(budget).collect(),
-            tallies: site.routes.iter().map(|it| counters.route(&it.name)).collect(),
+            tallies: site
+                .routes
+                .iter()
+                .map(|it| counters.route(&it.name))
+                .collect(),
             upstreams: upstreams.collect(),
             drawn: Cell::new(u32::try_from(turn).unwrap_or(0)),
             site,

@@ -51,6 +51,12 @@ impl Budget {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// How many there may be.
+    #[must_use]
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
     pub(super) fn may_take(&self, octets: usize) -> bool {
         self.used.load(Ordering::Relaxed).saturating_add(octets) <= self.max
     }

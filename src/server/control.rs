@@ -240,6 +240,7 @@ impl Control<'_> {
             Phase::Draining | Phase::Retired => {
                 let reason = Reason::Static(Drained::REASON);
                 let receipt = self.server.cancel.cancel_because(reason);
+                self.server.desk.note_cancel();
                 self.server.log.info(format_args!(
                     "the grace is over: {} nodes cancelled",
                     receipt.nodes

@@ -33,7 +33,8 @@ use std::time::Duration;
 use async_channel::{Receiver, Sender};
 use async_signal::Signals;
 
-use crate::admin::desk::{Desk, Reload};
+use crate::admin::crew::{Ask, Crew, PATIENCE, Question};
+use crate::admin::desk::{Desk, Reload, Works};
 use crate::admin::{Admin, Condition};
 use crate::context::{self, Cancel, Context};
 use crate::http::network::Network;
@@ -202,6 +203,8 @@ enum Order {
     Unlisten { id: usize },
     /// Say that you are there: once all that was ordered before is done.
     Ping(Sender<()>),
+    /// Say what you have counted.
+    Report(Question),
     /// End each session with its next answer.
     Part,
     /// Somebody else listens on: accept only what waits, end each session with its next answer, then end.
@@ -299,6 +302,16 @@ impl Server {
                 thread: Some(post.start().map_err(StartError::Worker)?),
             });
         }
+        let ways = workers.iter().map(|hand| {
+            let orders = hand.orders.clone();
+            // One that has ended takes no order: then the question is dropped.
+            Box::new(move |question| drop(orders.try_send(Order::Report(question)))) as Ask
+        });
+        desk.equip(Works {
+            crew: Crew::new(ways, PATIENCE),
+            budget,
+            log: log.clone(),
+        });
         let mut server = Self {
             ctx,
             cancel: Arc::new(cancel),

@@ -149,6 +149,7 @@ impl Shift {
                 Order::Listen { id, bound, ctx } => self.open(id, &bound, &ctx)?,
                 Order::Unlisten { id } => self.shut(|opening| opening.id == id),
                 Order::Ping(answer) => drop(answer.try_send(())),
+                Order::Report(question) => question.answer(self.gateway.snapshot()),
                 Order::Serve(site) => self.gateway.adopt(site),
                 Order::Part => self.gateway.part(),
                 Order::Retire => {

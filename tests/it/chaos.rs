@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::metrics::Page;
 use crate::reload::Gateway;
 use crate::support::{End, wait_for};
 
@@ -257,6 +258,26 @@ fn an_origin_killed_a_hundred_times_costs_nobody_an_answer_that_had_not_begun() 
         (!tree.contains("exchange") && !tree.contains("attempt")).then_some(())
     });
     assert_eq!(gateway.status().matches("\"in_flight\":0").count(), 3);
+    // Every request was counted as its client saw it, and no other.
+    let [small, whole, cut] = counts.map(|count| count as f64);
+    let page = Page::of(&gateway);
+    assert_eq!(page.sum("osier_requests_total"), small + whole + cut);
+    let well = page.get("osier_requests_total{route=\"*\",code=\"2xx\"}");
+    assert_eq!(well, small + whole + cut, "{page:#?}");
+    assert_eq!(page.sum("osier_ended_total"), cut, "{page:#?}");
+    let closed = page.get("osier_ended_total{cause=\"origin_closed\"}");
+    assert_eq!(closed, cut, "{page:#?}");
+    // Each try is the first of a request, another one, or one in place of a connection that had ended.
+    let of = |name: &str| page.get(&format!("{name}{{upstream=\"app\"}}"));
+    assert_eq!(
+        of("osier_attempts_total"),
+        small + whole + cut + of("osier_retries_total") + of("osier_stale_replays_total"),
+    );
+    assert!(of("osier_retries_total") > 0.0, "{page:#?}");
+    assert_eq!(
+        of("osier_request_duration_seconds_count"),
+        small + whole + cut
+    );
 }
 
 #[test]

@@ -25,6 +25,9 @@ mod cancel;
 /// The 115 sentences that Go's context promises or tests, each a test of ours; the table is in the docs of `context`.
 mod context_go;
 
+/// What `/metrics` says: every number moves by what was done, and by nothing else.
+mod metrics;
+
 /// Access records: their formats and destinations, readers that are slow or gone, and settings that change.
 mod log;
 

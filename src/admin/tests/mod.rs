@@ -1,3 +1,6 @@
+mod crew;
+mod process;
+
 use std::io;
 
 use super::*;

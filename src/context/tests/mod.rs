@@ -3,6 +3,7 @@
 mod after;
 mod any;
 mod cause;
+mod census;
 mod done;
 mod drain;
 mod label;

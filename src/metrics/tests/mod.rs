@@ -1,0 +1,4 @@
+mod counters;
+mod histogram;
+mod rates;
+mod text;

@@ -1,4 +1,5 @@
 mod answer;
 mod edit;
+mod error;
 mod split;
 mod wait;
