@@ -111,6 +111,8 @@ pub struct Desk {
     works: OnceLock<Works>,
     /// Branches that were cancelled from the control side.
     cancels: AtomicUsize,
+    /// Changes of the tree that readers were not told.
+    events_lost: AtomicUsize,
 }
 
 /// What a server works with, as far as it is asked how that is.
@@ -135,6 +137,7 @@ impl Desk {
             reloads,
             works: OnceLock::new(),
             cancels: AtomicUsize::new(0),
+            events_lost: AtomicUsize::new(0),
         }
     }
 
@@ -151,6 +154,15 @@ impl Desk {
 
     pub(super) fn cancels(&self) -> usize {
         self.cancels.load(Ordering::Relaxed)
+    }
+
+    /// A reader was too slow for so many changes of the tree.
+    pub fn note_lost(&self, count: usize) {
+        self.events_lost.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn events_lost(&self) -> usize {
+        self.events_lost.load(Ordering::Relaxed)
     }
 
     /// When the server started, since 1970.

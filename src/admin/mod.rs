@@ -10,6 +10,7 @@ pub mod crew;
 pub mod desk;
 mod guard;
 mod metrics;
+pub mod numbers;
 mod page;
 mod process;
 mod request;

@@ -1,13 +1,16 @@
 //! What `/metrics` says, seen from outside: every number moves by exactly what was done.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
+use std::thread;
 
 use crate::reload::{Gateway, origin, upstream};
-use crate::support::{Json, Message, Origin, Scripted, json, wait_for};
+use crate::support::{Json, Message, Origin, Scratch, Scripted, json, wait_for};
 
 /// A page of numbers, by series as they are written.
 #[derive(Debug)]
@@ -704,20 +707,41 @@ fn clients_of_a_crowded_address_are_counted_at_the_door() {
     );
 }
 
+/// A socket whose path would end its label, as the file writes it and as a label does; and the directory it is in.
+fn hostile() -> (UnixListener, String, Scratch) {
+    let directory = Scratch::new("sockets");
+    fs::create_dir(directory.path()).unwrap();
+    let path = directory.path().join("qu\"ote \\ back\nline} 1");
+    let listener = UnixListener::bind(path).unwrap();
+    let written = format!(
+        r#"unix:{}/qu\"ote \\ back\nline}} 1"#,
+        directory.path().display()
+    );
+    (listener, written, directory)
+}
+
 #[test]
 fn names_from_the_file_cannot_break_the_page() {
-    let one = origin("one");
-    let name = r#""qu\"ote \\ back\nline} 1 \u00fc""#;
-    let file = format!(
-        "[upstream.{name}]\nto = \"{}\"\n[[route]]\nto = {name}\n\
-         [[route]]\npath = \"/x\"\nheader = {{ X-A = \"a\\\"b\\\\\" }}\nto = {name}\n",
-        one.address()
-    );
-    let gateway = Gateway::run(&file, &[]);
-    assert_eq!(gateway.get("/").text(), "one");
+    let (listener, name, _directory) = hostile();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+        let _ = stream.read(&mut [0; 1024]);
+    });
+    let gateway = Gateway::run(&format!("[[route]]\nto = \"{name}\"\n"), &[]);
+    assert_eq!(gateway.get("/").text(), "hi");
     let page = when(&gateway, "osier_requests_total", 1.0);
-    let series = r#"osier_attempts_total{upstream="qu\"ote \\ back\nline} 1 ü"}"#;
-    check(&page, &[(series, 1.0)]);
+    let attempts = format!("osier_attempts_total{{upstream=\"{name}\"}}");
+    let healthy = format!("osier_endpoint_healthy{{upstream=\"{name}\",endpoint=\"{name}\"}}");
+    check(&page, &[(&attempts, 1.0), (&healthy, 1.0)]);
+    // And the other way to write it.
+    let status = json(&gateway.status());
+    let upstream = status["upstreams"].items()[0]["name"].text();
+    assert!(
+        upstream.ends_with("/qu\"ote \\ back\nline} 1"),
+        "{upstream}"
+    );
 }
 
 #[test]
@@ -741,17 +765,17 @@ fn the_page_is_for_whoever_means_it() {
 /// Everything that a page of a server at work has, a histogram of each kind and labels that need escapes included.
 fn busy() -> Gateway {
     let (one, bad) = (origin("one"), silent());
-    let (nobody, _bound) = Origin::nobody();
+    let (listener, name, _directory) = hostile();
+    // Nobody listens there any more.
+    drop(listener);
     let gateway = Gateway::run(
         &format!(
             "{}max_connections = 1\nqueue = {{ max = 1, timeout = \"10ms\" }}\n\
-             [upstream.\"a \\\"b\\\" \\\\ c\"]\nto = \"{}\"\n\
              {}\
              [[route]]\nto = \"app\"\n\
              [[route]]\npath = \"/bad\"\nto = \"bad\"\ntimeouts.request = \"20ms\"\n\
-             [[route]]\npath = \"/none\"\nto = \"a \\\"b\\\" \\\\ c\"\n",
+             [[route]]\npath = \"/none\"\nto = \"{name}\"\n",
             upstream("app", &[&one]),
-            nobody.name,
             upstream("bad", &[&bad]),
         ),
         &[],

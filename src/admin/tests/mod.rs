@@ -1,4 +1,5 @@
 mod crew;
+mod numbers;
 mod process;
 
 use std::io;
