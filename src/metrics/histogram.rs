@@ -55,9 +55,7 @@ impl Histogram {
     /// Something took so long.
     pub fn observe(&self, took: Duration) {
         let nanos = nanos(took);
-        // From the shortest on: most are short, so this is a step or five.
-        let at = BOUNDS.iter().position(|(bound, _)| nanos <= *bound);
-        if let Some(bucket) = self.buckets.get(at.unwrap_or(BOUNDS.len())) {
+        if let Some(bucket) = self.buckets.get(bucket(nanos)) {
             bucket.add(1);
         }
         self.sum.add(nanos);
@@ -71,6 +69,34 @@ impl Histogram {
             sum: self.sum.get(),
         }
     }
+}
+
+/// By how many bits a time has: the first bucket for times with so many. From there it is two steps at most.
+const FIRST: [u8; 65] = {
+    let mut first = [0; 65];
+    let mut bits = 1;
+    while bits < first.len() {
+        let least = 1_u64 << (bits - 1);
+        let mut at = first[bits - 1];
+        while (at as usize) < BOUNDS.len() && BOUNDS[at as usize].0 < least {
+            at += 1;
+        }
+        first[bits] = at;
+        bits += 1;
+    }
+    first
+};
+
+/// The bucket for a time.
+fn bucket(nanos: u64) -> usize {
+    let bits = u64::BITS - nanos.leading_zeros();
+    let mut at = FIRST
+        .get(bits as usize)
+        .map_or(0, |first| usize::from(*first));
+    while BOUNDS.get(at).is_some_and(|(bound, _)| nanos > *bound) {
+        at += 1;
+    }
+    at
 }
 
 fn nanos(took: Duration) -> u64 {

@@ -169,6 +169,15 @@ fn serve(mut stream: TcpStream) {
     }
 }
 
+/// Says when it is dropped that it is over.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn an_origin_killed_a_hundred_times_costs_nobody_an_answer_that_had_not_begun() {
     const KILLS: usize = 100;
@@ -185,16 +194,19 @@ fn an_origin_killed_a_hundred_times_costs_nobody_an_answer_that_had_not_begun() 
         ),
         &[],
     );
+    let counted =
+        |counts: &[AtomicUsize; 4]| counts.each_ref().map(|it| it.load(Ordering::Relaxed));
     let is_over = AtomicBool::new(false);
-    let (whole, cut, small) = (
-        AtomicUsize::new(0),
-        AtomicUsize::new(0),
-        AtomicUsize::new(0),
-    );
+    let (whole, cut) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    // How many answers each client has had.
+    let small: [AtomicUsize; 4] = Default::default();
     let address = gateway.osier.address();
     thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
+        let is_over = &is_over;
+        // Also when this thread panics: the others are waited for.
+        let over = Over(is_over);
+        for small in &small {
+            scope.spawn(move || {
                 let mut stream = TcpStream::connect(address).unwrap();
                 while !is_over.load(Ordering::Relaxed) {
                     stream
@@ -240,14 +252,23 @@ fn an_origin_killed_a_hundred_times_costs_nobody_an_answer_that_had_not_begun() 
         }
         for kill in 0..KILLS {
             let victim = &origins[kill % 3];
+            let before = counted(&small);
             thread::sleep(Duration::from_millis(10));
+            // A request sees one of them die and no more, however slow the machine is: a client's first answer may be to
+            // one that saw the last, its second is not.
+            wait_for("two answers for each", || {
+                let now = counted(&small);
+                let grown = now.iter().zip(&before).map(|(now, before)| now - before);
+                grown.min().filter(|grown| *grown >= 2)
+            });
             victim.kill();
             thread::sleep(Duration::from_millis(10));
             victim.revive();
         }
-        is_over.store(true, Ordering::Relaxed);
+        drop(over);
     });
-    let counts = [&small, &whole, &cut].map(|count| count.load(Ordering::Relaxed));
+    let small: usize = counted(&small).iter().sum();
+    let counts = [small, whole.into_inner(), cut.into_inner()];
     assert!(
         counts.iter().all(|count| *count > 0),
         "small, whole, cut: {counts:?}"

@@ -770,7 +770,7 @@ fn busy() -> Gateway {
     drop(listener);
     let gateway = Gateway::run(
         &format!(
-            "{}max_connections = 1\nqueue = {{ max = 1, timeout = \"10ms\" }}\n\
+            "{}max_connections = 1\nqueue = {{ max = 1, timeout = \"20s\" }}\n\
              {}\
              [[route]]\nto = \"app\"\n\
              [[route]]\npath = \"/bad\"\nto = \"bad\"\ntimeouts.request = \"20ms\"\n\
@@ -785,10 +785,16 @@ fn busy() -> Gateway {
     }
     let mut held = gateway.osier.connect();
     held.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
-    let _ = held.read_head();
+    let head = held.read_head().head;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    let mut waiting = gateway.osier.connect();
+    waiting.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    when(&gateway, "osier_queue_length", 1.0);
     assert_eq!(gateway.get("/").status(), 503);
-    drop(held);
+    drop(waiting);
     when(&gateway, "osier_requests_total", 6.0);
+    drop(held);
+    when(&gateway, "osier_requests_total", 7.0);
     gateway
 }
 
@@ -796,7 +802,6 @@ fn busy() -> Gateway {
 fn the_last_bucket_of_each_histogram_is_its_count() {
     let page = Page::of(&busy());
     let mut histograms = 0;
-    let mut below: Option<(String, f64)> = None;
     for (series, value) in &page.0 {
         let Some((name, labels)) = series.split_once("_bucket{") else {
             continue;
@@ -808,12 +813,12 @@ fn the_last_bucket_of_each_histogram_is_its_count() {
             assert!(page.0.contains_key(&format!("{name}_sum{{{labels}}}")));
             histograms += 1;
         }
-        below = Some((name.to_owned(), *value));
     }
-    assert!(below.is_some());
     // Four of each of three upstreams.
     assert_eq!(histograms, 12);
-    assert_eq!(page.get("osier_ended_total{cause=\"queue_timeout\"}"), 1.0);
+    assert_eq!(page.get("osier_ended_total{cause=\"queue_full\"}"), 1.0);
+    assert_eq!(page.get("osier_ended_total{cause=\"client_gone\"}"), 1.0);
+    assert!(page.get("osier_queue_wait_seconds_count{upstream=\"app\"}") >= 1.0);
     assert_eq!(page.get("osier_ended_total{cause=\"deadline\"}"), 1.0);
 }
 

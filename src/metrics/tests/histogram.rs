@@ -36,6 +36,29 @@ fn a_bound_belongs_to_what_is_below_it() {
 }
 
 #[test]
+fn the_bucket_is_the_first_whose_bound_is_not_below() {
+    let check = |nanos: u64| {
+        let histogram = Histogram::default();
+        histogram.observe(Duration::from_nanos(nanos));
+        let read = histogram.read();
+        let (bound, _) = read.cumulated().find(|(_, count)| *count == 1).unwrap();
+        let expected = BOUNDS.iter().find(|(bound, _)| nanos <= *bound);
+        assert_eq!(bound, expected.map_or("+Inf", |(_, text)| text), "{nanos}");
+    };
+    for bits in 0..64 {
+        for nanos in [(1 << bits) - 1, 1 << bits, (1 << bits) + 1] {
+            check(nanos);
+        }
+    }
+    for (bound, _) in BOUNDS {
+        for nanos in [bound - 1, bound, bound + 1] {
+            check(nanos);
+        }
+    }
+    check(u64::MAX);
+}
+
+#[test]
 fn quantiles_lie_where_the_times_do() {
     let ms = |number| Some(Duration::from_millis(number));
     assert_eq!(seen(&[]).quantile(0.5), None);
