@@ -155,12 +155,12 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// Another configuration is served from here on. Names that are gone for longest are forgotten, where they are many.
+    /// Another configuration is served from here on: what it names is asked for next.
     pub fn renew(&self) {
         self.generation.set(self.generation.get().wrapping_add(1));
     }
 
-    /// Forgets the names that were not asked for since [`Counters::renew`], where they are many.
+    /// Forgets names that were not asked for since [`Counters::renew`] and that nothing holds, where they are many.
     pub fn forget(&self) {
         let now = self.generation.get();
         let of_route =
@@ -200,7 +200,6 @@ impl Counters {
     }
 
     /// An exchange begins; it has ended when this is dropped.
-    #[must_use]
     pub fn begin(&self) -> UnderWay<'_> {
         self.in_flight.add(1);
         UnderWay(&self.in_flight)
@@ -358,7 +357,6 @@ impl UpstreamTally {
     }
 
     /// A connection was made, which took so long. It is gone when what this returns is dropped.
-    #[must_use]
     pub fn opened(self: &Rc<Self>, took: Duration) -> OpenConnection {
         self.note(UpstreamEvent::Opened);
         self.connects.observe(took);
