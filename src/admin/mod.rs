@@ -175,14 +175,16 @@ impl Admin {
             },
             "/healthz" => probe(self.condition.get() < Condition::DRAINING),
             "/readyz" => probe(self.condition.get() == Condition::SERVING),
-            "/tree" | "/tree.json" | "/tree.dot" | "/tree.mmd" => tree::answer(root, request),
+            "/tree" | "/tree.json" | "/tree.dot" | "/tree.mmd" | "/tree.tsv" => {
+                tree::answer(root, request)
+            }
             "/status" => match &self.desk {
                 Some(desk) => Response::json(200, desk.json(self.condition.word())),
                 None => Response::text(404, "nobody here knows how the server is\n"),
             },
             _ => Response::text(
                 404,
-                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /status, /healthz, /readyz, POST /reload, POST /cancel/ID, POST /drain/UPSTREAM/ADDRESS and POST /undrain/UPSTREAM/ADDRESS\n",
+                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /tree.tsv, /status, /healthz, /readyz, POST /reload, POST /cancel/ID, POST /drain/UPSTREAM/ADDRESS and POST /undrain/UPSTREAM/ADDRESS\n",
             ),
         }
     }

@@ -5,6 +5,7 @@ mod any;
 mod cause;
 mod done;
 mod drain;
+mod inert;
 mod label;
 mod node;
 mod sweep;

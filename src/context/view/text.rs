@@ -38,17 +38,18 @@ impl fmt::Display for View {
 
 impl ViewNode {
     /// Kind, number and label.
-    pub(super) fn title(&self) -> Title<'_> {
+    pub(in crate::context) fn title(&self) -> Title<'_> {
         Title(self)
     }
 
     /// Age, time left, who waits, and how it ended.
-    pub(super) fn note(&self) -> Note<'_> {
+    pub(in crate::context) fn note(&self) -> Note<'_> {
         Note(self)
     }
 }
 
-pub(super) struct Title<'a>(&'a ViewNode);
+/// See [`ViewNode::title`].
+pub(in crate::context) struct Title<'a>(&'a ViewNode);
 
 impl fmt::Display for Title<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,7 +67,8 @@ impl fmt::Display for Title<'_> {
     }
 }
 
-pub(super) struct Note<'a>(&'a ViewNode);
+/// See [`ViewNode::note`].
+pub(in crate::context) struct Note<'a>(&'a ViewNode);
 
 impl fmt::Display for Note<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
