@@ -91,10 +91,17 @@ pub(super) fn why(at: &Address, error: &io::Error) -> String {
             error.kind(),
             io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
         );
+    let remedy = if is_absent {
+        "; is a gateway running with this admin address? --admin names another"
+    } else {
+        ""
+    };
+    format!("{}{remedy}", what(at, error))
+}
+
+/// What went wrong, and where.
+pub(super) fn what(at: &Address, error: &io::Error) -> String {
     match error.kind() {
-        _ if is_absent => format!(
-            "{at}: {error}; is a gateway running with this admin address? --admin names another"
-        ),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!("{at}: no answer in time"),
         _ => format!("{at}: {error}"),
     }

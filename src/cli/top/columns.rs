@@ -113,3 +113,11 @@ pub(super) fn short(span: Duration) -> String {
         _ => format!("{}d{:02}h", secs / 86_400, secs % 86_400 / 3600),
     }
 }
+
+/// The same where only whole seconds are known.
+pub(super) fn whole(span: Duration) -> String {
+    match span.as_secs() {
+        secs @ 0..60 => format!("{secs}s"),
+        _ => short(span),
+    }
+}

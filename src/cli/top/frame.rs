@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::columns::{clipped, fitted, harmless, short, width};
+use super::columns::{clipped, fitted, harmless, short, whole, width};
 use super::glance::{Glance, Node};
 use super::state::{Prompt, Size, State};
 use crate::cli::args::Sort;
@@ -110,7 +110,7 @@ const NO_MARK: &str = "  ";
 fn server(glance: &Glance) -> String {
     let server = &glance.server;
     let mut parts = vec![format!("osier {}", server.version).trim_end().to_owned()];
-    parts.extend(server.uptime.map(|uptime| format!("up {}", short(uptime))));
+    parts.extend(server.uptime.map(|uptime| format!("up {}", whole(uptime))));
     parts.extend(Some(server.state.clone()).filter(|state| !state.is_empty()));
     let rate = glance.per_second;
     parts.extend(rate.map(|rate| format!("{rate:.1} requests/s")));

@@ -23,6 +23,7 @@ use async_signal::{Signal, Signals};
 use futures_lite::{StreamExt as _, future};
 
 use super::args::TopFlags;
+use super::json::Broken;
 use super::{DONE, FAILED, operate, print, say};
 use crate::admin;
 use crate::clock;
@@ -43,7 +44,7 @@ const SLOW: Duration = Duration::from_secs(2);
 pub(super) fn run(flags: &TopFlags) -> u8 {
     let look = match Look::take(&flags.admin) {
         Ok(look) => look,
-        Err(why) => return failed(&why),
+        Err(error) => return failed(&operate::why(&flags.admin, &error)),
     };
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     let is_seen = io::stdout().is_terminal() && io::stdin().is_terminal() && !is_dumb;
@@ -67,7 +68,7 @@ enum Event {
     Typed(Vec<u8>),
     Signal(Signal),
     /// What the server said, or why it did not.
-    Looked(Result<Look, String>),
+    Looked(io::Result<Look>),
     /// What came of a cancel.
     Said(String),
 }
@@ -80,15 +81,14 @@ struct Look {
 }
 
 impl Look {
-    fn take(admin: &Address) -> Result<Self, String> {
+    fn take(admin: &Address) -> io::Result<Self> {
         let ask = |path: &str| admin::ask(admin, "GET", path, "");
-        let broken = |what: &dyn std::fmt::Display| format!("{admin}: {what}");
-        let tree = ask(&format!("/tree.json?max={NODES_MAX}"));
-        let tree = tree.map_err(|error| operate::why(admin, &error))?;
-        let nodes = glance::nodes(&tree).map_err(|error| broken(&error))?;
+        let broken = |what: Broken| io::Error::new(io::ErrorKind::InvalidData, what.to_string());
+        let tree = ask(&format!("/tree.json?max={NODES_MAX}"))?;
+        let nodes = glance::nodes(&tree).map_err(broken)?;
         // A gateway that does not say how it is, or what it counts, has a tree all the same.
         let server = ask("/status").ok().map(|text| Server::read(&text));
-        let server = server.transpose().map_err(|error| broken(&error))?;
+        let server = server.transpose().map_err(broken)?;
         let requests = ask("/metrics").ok();
         Ok(Self {
             glance: Glance {
@@ -244,7 +244,7 @@ impl<'a> Top<'a> {
         })
     }
 
-    fn looked(&mut self, looked: Result<Look, String>) {
+    fn looked(&mut self, looked: io::Result<Look>) {
         match looked {
             // What was under way when somebody said stop changes nothing any more.
             Ok(_) if self.state.is_paused => {}
@@ -252,7 +252,10 @@ impl<'a> Top<'a> {
                 self.look = look.since(&self.look);
                 self.state.trouble.clear();
             }
-            Err(why) => self.state.trouble = format!("{why}; trying again"),
+            Err(error) => {
+                let what = operate::what(&self.flags.admin, &error);
+                self.state.trouble = format!("trying again: {what}");
+            }
         }
     }
 
@@ -278,7 +281,7 @@ impl<'a> Top<'a> {
             let said = match asked.map(|answer| glance::receipt(&answer)) {
                 Ok(Ok(receipt)) => format!("{name}: {receipt}"),
                 Ok(Err(error)) => format!("{name}: {error}"),
-                Err(error) => format!("{name}: {}", operate::why(&admin, &error)),
+                Err(error) => format!("{name}: {}", operate::what(&admin, &error)),
             };
             let _ = brings.send(Event::Said(said));
         };

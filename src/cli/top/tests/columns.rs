@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::columns::{clipped, fitted, harmless, short, width};
+use super::super::columns::{clipped, fitted, harmless, short, whole, width};
 
 #[test]
 fn what_does_something_is_written_out() {
@@ -56,6 +56,8 @@ fn spans_are_short() {
     ] {
         assert_eq!(short(Duration::from_millis(ms)), expected);
     }
+    let whole = |secs| whole(Duration::from_secs(secs));
+    assert_eq!([whole(0), whole(59), whole(182)], ["0s", "59s", "3m02s"]);
 }
 
 proptest! {
