@@ -182,12 +182,14 @@ impl Admin {
             },
             "/healthz" => probe(self.condition.get() < Condition::DRAINING),
             "/readyz" => probe(self.condition.get() == Condition::SERVING),
-            "/tree" | "/tree.json" | "/tree.dot" | "/tree.mmd" => tree::answer(root, request),
+            "/tree" | "/tree.json" | "/tree.dot" | "/tree.mmd" | "/tree.tsv" => {
+                tree::answer(root, request)
+            }
             // With a desk they have been answered already.
             "/status" | "/metrics" => Response::text(404, "nobody here knows how the server is\n"),
             _ => Response::text(
                 404,
-                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /status, /metrics, /healthz, /readyz, POST /reload, POST /cancel/ID, POST /drain/UPSTREAM/ADDRESS and POST /undrain/UPSTREAM/ADDRESS\n",
+                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /tree.tsv, /status, /metrics, /healthz, /readyz, POST /reload, POST /cancel/ID, POST /drain/UPSTREAM/ADDRESS and POST /undrain/UPSTREAM/ADDRESS\n",
             ),
         }
     }

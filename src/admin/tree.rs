@@ -35,6 +35,10 @@ pub(super) fn answer(root: &Context, request: &Request) -> Response {
         "/tree.json" => Response::json(200, view.to_json() + "\n"),
         "/tree.dot" => Response::text(200, view.to_dot()),
         "/tree.mmd" => Response::text(200, view.to_mermaid()),
+        "/tree.tsv" => Response {
+            content_type: "text/tab-separated-values; charset=utf-8",
+            ..Response::text(200, view.to_tsv())
+        },
         _ if request.wants_json => Response::json(200, view.to_json() + "\n"),
         _ => Response::text(200, view.to_text()),
     }

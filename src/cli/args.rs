@@ -38,10 +38,8 @@ pub(super) enum Command {
     Explain(ExplainFlags),
     /// A configuration that does what the one-liner does with these flags.
     Init(ProxyFlags),
-    Tree {
-        admin: Address,
-        json: bool,
-    },
+    Tree(TreeFlags),
+    Top(TopFlags),
     Cancel {
         admin: Address,
         id: u64,
@@ -141,6 +139,49 @@ pub(super) struct DemoFlags {
     pub(super) workers: Option<usize>,
 }
 
+/// The flags of `tree`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TreeFlags {
+    pub(super) admin: Address,
+    pub(super) form: Form,
+    /// The node on top; the server's root unless said.
+    pub(super) root: Option<u64>,
+    /// How many levels below it.
+    pub(super) depth: Option<u64>,
+    /// How many nodes at most.
+    pub(super) max: Option<u64>,
+}
+
+/// How the tree is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    Json,
+    Dot,
+    Mermaid,
+}
+
+/// The flags of `top`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TopFlags {
+    pub(super) admin: Address,
+    pub(super) sort: Sort,
+    /// From one look to the next.
+    pub(super) interval: Duration,
+    /// The table is printed once, wherever that goes.
+    pub(super) is_once: bool,
+}
+
+/// Which node comes first.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// The oldest.
+    #[default]
+    Age,
+    /// The one whose deadline is next.
+    Budget,
+}
+
 /// Reads the arguments; the first is the program's own name.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
     let mut arguments: Vec<OsString> = arguments.into_iter().skip(1).collect();
@@ -161,6 +202,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         Some("explain") => explain(&mut parser),
         Some("init") => init(&mut parser),
         Some("tree") => tree(&mut parser),
+        Some("top") => top(&mut parser),
         Some("cancel") => cancel(&mut parser),
         Some("status") => Ok(match admin_alone(&mut parser)? {
             Some(admin) => Command::Status { admin },
@@ -386,19 +428,112 @@ fn demo(parser: &mut Parser) -> Result<Command, UsageError> {
 }
 
 fn tree(parser: &mut Parser) -> Result<Command, UsageError> {
-    let (mut at, mut json) = (None, false);
+    let (mut at, mut form, mut root, mut depth, mut max) = (None, None, None, None, None);
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Some("tree"))),
-            Arg::Long("admin") => at = Some(admin(parser)?),
-            Arg::Long("json") => json = true,
+            Arg::Long("admin") => once(&mut at, "--admin", admin(parser)?)?,
+            Arg::Long("json") => one_form(&mut form, "--json", Form::Json)?,
+            Arg::Long("dot") => one_form(&mut form, "--dot", Form::Dot)?,
+            Arg::Long("mermaid") => one_form(&mut form, "--mermaid", Form::Mermaid)?,
+            Arg::Long("root") => {
+                let what = "a number, as `osier tree` shows it";
+                once(&mut root, "--root", number(parser, "--root", 0, what)?)?;
+            }
+            Arg::Long("depth") => {
+                let what = "a number of levels";
+                once(&mut depth, "--depth", number(parser, "--depth", 0, what)?)?;
+            }
+            Arg::Long("max") => {
+                let what = "a number of nodes, 1 at least";
+                once(&mut max, "--max", number(parser, "--max", 1, what)?)?;
+            }
             other => return Err(other.unexpected().into()),
         }
     }
-    Ok(Command::Tree {
+    Ok(Command::Tree(TreeFlags {
         admin: or_usual(at)?,
-        json,
-    })
+        form: form.map_or(Form::Text, |(_, form)| form),
+        root,
+        depth,
+        max,
+    }))
+}
+
+/// Keeps a form, if it is the only one.
+fn one_form(
+    kept: &mut Option<(&'static str, Form)>,
+    flag: &'static str,
+    form: Form,
+) -> Result<(), UsageError> {
+    match kept.replace((flag, form)) {
+        None => Ok(()),
+        Some((before, _)) if before == flag => Err(UsageError::Twice(flag)),
+        Some((before, _)) => {
+            let why = format!("cannot be together with {before}: two forms on one output");
+            Err(UsageError::Why(flag, why))
+        }
+    }
+}
+
+fn top(parser: &mut Parser) -> Result<Command, UsageError> {
+    let (mut at, mut sort, mut interval, mut is_once) = (None, None, None, None);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Some("top"))),
+            Arg::Long("admin") => once(&mut at, "--admin", admin(parser)?)?,
+            Arg::Long("by") => {
+                let by = match text(parser)?.as_str() {
+                    "age" => Sort::Age,
+                    "budget" => Sort::Budget,
+                    other => return Err(UsageError::value("--by", other, "age or budget")),
+                };
+                once(&mut sort, "--by", by)?;
+            }
+            Arg::Long("interval") => {
+                let text = text(parser)?;
+                let span = duration("--interval", &text)?;
+                if !(INTERVAL_MIN..=INTERVAL_MAX).contains(&span) {
+                    return Err(UsageError::value("--interval", text, "from 100ms to 1h"));
+                }
+                once(&mut interval, "--interval", span)?;
+            }
+            Arg::Long("once") => once(&mut is_once, "--once", true)?,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Command::Top(TopFlags {
+        admin: or_usual(at)?,
+        sort: sort.unwrap_or_default(),
+        interval: interval.unwrap_or(INTERVAL),
+        is_once: is_once.unwrap_or(false),
+    }))
+}
+
+/// How often `top` looks, when nobody says.
+const INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+const INTERVAL_MAX: Duration = Duration::from_secs(3600);
+
+/// Keeps the value of a flag that means nothing twice.
+fn once<T>(kept: &mut Option<T>, flag: &'static str, value: T) -> Result<(), UsageError> {
+    match kept.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(UsageError::Twice(flag)),
+    }
+}
+
+/// A number in digits alone, `least` at least.
+fn number(
+    parser: &mut Parser,
+    flag: &'static str,
+    least: u64,
+    what: &'static str,
+) -> Result<u64, UsageError> {
+    let text = text(parser)?;
+    let is_digits = text.bytes().all(|octet| octet.is_ascii_digit());
+    let number = text.parse().ok().filter(|it| is_digits && *it >= least);
+    number.ok_or_else(|| UsageError::value(flag, text, what))
 }
 
 fn cancel(parser: &mut Parser) -> Result<Command, UsageError> {
@@ -611,6 +746,8 @@ pub(super) enum UsageError {
     Value(&'static str, String, &'static str),
     /// The value of a flag is not what it takes: flag, why.
     Why(&'static str, String),
+    /// A flag that means nothing twice.
+    Twice(&'static str),
 }
 
 impl UsageError {
@@ -633,6 +770,7 @@ impl fmt::Display for UsageError {
             Self::Missing(what) => write!(f, "{what} is missing"),
             Self::Value(flag, value, what) => write!(f, "{flag}: `{value}` is not {what}"),
             Self::Why(flag, why) => write!(f, "{flag}: {why}"),
+            Self::Twice(flag) => write!(f, "{flag} is there twice"),
         }?;
         f.write_str("; see `osier --help`")
     }

@@ -102,7 +102,7 @@ pub(super) fn one_liner() -> impl Iterator<Item = &'static Flag> {
 }
 
 /// Every command there is.
-pub(super) const COMMANDS: [Entry; 14] = [
+pub(super) const COMMANDS: [Entry; 15] = [
     Entry {
         name: "demo",
         about: "an origin, the gateway and the live tree, to try",
@@ -163,9 +163,29 @@ pub(super) const COMMANDS: [Entry; 14] = [
     Entry {
         name: "tree",
         about: "the live context tree",
-        flags: &[ADMIN, Flag::new("json", Takes::Nothing)],
+        flags: &[
+            ADMIN,
+            Flag::new("json", Takes::Nothing),
+            Flag::new("dot", Takes::Nothing),
+            Flag::new("mermaid", Takes::Nothing),
+            Flag::new("root", Takes::Text),
+            Flag::new("depth", Takes::Text),
+            Flag::new("max", Takes::Text),
+        ],
         takes: Takes::Nothing,
         help: help::TREE,
+    },
+    Entry {
+        name: "top",
+        about: "the live tree in the terminal, as it changes",
+        flags: &[
+            ADMIN,
+            Flag::new("by", Takes::Words(&["age", "budget"])),
+            Flag::new("interval", Takes::Text),
+            Flag::new("once", Takes::Nothing),
+        ],
+        takes: Takes::Nothing,
+        help: help::TOP,
     },
     Entry {
         name: "cancel",

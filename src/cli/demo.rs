@@ -90,8 +90,10 @@ fn welcome(server: &Server) {
          \x20 curl {gateway}/            the request, as the origin sees it\n\
          \x20 curl {gateway}/slow        takes ten seconds: time to look at the tree,\n\
          \x20 osier tree{flag}{pad}and to end that branch with `osier cancel ID{flag}`\n\
+         \x20 osier top{flag}{pad_top}the tree as it changes; `q` ends it\n\
          \x20 curl -N {gateway}/events   a stream, as it happens; ws://…/ws says everything back\n\n\
          Ctrl-C drains; a second one ends it at once.\n\n",
         pad = " ".repeat(29_usize.saturating_sub(flag.len()).max(2)),
+        pad_top = " ".repeat(30_usize.saturating_sub(flag.len()).max(2)),
     ));
 }

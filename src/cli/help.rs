@@ -14,6 +14,7 @@ osier: a small HTTP/1.1 reverse proxy in which every request is a branch of a co
   osier init [FLAGS OF THE ONE-LINER]          print a configuration, with comments, to begin with
   osier respond --listen ADDRESS [BODY]        answer everything alike
   osier tree | cancel ID                       look at a running gateway's tree, end a branch of it
+  osier top                                    the same in the terminal, as it changes, with keys
   osier status | reload                        ask a running gateway how it is, make it read its configuration again
   osier drain | undrain UPSTREAM/ADDRESS       give one endpoint nothing new, or something again
   osier --help | --version | help COMMAND | completions SHELL
@@ -92,9 +93,31 @@ Prints a configuration that does what `osier` does with these flags, with the ot
 ";
 
 pub(super) const TREE: &str = "\
-osier tree [--json] [--admin ADDRESS]
+osier tree [--json | --dot | --mermaid] [--root ID] [--depth N] [--max N] [--admin ADDRESS]
 
-Prints the live context tree of a running gateway. ADDRESS is http://127.0.0.1:8087 unless given, or unix:PATH.
+Prints the live context tree of a running gateway: as text, as JSON, or as a graph for Graphviz or Mermaid. --root: only
+what is below that node. --depth: so many levels below it. --max: so many nodes, those near the top first [10000].
+ADDRESS is http://127.0.0.1:8087 unless given, or unix:PATH.
+
+  osier tree --dot | dot -Tsvg > tree.svg
+";
+
+pub(super) const TOP: &str = "\
+osier top [--by age|budget] [--interval 1s] [--once] [--admin ADDRESS]
+
+Shows the live tree of a running gateway in the terminal, a row for each node, and looks again after each interval. Sorted by
+age, the oldest first, or by what is left of the budget, the least first. LEFT is what remains until the deadline, OWNER
+whose deadline that is, WAIT how many wait for the node.
+
+  a, b                  sort by age, by budget
+  j, k, arrows          select; PageUp, PageDown, g and G go further
+  c                     end the selected node: asks for the reason, which the log and the client's 503 will say
+  /                     show only rows that have a text in them; Enter keeps it, Escape drops it
+  space                 pause, and go on
+  q, Escape, Ctrl-C     quit
+
+With --once, or where standard output is no terminal, the table is printed once. NO_COLOR leaves colours out.
+ADDRESS is http://127.0.0.1:8087 unless given, or unix:PATH.
 ";
 
 pub(super) const CANCEL: &str = "\

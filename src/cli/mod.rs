@@ -11,10 +11,12 @@ mod demo;
 mod explain;
 mod help;
 mod init;
+mod json;
 mod operate;
 mod origin;
 mod run;
 mod serve;
+mod top;
 mod websocket;
 
 #[cfg(test)]
@@ -58,7 +60,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(flags) => explain::run(&flags),
         Command::Init(flags) => print(&init::text(&flags)),
         Command::Demo(flags) => demo::run(flags),
-        Command::Tree { admin, json } => operate::tree(&admin, json),
+        Command::Tree(flags) => operate::tree(&flags),
+        Command::Top(flags) => top::run(&flags),
         Command::Cancel { admin, id, because } => operate::cancel(&admin, id, &because),
         Command::Status { admin } => operate::status(&admin),
         Command::Reload { admin } => operate::reload(&admin),

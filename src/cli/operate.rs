@@ -2,13 +2,38 @@
 
 use std::io;
 
+use super::args::{Form, TreeFlags};
 use super::{FAILED, print, say};
 use crate::admin;
 use crate::net::address::Address;
 
 /// Prints the live tree.
-pub(super) fn tree(at: &Address, json: bool) -> u8 {
-    ask(at, "GET", if json { "/tree.json" } else { "/tree" }, "")
+pub(super) fn tree(flags: &TreeFlags) -> u8 {
+    ask(&flags.admin, "GET", &tree_path(flags), "")
+}
+
+/// What is asked for, by these flags.
+pub(super) fn tree_path(flags: &TreeFlags) -> String {
+    let mut path = match flags.form {
+        Form::Text => "/tree",
+        Form::Json => "/tree.json",
+        Form::Dot => "/tree.dot",
+        Form::Mermaid => "/tree.mmd",
+    }
+    .to_owned();
+    let numbers = [
+        ("root", flags.root),
+        ("depth", flags.depth),
+        ("max", flags.max),
+    ];
+    let mut sign = '?';
+    for (name, number) in numbers {
+        if let Some(number) = number {
+            path.push_str(&format!("{sign}{name}={number}"));
+            sign = '&';
+        }
+    }
+    path
 }
 
 /// Ends a node of the tree, and prints the receipt.
@@ -55,8 +80,31 @@ fn ask_known(at: &Address, method: &str, path: &str) -> u8 {
 }
 
 fn failed(at: &Address, error: &io::Error) -> u8 {
-    say(format_args!("osier: {at}: {error}"));
+    say(format_args!("osier: {}", why(at, error)));
     FAILED
+}
+
+/// What went wrong, with the remedy where nobody was there.
+pub(super) fn why(at: &Address, error: &io::Error) -> String {
+    let is_absent = error.raw_os_error().is_some()
+        && matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
+        );
+    let remedy = if is_absent {
+        "; is a gateway running with this admin address? --admin names another"
+    } else {
+        ""
+    };
+    format!("{}{remedy}", what(at, error))
+}
+
+/// What went wrong, and where.
+pub(super) fn what(at: &Address, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!("{at}: no answer in time"),
+        _ => format!("{at}: {error}"),
+    }
 }
 
 /// JSON with a line for every member. What is no JSON stays readable: nothing is added inside of strings, and nothing

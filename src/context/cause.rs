@@ -250,7 +250,7 @@ impl fmt::Display for Brief<'_> {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Origin { id, kind, label } = &self.origin;
-        write!(f, "{} (origin {kind}#{id}", self.brief())?;
+        write!(f, "{} (origin {}#{id}", self.brief(), OneLine(kind))?;
         if !label.as_str().is_empty() {
             write!(f, " {}", OneLine(label))?;
         }
@@ -406,7 +406,14 @@ impl fmt::Display for Span {
     }
 }
 
-/// Prints what it holds on one line: control characters come out escaped.
+/// Whether a character does something to a line instead of standing in it: controls, and those that end a line or turn
+/// the order of what follows.
+pub(super) fn is_disruptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Prints what it holds on one line, in the order in which it was said: what would not stand there comes out escaped.
 pub(super) struct OneLine<T>(pub(super) T);
 
 impl<T: fmt::Display> fmt::Display for OneLine<T> {
@@ -416,7 +423,7 @@ impl<T: fmt::Display> fmt::Display for OneLine<T> {
         impl fmt::Write for Escape<'_, '_> {
             fn write_str(&mut self, text: &str) -> fmt::Result {
                 let mut rest = text;
-                while let Some(at) = rest.find(char::is_control) {
+                while let Some(at) = rest.find(is_disruptive) {
                     let (plain, tail) = rest.split_at(at);
                     self.0.write_str(plain)?;
                     let mut chars = tail.chars();

@@ -1,5 +1,6 @@
 //! What a client is told when osier itself answers: the only place where a status is chosen.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
@@ -173,7 +174,8 @@ impl Answer {
         let content = match &self.content {
             Some(content) => content.clone(),
             None => {
-                format!("{} {}: {}\n", self.status, reason(self.status), self.cause).into_bytes()
+                let (reason, cause) = (reason(self.status), line(&self.cause));
+                format!("{} {reason}: {cause}\n", self.status).into_bytes()
             }
         };
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
@@ -217,6 +219,22 @@ impl Answer {
         out.extend_from_slice(&content);
         content.len()
     }
+}
+
+/// A cause as it stands in a line of text: whoever reads that may do so on a terminal.
+fn line(cause: &str) -> Cow<'_, str> {
+    if !cause.contains(char::is_control) {
+        return cause.into();
+    }
+    let mut line = String::new();
+    for character in cause.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line.into()
 }
 
 /// A quoted string of RFC 8941 takes printable ASCII; the rest is left out.

@@ -63,6 +63,12 @@ mod clients;
 /// The examples: what each is meant to teach is what it says.
 mod examples;
 
+/// `osier top` in a real terminal, and where there is none.
+mod top;
+
+/// Labels, targets and reasons that would like to be more than text, in all that prints them.
+mod labels;
+
 /// The command: its exit codes, what it says, and what its flags do.
 mod cli;
 /// The proxy as a library: one connection on an executor of one's own, hooks, faked time.

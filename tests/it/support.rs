@@ -1208,6 +1208,9 @@ impl Json {
             match characters.next()? {
                 '"' => break,
                 '\\' => match characters.next()? {
+                    c @ ('"' | '\\' | '/') => text.push(c),
+                    'b' => text.push('\u{8}'),
+                    'f' => text.push('\u{c}'),
                     'n' => text.push('\n'),
                     't' => text.push('\t'),
                     'r' => text.push('\r'),
@@ -1215,7 +1218,7 @@ impl Json {
                         let digits: String = characters.by_ref().take(4).collect();
                         text.push(char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?);
                     }
-                    other => text.push(other),
+                    _ => return None,
                 },
                 c if c < ' ' => return None,
                 other => text.push(other),

@@ -1,5 +1,6 @@
 mod commands;
 mod init;
+mod json;
 mod operate;
 
 use std::ffi::OsString;
@@ -71,6 +72,30 @@ fn what_makes_no_sense_is_refused_with_the_remedy() {
         ("cancel", "ID"),
         ("cancel x", "a number"),
         ("respond -l :1 --status 99", "from 200 to 599"),
+        ("tree --json --dot", "--dot: cannot be together with --json"),
+        ("tree --mermaid --json", "two forms on one output"),
+        ("tree --dot --dot", "--dot is there twice"),
+        ("tree --root 1 --root 2", "--root is there twice"),
+        ("tree --admin :1 --admin :1", "not on this machine"),
+        (
+            "tree --admin 127.0.0.1:1 --admin unix:/x",
+            "--admin is there twice",
+        ),
+        ("tree --root x", "`x` is not a number"),
+        ("tree --root +1", "`+1` is not a number"),
+        ("tree --root 99999999999999999999", "is not a number"),
+        ("tree --depth -1", "`-1` is not a number of levels"),
+        ("tree --max 0", "1 at least"),
+        ("tree --json=1", "json"),
+        ("tree 1", "unexpected argument"),
+        ("top --by size", "`size` is not age or budget"),
+        ("top --by age --by age", "--by is there twice"),
+        ("top --interval 0s", "such as 250ms"),
+        ("top --interval 99ms", "from 100ms to 1h"),
+        ("top --interval 2h", "from 100ms to 1h"),
+        ("top --once --once", "--once is there twice"),
+        ("top --admin 192.0.2.1:80", "not on this machine"),
+        ("top x", "unexpected argument"),
         ("check", "-c FILE is missing"),
         ("check osier.toml", "-c in front of the file is missing"),
         ("check -c", "missing argument"),

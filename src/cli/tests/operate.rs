@@ -1,6 +1,8 @@
-use super::super::args::{CheckFlags, Command, Says};
+use std::time::Duration;
+
+use super::super::args::{CheckFlags, Command, Form, Says, Sort, TopFlags, TreeFlags};
 use super::super::completions::Shell;
-use super::super::operate::laid_out;
+use super::super::operate::{laid_out, tree_path};
 use super::args;
 
 #[test]
@@ -35,6 +37,28 @@ fn what_is_no_json_does_no_harm() {
 }
 
 #[test]
+fn the_flags_of_tree_are_what_is_asked_for() {
+    for (line, path) in [
+        ("tree", "/tree"),
+        ("tree --json", "/tree.json"),
+        ("tree --dot --depth 0", "/tree.dot?depth=0"),
+        (
+            "tree --max 5 --mermaid --root 17 --depth 2",
+            "/tree.mmd?root=17&depth=2&max=5",
+        ),
+        (
+            "tree --root=18446744073709551615",
+            "/tree?root=18446744073709551615",
+        ),
+    ] {
+        let Ok(Command::Tree(flags)) = args(line) else {
+            panic!("{line}: {:?}", args(line))
+        };
+        assert_eq!(tree_path(&flags), path, "{line}");
+    }
+}
+
+#[test]
 fn the_commands_of_an_operator_are_understood() {
     let at = |text: &str| text.parse().unwrap();
     for (line, command) in [
@@ -61,6 +85,34 @@ fn the_commands_of_an_operator_are_understood() {
             Command::Reload {
                 admin: at("[::1]:9"),
             },
+        ),
+        (
+            "tree --admin unix:/run/o --dot",
+            Command::Tree(TreeFlags {
+                admin: at("unix:/run/o"),
+                form: Form::Dot,
+                root: None,
+                depth: None,
+                max: None,
+            }),
+        ),
+        (
+            "top",
+            Command::Top(TopFlags {
+                admin: at("127.0.0.1:8087"),
+                sort: Sort::Age,
+                interval: Duration::from_secs(1),
+                is_once: false,
+            }),
+        ),
+        (
+            "top --once --by budget --interval 250ms --admin http://127.0.0.1:9",
+            Command::Top(TopFlags {
+                admin: at("127.0.0.1:9"),
+                sort: Sort::Budget,
+                interval: Duration::from_millis(250),
+                is_once: true,
+            }),
         ),
         ("completions fish", Command::Completions(Shell::Fish)),
         (

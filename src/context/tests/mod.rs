@@ -6,6 +6,7 @@ mod cause;
 mod census;
 mod done;
 mod drain;
+mod inert;
 mod label;
 mod node;
 mod sweep;

@@ -60,6 +60,25 @@ fn json_has_the_agreed_shape() {
 }
 
 #[test]
+fn tsv_has_a_line_of_nine_fields_for_each_node() {
+    let clock = TestClock::install();
+    let (server, _s) = background().named("server", "demo").with_cancel();
+    let (slow, _a) = server.named("session", "a b").with_timeout(ms(5000));
+    let (task, _t) = slow.named("task", "").with_cancel();
+    let (other, cancel) = server.with_cancel();
+    cancel.cancel();
+    clock.advance(ms(12));
+    let [s, a, t, o] = [&server, &slow, &task, &other].map(Context::id);
+    let expected = format!(
+        "0\t{s}\tserver\tlive\t12\t-\t-\t0\tdemo\n\
+         1\t{a}\tsession\tlive\t12\t4988\t{a}\t0\ta b\n\
+         2\t{t}\ttask\tlive\t12\t4988\t{a}\t0\t-\n\
+         1\t{o}\tcancel\tcanceled\t12\t-\t-\t0\t-\n"
+    );
+    assert_eq!(look(&server).to_tsv(), expected);
+}
+
+#[test]
 fn what_is_cut_off_is_counted() {
     let (top, _t) = background().with_cancel();
     let fan: Vec<_> = (0..50).map(|_| top.with_cancel()).collect();
@@ -112,6 +131,7 @@ fn a_deep_tree_is_drawn_on_a_small_stack() {
         assert_eq!(view.nodes().len(), 2001);
         assert_eq!(view.to_json().matches("\"id\"").count(), 2001);
         assert_eq!(view.to_text().lines().count(), 2001);
+        assert_eq!(view.to_tsv().lines().count(), 2001);
         assert_eq!(view.to_dot().matches(" -> ").count(), 2000);
         assert_eq!(view.to_mermaid().matches(" --> ").count(), 2000);
     });
