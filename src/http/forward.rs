@@ -211,7 +211,7 @@ pub fn request(
 
 /// Makes the response that goes to the client, interim or final. Input: a parsed head, unchanged. Output: all of `out`.
 ///
-/// Left out as in [`request`]; Upgrade stays in a 101 only.
+/// Left out as in [`request`]; Upgrade stays in a 101 and in a 426, which means nothing without it.
 ///
 /// # Errors
 /// [`ForwardError`], only for what `how` brings. `out` is not to be sent then.
@@ -361,7 +361,7 @@ fn keep_request_fields(
 fn keep_response_fields(input: &ResponseHead, out: &mut Fields, client: Version) {
     let dropped = HOP_BY_HOP
         .with(Name::Te)
-        .with_if(input.status != 101, Name::Upgrade)
+        .with_if(!matches!(input.status, 101 | 426), Name::Upgrade)
         .with_if(client == Version::Http10, Name::Trailer);
     const FIXED: Names = Names::of(&[Name::Upgrade, Name::Trailer]);
     let fields = input.fields();
@@ -392,9 +392,20 @@ fn nominated(fields: &Fields, options: Options) -> Vec<&[u8]> {
         return Vec::new();
     }
     fields
-        .items(Name::Connection)
+        .words(Name::Connection)
         .filter(|option| names_field(option))
         .collect()
+}
+
+/// Whether Connection names the field `name`, which then concerns one connection only, in the trailer section too.
+///
+/// # Source
+/// RFC 9110 §7.6.1.
+#[must_use]
+pub fn is_named_away(fields: &Fields, name: &[u8]) -> bool {
+    fields
+        .words(Name::Connection)
+        .any(|option| option.eq_ignore_ascii_case(name))
 }
 
 /// Adds Host, as the first field (RFC 9110 §7.2 wants it early).

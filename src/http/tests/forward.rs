@@ -342,6 +342,29 @@ fn expectations_and_max_forwards() {
         &bare(),
         "GET /|Host: h|Max-Forwards: 3",
     );
+    check(
+        "TRACE / HTTP/1.1|Host: h|Max-Forwards: 99999999999999999999",
+        &bare(),
+        "TRACE /|Host: h|Max-Forwards: 18446744073709551614",
+    );
+    check(
+        "TRACE / HTTP/1.1|Host: h|Max-Forwards: -1",
+        &bare(),
+        "TRACE /|Host: h|Max-Forwards: -1",
+    );
+}
+
+#[test]
+fn a_quote_hides_no_connection_option() {
+    // Of a request this would be refused; of a response the fields go all the same.
+    let head = response("HTTP/1.1 200 OK\r\nConnection: \"a, x-b, c\"\r\nX-B: 1\r\nX-D: 2\r\n\r\n");
+    let (head, mut out) = (head.unwrap(), ResponseHead::new());
+    give_back(&head, &mut out, &Returning::default()).unwrap();
+    assert_eq!(out.fields().iter().count(), 1);
+    for (name, is_named) in [("x-b", true), ("X-B", true), ("b", false), ("X-D", false)] {
+        let named = crate::http::forward::is_named_away(head.fields(), name.as_bytes());
+        assert_eq!(named, is_named, "{name}");
+    }
 }
 
 #[test]
@@ -375,6 +398,11 @@ fn responses_are_cleaned_too() {
         "101 X|Connection: upgrade|Upgrade: WebSocket",
         &how,
         "101 X|Upgrade: WebSocket",
+    );
+    check(
+        "426 X|Connection: upgrade|Upgrade: WebSocket",
+        &how,
+        "426 X|Upgrade: WebSocket",
     );
     check("200 OK|Trailer: X-Sum", &how, "200 OK|Trailer: X-Sum");
     check(
