@@ -175,8 +175,8 @@ sins! {
         LengthList = 400, "length_list", "Content-Length is a list";
         /// Not `1*DIGIT`.
         BadLength = 400, "bad_length", "Content-Length is not a number";
-        /// More than 64 bits.
-        LengthOverflow = 400, "length_overflow", "Content-Length does not fit 64 bits";
+        /// More than a signed number of 64 bits holds: some recipients would read another.
+        LengthOverflow = 400, "length_overflow", "Content-Length does not fit 63 bits";
         /// More than [`Limits::content_octets_max`](super::Limits::content_octets_max).
         ContentTooLarge(u64, max) = 413, "content_too_large", "content exceeds {} octets";
         /// Transfer-Encoding in an HTTP/1.0 message (RFC 9112 §6.1).

@@ -4,8 +4,9 @@
 //! what osier adds. Framing fields are never forwarded: the writer says them anew from a [`Framed`](super::Framed).
 //! Source: RFC 9110 §7.6 (forwarding), §7.7, §7.8, §10.1.4; RFC 9112 §3.2; RFC 7239.
 
+use super::body::may_be_trailer;
 use super::error::{FieldError, TargetError};
-use super::field::{Fields, Name, Names};
+use super::field::{Fields, Name, Names, is_token};
 use super::head::{RequestHead, ResponseHead, Version};
 use super::number::{parse_decimal, write_decimal, write_ipv4};
 use super::options::{Options, names_field};
@@ -194,6 +195,7 @@ pub fn request(
     let max_forwards = input.max_forwards();
     keep_request_fields(input, max_forwards, fields, how);
     renew_te(input, fields);
+    renew_trailer(input.fields(), fields);
     renew_upgrade(input, fields, how.upgrade);
     lower_max_forwards(max_forwards, fields);
     if how.forwarded.has_x() {
@@ -324,10 +326,11 @@ fn keep_request_fields(
     out: &mut Fields,
     how: &Forwarding<'_>,
 ) {
-    // Host, TE and Upgrade are said anew by other steps.
+    // Host, TE, Trailer and Upgrade are said anew by other steps.
     let mut dropped = HOP_BY_HOP
         .with(Name::Host)
         .with(Name::Te)
+        .with(Name::Trailer)
         .with(Name::Upgrade);
     let is_made = matches!(how.request_id, RequestId::Make(_));
     dropped = dropped
@@ -362,17 +365,20 @@ fn keep_response_fields(input: &ResponseHead, out: &mut Fields, client: Version)
     let dropped = HOP_BY_HOP
         .with(Name::Te)
         .with_if(!matches!(input.status, 101 | 426), Name::Upgrade)
-        .with_if(client == Version::Http10, Name::Trailer);
-    const FIXED: Names = Names::of(&[Name::Upgrade, Name::Trailer]);
+        .with(Name::Trailer);
+    const FIXED: Names = Names::of(&[Name::Upgrade]);
     let fields = input.fields();
     let nominated = nominated(fields, input.options());
     out.append_from(fields, dropped, (&nominated, FIXED));
+    if client == Version::Http11 {
+        renew_trailer(fields, out);
+    }
 }
 
 /// The fields that concern one connection only, and the framing fields, which the writer says anew.
 ///
-/// TE and Upgrade are hop-by-hop too; they are handled where they may be said again. Trailer is not: it goes with
-/// the trailer section (RFC 9110 §6.6.2).
+/// TE and Upgrade are hop-by-hop too; they are handled where they may be said again. Trailer is not: it goes with the
+/// trailer section (RFC 9110 §6.6.2), as far as that goes.
 const HOP_BY_HOP: Names = Names::of(&[
     Name::Connection,
     Name::KeepAlive,
@@ -438,6 +444,22 @@ fn renew_te(input: &RequestHead, out: &mut Fields) {
     if asks {
         out.push_known(Name::Te, b"TE: ", |octets| {
             octets.extend_from_slice(b"trailers")
+        });
+    }
+}
+
+/// Says Trailer again with the names that a trailer section may bring (RFC 9110 §6.5.1, §6.6.2): to announce the others
+/// would announce what will not come, and some refuse a message for it.
+fn renew_trailer(fields: &Fields, out: &mut Fields) {
+    if !fields.has(Name::Trailer) {
+        return;
+    }
+    let may_come =
+        |name: &&[u8]| is_token(name) && may_be_trailer(name) && !is_named_away(fields, name);
+    let mut names = fields.words(Name::Trailer).filter(may_come).peekable();
+    if names.peek().is_some() {
+        out.push_known(Name::Trailer, b"Trailer: ", |octets| {
+            join_list(names, octets)
         });
     }
 }

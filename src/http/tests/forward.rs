@@ -355,6 +355,20 @@ fn expectations_and_max_forwards() {
 }
 
 #[test]
+fn trailers_are_announced_as_far_as_they_come() {
+    check(
+        "POST / HTTP/1.1|Host: h|Trailer: X-Sum, Content-Length, x-hop|Connection: X-Hop|Trailer: Transfer-Encoding,|A: 1",
+        &bare(),
+        "POST /|Host: h|A: 1|Trailer: X-Sum",
+    );
+    check(
+        "POST / HTTP/1.1|Host: h|Trailer: Host, Trailer, Cookie",
+        &bare(),
+        "POST /|Host: h",
+    );
+}
+
+#[test]
 fn a_quote_hides_no_connection_option() {
     // Of a request this would be refused; of a response the fields go all the same.
     let head = response("HTTP/1.1 200 OK\r\nConnection: \"a, x-b, c\"\r\nX-B: 1\r\nX-D: 2\r\n\r\n");
