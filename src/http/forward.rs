@@ -7,7 +7,7 @@
 use super::body::may_be_trailer;
 use super::error::{FieldError, TargetError};
 use super::field::{Fields, Name, Names, is_token};
-use super::head::{RequestHead, ResponseHead, Version};
+use super::head::{Expectation, RequestHead, ResponseHead, Version};
 use super::number::{parse_decimal, write_decimal, write_ipv4};
 use super::options::{Options, names_field};
 use super::target::Target;
@@ -166,7 +166,8 @@ impl From<TargetError> for ForwardError {
 /// Makes the request that goes to the origin. Input: a parsed head, unchanged. Output: all of `out`, in HTTP/1.1.
 ///
 /// - Left out: the hop-by-hop fields, Proxy-Authorization and Proxy-Authenticate, the framing fields, and every field
-///   that Connection names. Host and what osier writes itself cannot be named away. Expect of an HTTP/1.0 client.
+///   that Connection names. Host and what osier writes itself cannot be named away. Expect of an HTTP/1.0 client, or of
+///   one whose request has no content.
 /// - `TE: trailers` and an allowed Upgrade are said again, for this hop. An Upgrade of a request with content is not:
 ///   nobody could tell content from tunnel.
 /// - absolute-form becomes origin-form, its authority Host; `OPTIONS http://host` becomes `OPTIONS *`.
@@ -196,6 +197,7 @@ pub fn request(
     keep_request_fields(input, max_forwards, fields, how);
     renew_te(input, fields);
     renew_trailer(input.fields(), fields);
+    renew_expect(input, fields);
     renew_upgrade(input, fields, how.upgrade);
     lower_max_forwards(max_forwards, fields);
     if how.forwarded.has_x() {
@@ -326,8 +328,9 @@ fn keep_request_fields(
     out: &mut Fields,
     how: &Forwarding<'_>,
 ) {
-    // Host, TE, Trailer and Upgrade are said anew by other steps.
+    // Expect, Host, TE, Trailer and Upgrade are said anew by other steps.
     let mut dropped = HOP_BY_HOP
+        .with(Name::Expect)
         .with(Name::Host)
         .with(Name::Te)
         .with(Name::Trailer)
@@ -335,7 +338,6 @@ fn keep_request_fields(
     let is_made = matches!(how.request_id, RequestId::Make(_));
     dropped = dropped
         .with_if(max_forwards.is_some(), Name::MaxForwards)
-        .with_if(input.version == Version::Http10, Name::Expect)
         .with_if(is_made, Name::XRequestId);
     if !how.trusted {
         dropped = dropped
@@ -350,7 +352,6 @@ fn keep_request_fields(
     // What the gateway says by these, no peer may name away.
     const FIXED: Names = Names::of(&[
         Name::MaxForwards,
-        Name::Expect,
         Name::XForwardedFor,
         Name::XForwardedHost,
         Name::XForwardedProto,
@@ -460,6 +461,15 @@ fn renew_trailer(fields: &Fields, out: &mut Fields) {
     if names.peek().is_some() {
         out.push_known(Name::Trailer, b"Trailer: ", |octets| {
             join_list(names, octets)
+        });
+    }
+}
+
+/// Says `Expect: 100-continue` again, where content follows that it can be about (RFC 9110 §10.1.1).
+fn renew_expect(input: &RequestHead, out: &mut Fields) {
+    if input.expectation() == Expectation::Continue && announces_content(input.fields()) {
+        out.push_known(Name::Expect, b"Expect: ", |octets| {
+            octets.extend_from_slice(b"100-continue")
         });
     }
 }

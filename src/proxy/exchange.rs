@@ -312,6 +312,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         reply.request_read = matches!(framed.framing(), Framing::None | Framing::Length(0));
         reply.persists = request_persistence(head).is_reuse() && !self.gateway.is_parting();
         self.judge(head)?;
+        if head.method() == b"TRACE" && !reply.request_read {
+            // RFC 9110 §9.3.8: what goes on from here is ours to answer for.
+            return Err(Error::client_sin(Phase::Head, "trace_with_content", 400));
+        }
         let Some(way) = way else {
             return Err(Error::client(Phase::Head, What::NoRoute));
         };

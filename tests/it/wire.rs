@@ -413,6 +413,17 @@ fn what_may_be_forwarded_no_further_is_answered_here() {
     );
     assert_eq!(targets_since(&origin, 0), [""; 0]);
 
+    for content in [
+        "Content-Length: 1\r\n\r\nx",
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        let refused = house
+            .connect()
+            .ask(format!("TRACE / HTTP/1.1\r\nHost: a\r\n{content}"));
+        assert_eq!(refused.status(), 400, "{content}");
+    }
+    assert_eq!(targets_since(&origin, 0), [""; 0]);
+
     // One more hop is one hop less; other methods have no such count; more than fits is as much as fits.
     for (head, expected) in [
         ("OPTIONS / HTTP/1.1\r\nMax-Forwards: 1", "0"),
@@ -629,4 +640,73 @@ fn a_response_before_the_request_is_whole_ends_both_connections() {
     let (rest, _) = at_origin.read_to_end();
     assert!(!String::from_utf8_lossy(&rest).contains("evil"));
     assert!(!origin.has_waiting());
+}
+
+/// The sources of this repository below `folder`, as (path, text).
+fn sources(folder: &Path) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.append(&mut sources(&path));
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            all.push((path.to_string_lossy().into_owned(), text));
+        }
+    }
+    all
+}
+
+#[test]
+fn every_rule_of_the_rfcs_names_files_and_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tests = sources(&root.join("tests/it"));
+    tests.extend(
+        sources(&root.join("src"))
+            .into_iter()
+            .filter(|(path, _)| path.contains("/tests/")),
+    );
+    let has_test = |module: &str, name: &str| {
+        let file = format!("/{module}.rs");
+        let test = format!("#[test]\n    fn {name}(");
+        let of_file = tests.iter().filter(|(path, _)| path.ends_with(&file));
+        of_file
+            .map(|(_, text)| text)
+            .any(|text| text.contains(&test) || text.contains(&test.replace("    ", "")))
+    };
+    let quoted = |cell: &str| -> Vec<String> {
+        let parts = cell.split('`').skip(1).step_by(2);
+        parts.map(str::to_owned).collect()
+    };
+    let (mut kept, mut excused) = (0, 0);
+    for line in include_str!("../../src/http/rfc.md").lines() {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let [_, section, rule, keeper, proof, _] = cells.as_slice() else {
+            assert!(!line.starts_with('|'), "{line}");
+            continue;
+        };
+        if section.is_empty() || ["§", "---"].contains(section) {
+            continue;
+        }
+        assert!(rule.ends_with('.'), "{line}");
+        if *keeper == "–" {
+            assert!(proof.starts_with("not applicable: "), "{line}");
+            excused += 1;
+            continue;
+        }
+        for file in quoted(keeper) {
+            assert!(root.join("src").join(&file).exists(), "{file}: {line}");
+        }
+        let proofs = quoted(proof);
+        assert!(!proofs.is_empty() && !quoted(keeper).is_empty(), "{line}");
+        for name in proofs {
+            let exists = match name.split_once("::") {
+                Some((module, test)) => has_test(module, test),
+                None => root.join(format!("tests/corpus/{name}.http")).exists(),
+            };
+            assert!(exists, "{name}: {line}");
+        }
+        kept += 1;
+    }
+    assert!(kept >= 110 && excused >= 15, "{kept} {excused}");
 }

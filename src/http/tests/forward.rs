@@ -323,10 +323,27 @@ fn request_ids_via_and_additions() {
 #[test]
 fn expectations_and_max_forwards() {
     check(
-        "GET / HTTP/1.1|Host: h|Expect: 100-continue",
+        "POST / HTTP/1.1|Host: h|Expect: 100-Continue, 100-continue|Content-Length: 1",
         &bare(),
-        "GET /|Host: h|Expect: 100-continue",
+        "POST /|Host: h|Expect: 100-continue",
     );
+    check(
+        "POST / HTTP/1.1|Host: h|Connection: expect|Expect: 100-continue|Transfer-Encoding: chunked",
+        &bare(),
+        "POST /|Host: h|Expect: 100-continue",
+    );
+    for none in [
+        "Expect: 100-continue",
+        "Expect:",
+        "Expect: ,|Content-Length: 1",
+        "Expect: 100-continue|Content-Length: 0",
+    ] {
+        check(
+            &format!("POST / HTTP/1.1|Host: h|{none}"),
+            &bare(),
+            "POST /|Host: h",
+        );
+    }
     check(
         "GET / HTTP/1.0|Host: h|Expect: 100-continue",
         &bare(),
