@@ -216,7 +216,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                         input: &mut origin_input,
                         request,
                         response,
-                        via: goal.route.via,
+                        via: goal.route.via_back,
                         is_held: &is_held,
                         patience: &mut patience,
                     };
@@ -726,7 +726,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         };
         let how = Returning {
             client_version: facts.request.version(),
-            via: goal.route.via,
+            via: goal.route.via_back,
             date: date.as_ref().map(String::as_bytes),
             ..Returning::default()
         };

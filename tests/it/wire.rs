@@ -607,7 +607,7 @@ fn a_gateway_that_is_its_own_origin_does_not_go_on_for_ever() {
     let gateway = Gateway::run(
         &format!(
             "[[listen]]\naddr = \"unix:{path}\"\n[upstream.app]\nto = [\"unix:{path}\"]\n\
-             [[route]]\nto = \"app\"\nvia = true\n"
+             [[route]]\nto = \"app\"\n"
         ),
         &[],
     );
