@@ -257,6 +257,20 @@ def disagreements(kind, cases):
     return count
 
 
+def control(kind, given):
+    """How often they do not see the same in what went in: what there is for osier to keep from its origins and clients."""
+    answers = ask(
+        [{"id": 0, "kind": kind, "method": "GET", "octets": octets, "cut": False} for octets in given]
+    )
+    count = 0
+    for h11_said, node_said, go_said in zip(*answers.values()):
+        is_same = seen(h11_said) == seen(node_said) and seen(h11_said, APART) == seen(go_said, APART)
+        count += not is_same
+    print(f"{kind}s as they went in: {len(given)}, read in more than one way: {count}")
+    if count < len(given) // 50:
+        raise SystemExit("with so few of them this test would not notice much")
+
+
 def meaning(said):
     """What no gateway may change: the method or the status, and the content."""
     return [said["start"][0], said["body"]] if said["whole"] else None
@@ -336,6 +350,8 @@ def main():
         f"{refused} cases with nothing forwarded"
     )
     print(f"responses: {len(played)} cases, {own} answered by osier itself, {reset} cut short")
+    control("request", given)
+    control("response", played)
     wrong = disagreements("request", asked) + disagreements("response", answered)
     first = {given: (given, one) for given, one in reversed(asked)}
     wrong += changes("request", list(first.values()))
