@@ -535,8 +535,8 @@ pub struct Route {
     pub upgrade: Vec<String>,
     /// How the origin is told who asks.
     pub forwarded: Forwarded,
-    /// `Via` is added.
-    pub via: bool,
+    /// `Via` is added to requests and responses, or to neither. `None`: to requests, as a gateway has to (RFC 9110 §7.6.3).
+    pub via: Option<bool>,
     /// What becomes of the request's id.
     pub request_id: RequestId,
     /// What is answered in place of osier's own error pages, by status.

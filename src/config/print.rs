@@ -169,7 +169,9 @@ impl Config {
         if is_forward || route.forwarded != Forwarded::default() {
             line(out, "forwarded", quoted(forwarded));
         }
-        line(out, "via", route.via);
+        if let Some(via) = route.via {
+            line(out, "via", via);
+        }
         let request_id = match route.request_id {
             RequestId::Keep => "keep",
             RequestId::Make => "make",

@@ -122,7 +122,7 @@ impl Check<'_> {
             forwarded: self
                 .choice(raw.forwarded.as_ref(), &forwarded)
                 .unwrap_or_default(),
-            via: raw.via.as_ref().is_some_and(|via| via.value),
+            via: raw.via.as_ref().map(|via| via.value),
             request_id: self
                 .choice(raw.request_id.as_ref(), &request_id)
                 .unwrap_or_default(),

@@ -2,8 +2,9 @@
 //!
 //! Strict where decoders have disagreed: CRLF and nothing else ends a line; a size is one to sixteen HEXDIG, so
 //! leading zeros are bounded and nothing overflows; white space may stand before `;` (RFC 9112 §7.1.1 calls it bad and
-//! lets it pass) but not before the line end; extensions are skipped, never interpreted, and bounded twice, per line
-//! and against the content. No octet is copied but those of a trailer section.
+//! lets it pass) but not before the line end; extensions are held to their grammar, never interpreted, and bounded twice,
+//! per line and against the content. A quoted string that a line end cuts is refused: where it ends, and with it the
+//! line, is what decoders have disagreed on. No octet is copied but those of a trailer section.
 //! Source: RFC 9112 §7.1.
 
 use super::diagnose::section_sin;
@@ -66,8 +67,8 @@ enum State {
     Size,
     /// … into white space after the size.
     SizeSpace,
-    /// … into chunk extensions.
-    Extension,
+    /// … into chunk extensions, here.
+    Extension(Extension),
     /// … on the LF of the chunk-size line.
     SizeLf,
     /// … into chunk data.
@@ -84,6 +85,29 @@ enum State {
     Trailer,
     /// … beyond the message.
     Done,
+}
+
+/// Where in `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` the next octet falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extension {
+    /// Behind `;`: white space, then a name.
+    NameStart,
+    /// Into a name.
+    Name,
+    /// Behind a name and white space.
+    NameEnd,
+    /// Behind `=`: white space, then a value.
+    ValueStart,
+    /// Into a value that is a token.
+    Value,
+    /// Into a quoted string.
+    Quoted,
+    /// Behind the backslash in a quoted string.
+    Escaped,
+    /// Behind the closing quote.
+    QuotedEnd,
+    /// Behind a value and white space.
+    ValueEnd,
 }
 
 /// What a step took from the input.
@@ -138,7 +162,7 @@ impl Chunked {
         match self.state {
             State::Data => Ok(Step::Data(self.take_data(input))),
             State::Trailer => self.take_trailer(input).map(Step::Framing),
-            State::Extension => self.take_extension(input).map(Step::Framing),
+            State::Extension(place) => self.take_extension(place, input).map(Step::Framing),
             _ => {
                 let octet = input.first().copied().unwrap_or_default();
                 self.state = self.next_state(octet)?;
@@ -153,7 +177,7 @@ impl Chunked {
         match (self.state, octet) {
             (State::Size, _) => self.take_size(octet),
             (State::SizeSpace, b' ' | b'\t') => self.count_line(1).map(|()| State::SizeSpace),
-            (State::SizeSpace, b';') => self.count_line(1).map(|()| State::Extension),
+            (State::SizeSpace, b';') => self.count_line(1).map(|()| EXTENSION),
             (State::SizeSpace, _) => Err(BodyError::SpaceAfterChunkSize),
             (State::SizeLf, b'\n') => self.end_size_line(),
             (State::SizeLf, _) => Err(BodyError::BadChunkLineEnd),
@@ -166,7 +190,7 @@ impl Chunked {
             (State::TrailerStart, _) => begin_trailer(octet),
             (State::TrailerLf, b'\n') => Ok(State::Done),
             (State::TrailerLf, _) => Err(BodyError::Trailer(FieldError::BareCr)),
-            (State::Extension | State::Data | State::Trailer | State::Done, _) => Ok(self.state),
+            (State::Extension(_) | State::Data | State::Trailer | State::Done, _) => Ok(self.state),
         }
     }
 
@@ -186,26 +210,30 @@ impl Chunked {
             _ if self.digits == 0 => Err(BodyError::BadChunkSize),
             b'\r' => Ok(State::SizeLf),
             b'\n' => Err(BodyError::BadChunkLineEnd),
-            b';' => self.count_line(1).map(|()| State::Extension),
+            b';' => self.count_line(1).map(|()| EXTENSION),
             b' ' | b'\t' => self.count_line(1).map(|()| State::SizeSpace),
             _ => Err(BodyError::BadChunkSize),
         }
     }
 
-    /// Skips extension octets up to the CR.
-    fn take_extension(&mut self, input: &[u8]) -> Result<usize, BodyError> {
-        let end = input.iter().position(|octet| !is_value_octet(*octet));
-        let skipped = end.unwrap_or(input.len());
-        self.count_line(skipped)?;
-        match end.and_then(|end| input.get(end)) {
-            None => Ok(skipped),
-            Some(b'\r') => {
-                self.state = State::SizeLf;
-                Ok(skipped.saturating_add(1))
+    /// Takes extension octets up to the CR and with it.
+    fn take_extension(&mut self, from: Extension, input: &[u8]) -> Result<usize, BodyError> {
+        let (mut place, mut taken) = (from, 0_usize);
+        for octet in input {
+            match (*octet, place.may_end()) {
+                (b'\r', true) => {
+                    self.count_line(taken)?;
+                    self.state = State::SizeLf;
+                    return Ok(taken.saturating_add(1));
+                }
+                (b'\n', _) => return Err(BodyError::BadChunkLineEnd),
+                _ => place = place.next(*octet).ok_or(BodyError::BadChunkExtension)?,
             }
-            Some(b'\n') => Err(BodyError::BadChunkLineEnd),
-            Some(_) => Err(BodyError::BadChunkExtension),
+            taken = taken.saturating_add(1);
         }
+        self.count_line(taken)?;
+        self.state = State::Extension(place);
+        Ok(taken)
     }
 
     /// Counts octets of the chunk-size line against its bound.
@@ -300,6 +328,36 @@ impl Chunked {
     }
 }
 
+impl Extension {
+    /// Where `octet` leads; nowhere when the grammar has no place for it.
+    fn next(self, octet: u8) -> Option<Self> {
+        let is_space = matches!(octet, b' ' | b'\t');
+        let is_token = is_tchar(octet);
+        Some(match (self, octet) {
+            (Self::NameStart, _) if is_space => Self::NameStart,
+            (Self::NameStart | Self::Name, _) if is_token => Self::Name,
+            (Self::Name | Self::NameEnd, _) if is_space => Self::NameEnd,
+            (Self::Name | Self::NameEnd, b'=') => Self::ValueStart,
+            (Self::ValueStart, _) if is_space => Self::ValueStart,
+            (Self::ValueStart, b'"') => Self::Quoted,
+            (Self::ValueStart | Self::Value, _) if is_token => Self::Value,
+            (Self::Quoted, b'"') => Self::QuotedEnd,
+            (Self::Quoted, b'\\') => Self::Escaped,
+            (Self::Quoted | Self::Escaped, _) if is_value_octet(octet) => Self::Quoted,
+            (Self::Value | Self::QuotedEnd | Self::ValueEnd, _) if is_space => Self::ValueEnd,
+            (Self::Name | Self::NameEnd | Self::Value | Self::QuotedEnd | Self::ValueEnd, b';') => {
+                Self::NameStart
+            }
+            _ => return None,
+        })
+    }
+
+    /// Whether the line may end here.
+    fn may_end(self) -> bool {
+        matches!(self, Self::Name | Self::Value | Self::QuotedEnd)
+    }
+}
+
 /// Parses a trailer section with room for as many lines as `lines` has.
 fn parse_lines<'s>(
     section: &'s [u8],
@@ -328,6 +386,9 @@ fn begin_trailer(octet: u8) -> Result<State, BodyError> {
         _ => Err(FieldError::BadName.into()),
     }
 }
+
+/// Behind the `;` that begins the first extension.
+const EXTENSION: State = State::Extension(Extension::NameStart);
 
 /// Digits of a chunk size that fill 64 bits.
 const SIZE_DIGITS_MAX: u8 = 16;

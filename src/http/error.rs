@@ -89,6 +89,8 @@ sins! {
         TooMany(usize, max) = 431, "too_many_fields", "more than {} field lines";
         /// More octets than the section may have.
         TooLarge(usize, max) = 431, "section_too_large", "field section exceeds {} octets";
+        /// A connection option that is no token (RFC 9110 §7.6.1).
+        BadOption = 400, "bad_connection_option", "connection option is not a token";
         /// More options than [`Limits::connection_options_max`](super::Limits::connection_options_max).
         TooManyOptions(usize, max) = 431, "too_many_connection_options", "more than {} connection options";
     }
@@ -173,8 +175,8 @@ sins! {
         LengthList = 400, "length_list", "Content-Length is a list";
         /// Not `1*DIGIT`.
         BadLength = 400, "bad_length", "Content-Length is not a number";
-        /// More than 64 bits.
-        LengthOverflow = 400, "length_overflow", "Content-Length does not fit 64 bits";
+        /// More than a signed number of 64 bits holds: some recipients would read another.
+        LengthOverflow = 400, "length_overflow", "Content-Length does not fit 63 bits";
         /// More than [`Limits::content_octets_max`](super::Limits::content_octets_max).
         ContentTooLarge(u64, max) = 413, "content_too_large", "content exceeds {} octets";
         /// Transfer-Encoding in an HTTP/1.0 message (RFC 9112 §6.1).
@@ -202,8 +204,8 @@ sins! {
         ChunkSizeOverflow = 400, "chunk_size_overflow", "chunk size has more than 16 digits";
         /// White space after the size that no extension follows.
         SpaceAfterChunkSize = 400, "space_after_chunk_size", "white space after the chunk size";
-        /// A control octet in a chunk extension.
-        BadChunkExtension = 400, "bad_chunk_extension", "control octet in a chunk extension";
+        /// Not `";" name [ "=" value ]`, or a quoted string that the line end cuts (RFC 9112 §7.1.1).
+        BadChunkExtension = 400, "bad_chunk_extension", "chunk extension is malformed";
         /// Longer than [`Limits::chunk_line_octets_max`](super::Limits::chunk_line_octets_max).
         ChunkLineTooLong(usize, max) = 400, "chunk_line_too_long", "chunk-size line exceeds {} octets";
         /// More than [`Limits::chunk_overhead_octets_max`](super::Limits::chunk_overhead_octets_max).

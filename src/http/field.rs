@@ -255,6 +255,16 @@ impl Fields {
         self.all(name).flat_map(items)
     }
 
+    /// What stands between the commas of `name`, one of the known ones whose items are tokens.
+    ///
+    /// As [`Fields::items`], but a quote hides no comma: where none may stand, none may hide an item.
+    pub(super) fn words(&self, name: Name) -> impl Iterator<Item = &[u8]> {
+        self.all(name)
+            .flat_map(|value| value.split(|octet| *octet == b','))
+            .map(trim)
+            .filter(|word| !word.is_empty())
+    }
+
     /// Whether there is a line of any of `names`.
     #[inline]
     pub(super) fn has_any(&self, names: Names) -> bool {

@@ -4,9 +4,10 @@
 //! what osier adds. Framing fields are never forwarded: the writer says them anew from a [`Framed`](super::Framed).
 //! Source: RFC 9110 §7.6 (forwarding), §7.7, §7.8, §10.1.4; RFC 9112 §3.2; RFC 7239.
 
+use super::body::may_be_trailer;
 use super::error::{FieldError, TargetError};
-use super::field::{Fields, Name, Names};
-use super::head::{RequestHead, ResponseHead, Version};
+use super::field::{Fields, Name, Names, is_token};
+use super::head::{Expectation, RequestHead, ResponseHead, Version};
 use super::number::{parse_decimal, write_decimal, write_ipv4};
 use super::options::{Options, names_field};
 use super::target::Target;
@@ -165,7 +166,8 @@ impl From<TargetError> for ForwardError {
 /// Makes the request that goes to the origin. Input: a parsed head, unchanged. Output: all of `out`, in HTTP/1.1.
 ///
 /// - Left out: the hop-by-hop fields, Proxy-Authorization and Proxy-Authenticate, the framing fields, and every field
-///   that Connection names. Host and what osier writes itself cannot be named away. Expect of an HTTP/1.0 client.
+///   that Connection names. Host and what osier writes itself cannot be named away. Expect of an HTTP/1.0 client, or of
+///   one whose request has no content.
 /// - `TE: trailers` and an allowed Upgrade are said again, for this hop. An Upgrade of a request with content is not:
 ///   nobody could tell content from tunnel.
 /// - absolute-form becomes origin-form, its authority Host; `OPTIONS http://host` becomes `OPTIONS *`.
@@ -194,6 +196,8 @@ pub fn request(
     let max_forwards = input.max_forwards();
     keep_request_fields(input, max_forwards, fields, how);
     renew_te(input, fields);
+    renew_trailer(input.fields(), fields);
+    renew_expect(input, fields);
     renew_upgrade(input, fields, how.upgrade);
     lower_max_forwards(max_forwards, fields);
     if how.forwarded.has_x() {
@@ -211,7 +215,7 @@ pub fn request(
 
 /// Makes the response that goes to the client, interim or final. Input: a parsed head, unchanged. Output: all of `out`.
 ///
-/// Left out as in [`request`]; Upgrade stays in a 101 only.
+/// Left out as in [`request`]; Upgrade stays in a 101 and in a 426, which means nothing without it.
 ///
 /// # Errors
 /// [`ForwardError`], only for what `how` brings. `out` is not to be sent then.
@@ -324,15 +328,16 @@ fn keep_request_fields(
     out: &mut Fields,
     how: &Forwarding<'_>,
 ) {
-    // Host, TE and Upgrade are said anew by other steps.
+    // Expect, Host, TE, Trailer and Upgrade are said anew by other steps.
     let mut dropped = HOP_BY_HOP
+        .with(Name::Expect)
         .with(Name::Host)
         .with(Name::Te)
+        .with(Name::Trailer)
         .with(Name::Upgrade);
     let is_made = matches!(how.request_id, RequestId::Make(_));
     dropped = dropped
         .with_if(max_forwards.is_some(), Name::MaxForwards)
-        .with_if(input.version == Version::Http10, Name::Expect)
         .with_if(is_made, Name::XRequestId);
     if !how.trusted {
         dropped = dropped
@@ -347,7 +352,6 @@ fn keep_request_fields(
     // What the gateway says by these, no peer may name away.
     const FIXED: Names = Names::of(&[
         Name::MaxForwards,
-        Name::Expect,
         Name::XForwardedFor,
         Name::XForwardedHost,
         Name::XForwardedProto,
@@ -361,18 +365,21 @@ fn keep_request_fields(
 fn keep_response_fields(input: &ResponseHead, out: &mut Fields, client: Version) {
     let dropped = HOP_BY_HOP
         .with(Name::Te)
-        .with_if(input.status != 101, Name::Upgrade)
-        .with_if(client == Version::Http10, Name::Trailer);
-    const FIXED: Names = Names::of(&[Name::Upgrade, Name::Trailer]);
+        .with_if(!matches!(input.status, 101 | 426), Name::Upgrade)
+        .with(Name::Trailer);
+    const FIXED: Names = Names::of(&[Name::Upgrade]);
     let fields = input.fields();
     let nominated = nominated(fields, input.options());
     out.append_from(fields, dropped, (&nominated, FIXED));
+    if client == Version::Http11 {
+        renew_trailer(fields, out);
+    }
 }
 
 /// The fields that concern one connection only, and the framing fields, which the writer says anew.
 ///
-/// TE and Upgrade are hop-by-hop too; they are handled where they may be said again. Trailer is not: it goes with
-/// the trailer section (RFC 9110 §6.6.2).
+/// TE and Upgrade are hop-by-hop too; they are handled where they may be said again. Trailer is not: it goes with the
+/// trailer section (RFC 9110 §6.6.2), as far as that goes.
 const HOP_BY_HOP: Names = Names::of(&[
     Name::Connection,
     Name::KeepAlive,
@@ -392,9 +399,20 @@ fn nominated(fields: &Fields, options: Options) -> Vec<&[u8]> {
         return Vec::new();
     }
     fields
-        .items(Name::Connection)
+        .words(Name::Connection)
         .filter(|option| names_field(option))
         .collect()
+}
+
+/// Whether Connection names the field `name`, which then concerns one connection only, in the trailer section too.
+///
+/// # Source
+/// RFC 9110 §7.6.1.
+#[must_use]
+pub fn is_named_away(fields: &Fields, name: &[u8]) -> bool {
+    fields
+        .words(Name::Connection)
+        .any(|option| option.eq_ignore_ascii_case(name))
 }
 
 /// Adds Host, as the first field (RFC 9110 §7.2 wants it early).
@@ -427,6 +445,31 @@ fn renew_te(input: &RequestHead, out: &mut Fields) {
     if asks {
         out.push_known(Name::Te, b"TE: ", |octets| {
             octets.extend_from_slice(b"trailers")
+        });
+    }
+}
+
+/// Says Trailer again with the names that a trailer section may bring (RFC 9110 §6.5.1, §6.6.2): to announce the others
+/// would announce what will not come, and some refuse a message for it.
+fn renew_trailer(fields: &Fields, out: &mut Fields) {
+    if !fields.has(Name::Trailer) {
+        return;
+    }
+    let may_come =
+        |name: &&[u8]| is_token(name) && may_be_trailer(name) && !is_named_away(fields, name);
+    let mut names = fields.words(Name::Trailer).filter(may_come).peekable();
+    if names.peek().is_some() {
+        out.push_known(Name::Trailer, b"Trailer: ", |octets| {
+            join_list(names, octets)
+        });
+    }
+}
+
+/// Says `Expect: 100-continue` again, where content follows that it can be about (RFC 9110 §10.1.1).
+fn renew_expect(input: &RequestHead, out: &mut Fields) {
+    if input.expectation() == Expectation::Continue && announces_content(input.fields()) {
+        out.push_known(Name::Expect, b"Expect: ", |octets| {
+            octets.extend_from_slice(b"100-continue")
         });
     }
 }

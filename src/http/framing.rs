@@ -237,7 +237,7 @@ fn declared(fields: &Fields, version: Version) -> Result<Declared, FramingError>
 fn parse_length(fields: &Fields) -> Result<u64, FramingError> {
     let mut lines = fields.all(Name::ContentLength);
     match (lines.next().map(parse_decimal), lines.next()) {
-        (Some(Ok(octets)), None) => Ok(octets),
+        (Some(Ok(octets)), None) if octets <= LENGTH_MAX => Ok(octets),
         _ => parse_lengths(fields),
     }
 }
@@ -252,6 +252,9 @@ fn parse_lengths(fields: &Fields) -> Result<u64, FramingError> {
             NumberError::NotDigits if value.contains(&b',') => FramingError::LengthList,
             NumberError::NotDigits => FramingError::BadLength,
         })?;
+        if octets > LENGTH_MAX {
+            return Err(FramingError::LengthOverflow);
+        }
         if length.is_some_and(|other| other != octets) {
             return Err(FramingError::UnequalLengths);
         }
@@ -286,6 +289,9 @@ fn check_codings(fields: &Fields) -> Result<(), FramingError> {
         (_, Some(_)) => Err(FramingError::UnknownCoding),
     }
 }
+
+/// The longest content: as many octets as a signed number of 64 bits counts. Beyond it others read another number.
+const LENGTH_MAX: u64 = i64::MAX.unsigned_abs();
 
 /// Whether `coding` is `chunked` with something after it that a list item may have.
 fn has_chunked_parameter(coding: &[u8]) -> bool {

@@ -10,7 +10,7 @@ use super::diagnose::{has_loose_line_end, line_end_sin, request_sin, response_si
 use super::error::{FieldError, HeadError, TargetError};
 use super::field::{Fields, Name, check_value, is_token};
 use super::limits::Limits;
-use super::number::parse_decimal;
+use super::number::{NumberError, parse_decimal};
 use super::options::Options;
 use super::target::{
     Authority, Target, check_target, is_target_octet, parse_authority, parse_target,
@@ -198,6 +198,10 @@ impl RequestHead {
         check_target(&self.method, &self.target)?;
         let host = self.check_host()?;
         let options = check_options(&self.fields, limits)?;
+        // Of a response it would only cost the client its answer: what it names away is gone all the same.
+        if options.is_malformed {
+            return Err(FieldError::BadOption.into());
+        }
         self.known = Some(KnownRequest { options, host });
         Ok(())
     }
@@ -351,6 +355,8 @@ impl RequestHead {
 
     /// How many more times an OPTIONS or a TRACE may be forwarded; at zero the gateway answers it itself.
     ///
+    /// More than 64 bits are as many as 64 bits hold. What is no number says nothing.
+    ///
     /// # Source
     /// RFC 9110 §7.6.2.
     #[must_use]
@@ -359,8 +365,11 @@ impl RequestHead {
         if !self.fields.has(Name::MaxForwards) || !matches!(self.method(), b"OPTIONS" | b"TRACE") {
             return None;
         }
-        let value = self.fields.first(Name::MaxForwards)?;
-        parse_decimal(value).ok()
+        match parse_decimal(self.fields.first(Name::MaxForwards)?) {
+            Ok(count) => Some(count),
+            Err(NumberError::Overflow) => Some(u64::MAX),
+            Err(NumberError::NotDigits) => None,
+        }
     }
 
     /// Whether the method is HEAD.

@@ -19,10 +19,15 @@
 //! - No head is written without a [`Framed`], and only [`framing`] makes one.
 //! - No leniency switch exists. Each would be a second grammar.
 //!
+//! What the RFCs demand, and which test keeps each demand, is in [`rfc`].
+//!
 //! # Source
 //! RFC 9110 (semantics), RFC 9112 (HTTP/1.1), RFC 3986 (authority), RFC 7239 (Forwarded).
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+#[doc = include_str!("rfc.md")]
+pub mod rfc {}
 
 pub mod body;
 mod chunked;

@@ -3,7 +3,7 @@
 //! The few options with a meaning of their own become bits; the others name fields that concern one connection only,
 //! and of those it is enough to know that there are any. Source: RFC 9110 §7.6.1.
 
-use super::field::{Fields, Name, is};
+use super::field::{Fields, Name, is, is_token};
 
 /// The connection options of a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Options {
     pub(super) upgrade: bool,
     /// One at least that [`names_field`].
     pub(super) fields: bool,
+    /// One at least that is no token.
+    pub(super) is_malformed: bool,
     /// How many there are over all lines, equal ones counted apart.
     pub(super) count: u32,
 }
@@ -41,7 +43,8 @@ impl Options {
     #[inline(never)]
     fn read(fields: &Fields) -> Self {
         let mut options = Self::default();
-        for option in fields.items(Name::Connection) {
+        for option in fields.words(Name::Connection) {
+            options.is_malformed |= !is_token(option);
             options.close |= is(option, b"close");
             options.keep_alive |= is(option, b"keep-alive");
             options.upgrade |= is(option, b"upgrade");

@@ -8,7 +8,7 @@ use super::error::{Error, Side, What};
 use super::timeout::Timeout;
 use crate::clock;
 use crate::http::field::Fields;
-use crate::http::head::reason_of as reason;
+use crate::http::head::{RequestHead, Version, reason_of as reason};
 
 /// After how long a client that met a 503 may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -27,6 +27,12 @@ pub struct Answer {
     /// Further fields; a Content-Type stands in for `text/plain`.
     pub fields: Fields,
 }
+
+/// The methods that may be forwarded; CONNECT is the one that no target here allows.
+const ALLOW: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE";
+
+/// What a TRACE does not give back (RFC 9110 §9.3.8).
+const SECRETS: [&[u8]; 3] = [b"authorization", b"cookie", b"proxy-authorization"];
 
 /// How the client's connection goes on behind an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +166,31 @@ impl Answer {
         }
     }
 
+    /// What an OPTIONS or a TRACE gets that may be forwarded no further (RFC 9110 §7.6.2): what is allowed, or what came.
+    #[must_use]
+    pub fn of_the_last(request: &RequestHead) -> Self {
+        if request.method() != b"TRACE" {
+            let mut answer = Self::respond(200, Vec::new());
+            let _ = answer.fields.set("Allow", ALLOW);
+            return answer;
+        }
+        let version: &[u8] = match request.version() {
+            Version::Http10 => b" HTTP/1.0\r\n",
+            Version::Http11 => b" HTTP/1.1\r\n",
+        };
+        let mut content = [b"TRACE ", request.target(), version].concat();
+        let is_secret = |name: &[u8]| SECRETS.iter().any(|it| name.eq_ignore_ascii_case(it));
+        for (name, value) in request.fields().iter().filter(|(name, _)| !is_secret(name)) {
+            for part in [name, b": ", value, b"\r\n"] {
+                content.extend_from_slice(part);
+            }
+        }
+        content.extend_from_slice(b"\r\n");
+        let mut answer = Self::respond(200, content);
+        let _ = answer.fields.set("Content-Type", "message/http");
+        answer
+    }
+
     /// Tells the client to go to `location`, which makes a field value.
     #[must_use]
     pub fn redirect(status: u16, location: Vec<u8>) -> Self {
@@ -198,8 +229,8 @@ impl Answer {
             head.push_str("\"\r\n");
         }
         if self.status == 405 {
-            // RFC 9110 §15.5.6 wants the list; CONNECT is the one method that no target here allows.
-            head.push_str("Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE\r\n");
+            // RFC 9110 §15.5.6 wants the list.
+            let _ = write!(head, "Allow: {ALLOW}\r\n");
         }
         match connection {
             Connection::Persist => {}

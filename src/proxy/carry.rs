@@ -15,7 +15,7 @@ use super::exchange::{Exchange, Goal, Outcome, Reply};
 use super::facts::Facts;
 use super::gateway::{Heads, Host};
 use super::record::Told;
-use super::relay::{self, From, Means, relay};
+use super::relay::{self, From, Means, Withheld, relay};
 use super::rewrite;
 use super::scene::Member;
 use super::site::{RequestIds, Route};
@@ -180,9 +180,11 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let is_held = Cell::new(false);
         let mut received = repeated as u64;
         let mut origin_input = None;
+        let withheld = |name: &[u8]| self.has_say(goal, request, name);
         let outcome = {
             let outgoing = Outgoing {
                 has_body,
+                withheld: &withheld,
                 decoder,
                 encoder: &mut encoder,
                 replay: &*replay,
@@ -214,6 +216,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                         input: &mut origin_input,
                         request,
                         response,
+                        via: goal.route.via_back,
                         is_held: &is_held,
                         patience: &mut patience,
                     };
@@ -332,6 +335,18 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         Ok(Outcome::Done)
     }
 
+    /// Whether the field of that name in a request is not the client's alone: Connection names it, or what the origin
+    /// is told by it comes from here.
+    fn has_say(&self, goal: Goal<'_, D::Stream>, request: &RequestHead, name: &[u8]) -> bool {
+        let is = |other: &str| other.as_bytes().eq_ignore_ascii_case(name);
+        let granted = self.granted.borrow();
+        let deadline = goal.upstream.deadline_field.as_ref();
+        forward::is_named_away(request.fields(), name)
+            || goal.route.request.concerns(name)
+            || granted.iter().any(|(granted, _)| is(granted))
+            || deadline.is_some_and(|field| is(&field.name))
+    }
+
     /// Sends the request: its head, and its body as it arrives.
     async fn send(&self, out: Outgoing<'_, C>, to: &D::Stream) -> Result<(), Error> {
         let means = Means {
@@ -341,6 +356,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             begun: out.sent_some,
             owed: Some(out.owed),
             replay: Some(out.replay),
+            withheld: out.withheld,
         };
         if !out.has_body {
             return relay::write(&means, Side::Origin, to, out.head).await;
@@ -530,6 +546,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             input,
             request,
             response,
+            via,
             is_held,
             patience,
         } = coming;
@@ -549,8 +566,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 100..=199 => {
                     // RFC 9110 §15.2: not to a client that knows only HTTP/1.0.
                     if request.version() == Version::Http11 {
-                        let mut octets = Vec::new();
-                        write_interim(response, &mut octets);
+                        let octets = interim(response, via)?;
                         self.write(&octets, &self.session.client).await?;
                         if response.status() == 100 {
                             self.continued.set(true);
@@ -652,6 +668,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         told.status = response_out.status();
 
         let begun = Cell::new(false);
+        let withheld = |name: &[u8]| {
+            let is_named_away = forward::is_named_away(response.fields(), name);
+            is_named_away || goal.route.response.concerns(name)
+        };
         let means = Means {
             ctx: &self.ctx,
             buffers: &gateway.buffers,
@@ -659,6 +679,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             begun: &begun,
             owed: None,
             replay: None,
+            withheld: &withheld,
         };
         let mut decoder = Decoder::new(&framed, &self.terms.limits);
         let mut encoder = Encoder::new(&framed_out);
@@ -705,7 +726,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         };
         let how = Returning {
             client_version: facts.request.version(),
-            via: goal.route.via,
+            via: goal.route.via_back,
             date: date.as_ref().map(String::as_bytes),
             ..Returning::default()
         };
@@ -744,6 +765,8 @@ struct Node {
 struct Outgoing<'a, C> {
     /// More than the head is to be sent.
     has_body: bool,
+    /// What no trailer section may bring.
+    withheld: &'a Withheld<'a>,
     decoder: &'a mut Decoder,
     encoder: &'a mut Encoder,
     /// Keeps the content for another attempt.
@@ -767,6 +790,7 @@ struct Coming<'a, S> {
     input: &'a mut Option<Buffer>,
     request: &'a RequestHead,
     response: &'a mut ResponseHead,
+    via: bool,
     is_held: &'a Cell<bool>,
     patience: &'a mut Patience,
 }
@@ -808,6 +832,18 @@ fn owed(input: Option<&Buffer>, framed: &Framed, reply: &Reply) -> Owed {
     };
     owed.set(input.map_or(0, |buffer| buffer.filled().len()), remaining);
     owed
+}
+
+/// An interim response as the client gets it.
+fn interim(response: &ResponseHead, via: bool) -> Result<Vec<u8>, Error> {
+    let how = Returning {
+        via,
+        ..Returning::default()
+    };
+    let (mut out, mut octets) = (ResponseHead::new(), Vec::new());
+    forward::response(response, &mut out, &how).map_err(|error| misconfigured(&error))?;
+    write_interim(&out, &mut octets);
+    Ok(octets)
 }
 
 /// What our own configuration adds to a message is not allowed there.

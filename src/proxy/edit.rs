@@ -23,6 +23,14 @@ impl Edits {
         self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
     }
 
+    /// Whether the route has a say in the field of that name.
+    pub(super) fn concerns(&self, name: &[u8]) -> bool {
+        let written = self.set.iter().chain(&self.add).map(|(name, _)| name);
+        written
+            .chain(&self.remove)
+            .any(|other| other.as_bytes().eq_ignore_ascii_case(name))
+    }
+
     /// Changes `fields`.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ use crate::http::connection::request_persistence;
 use crate::http::field::Name;
 use crate::http::framing::{Framed, Framing, request_framing};
 use crate::http::head::{Expectation, HeadScanner, Parsed, RequestHead, Version};
+use crate::http::target::Target;
 use crate::limit::{Admitted, Key};
 use crate::metrics::UpstreamEvent;
 use crate::net::dialer::Dial;
@@ -236,7 +237,8 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
             }));
         }
         Ok(Outcome::Done) if reply.persists && reply.request_read => Next::Request,
-        Ok(Outcome::Done) if reply.request_read => Next::Close,
+        // A close with requests unread that were sent ahead would be a reset, and could take the answer back.
+        Ok(Outcome::Done) if reply.request_read && input.is_none() => Next::Close,
         Ok(Outcome::Done) => Next::Linger,
         Err(error) => exchange.fail(&error, route, heads, &mut told, &reply).await,
     };
@@ -310,6 +312,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         reply.request_read = matches!(framed.framing(), Framing::None | Framing::Length(0));
         reply.persists = request_persistence(head).is_reuse() && !self.gateway.is_parting();
         self.judge(head)?;
+        if head.method() == b"TRACE" && !reply.request_read {
+            // RFC 9110 §9.3.8: what goes on from here is ours to answer for.
+            return Err(Error::client_sin(Phase::Head, "trace_with_content", 400));
+        }
         let Some(way) = way else {
             return Err(Error::client(Phase::Head, What::NoRoute));
         };
@@ -335,6 +341,11 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             }
         }
         match &way.route.action {
+            Action::Forward(..) if heads.request.max_forwards() == Some(0) => {
+                let answer = Answer::of_the_last(&heads.request);
+                self.respond(way.route, &answer, heads, told, reply).await?;
+                Ok(Outcome::Done)
+            }
             Action::Forward(..) => {
                 let Some(upstream) = way.upstream else {
                     return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
@@ -404,6 +415,9 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         if head.is_connect() {
             return Err(Error::client_sin(Phase::Head, "connect_not_allowed", 405));
         }
+        if self.is_out_of_place(head) {
+            return Err(Error::client_sin(Phase::Head, "https_in_the_clear", 421));
+        }
         if head.expectation() == Expectation::Unknown {
             return Err(Error::client_sin(Phase::Head, "unknown_expectation", 417));
         }
@@ -411,6 +425,20 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             return Err(Error::gateway(Phase::Head, What::Shed));
         }
         Ok(())
+    }
+
+    /// Whether the target says `https` and the connection is another, and it is no proxy we trust that says so
+    /// (RFC 9110 §7.4).
+    fn is_out_of_place(&self, head: &RequestHead) -> bool {
+        if head.target().first() == Some(&b'/') {
+            return false;
+        }
+        let is_https = matches!(
+            head.form(),
+            Ok(Target::Absolute { scheme, .. }) if scheme.eq_ignore_ascii_case(b"https")
+        );
+        let peer = self.session.peer.map(|peer| peer.ip().to_canonical());
+        is_https && !self.scene.site.is_trusted(peer)
     }
 
     /// Makes attempts until one has led to a response, and carries that.

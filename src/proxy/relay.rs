@@ -14,6 +14,7 @@ use super::upload::Replay;
 use super::wait::{Owed, within};
 use crate::context::Context;
 use crate::http::body::{ChunkHead, Decoder, Encoder};
+use crate::http::field::Fields;
 use crate::net::stream::{self, Stream};
 use crate::runtime::buffer::{Buffer, Buffers};
 
@@ -46,7 +47,13 @@ pub(super) struct Means<'a> {
     pub(super) owed: Option<&'a Owed>,
     /// Keeps the content of a request for another attempt.
     pub(super) replay: Option<&'a Replay>,
+    /// The fields that no trailer section may bring.
+    pub(super) withheld: &'a Withheld<'a>,
 }
+
+/// Says of a field name whether it may not come in a trailer section, beside those that never may: Connection named it
+/// (RFC 9110 §7.6.1), or the gateway has a say in it, and whoever merges trailers into the head would be told another.
+pub(super) type Withheld<'a> = dyn Fn(&[u8]) -> bool + 'a;
 
 impl Means<'_> {
     /// From here on octets are taken from the sender that are not accounted for, or no more.
@@ -92,7 +99,7 @@ pub(super) async fn relay<R: Stream, W: Stream>(
             octets,
             is_full,
             pieces,
-        } = gather(input, from.side, head, decoder, encoder, means.replay)?;
+        } = gather(means, input, from.side, head, decoder, encoder)?;
         means.hold(used > 0);
         let written = match pieces {
             None if head.is_empty() => Ok(()),
@@ -164,12 +171,12 @@ struct Pieces<'a> {
 
 /// Decodes and encodes as much of `input` as one write takes. What is small is copied behind `head`.
 fn gather<'a>(
+    means: &Means<'_>,
     input: &'a [u8],
     side: Side,
     head: &mut Vec<u8>,
     decoder: &mut Decoder,
     encoder: &mut Encoder,
-    replay: Option<&Replay>,
 ) -> Result<Gathered<'a>, Error> {
     let (mut used, mut octets, mut count) = (0, 0, 0);
     let mut content: [&[u8]; PIECES_MAX] = [&[]; PIECES_MAX];
@@ -183,7 +190,7 @@ fn gather<'a>(
         }
         if !decoded.data.is_empty() {
             octets += decoded.data.len();
-            if let Some(replay) = replay {
+            if let Some(replay) = means.replay {
                 replay.note(decoded.data);
             }
             if let Some(place) = content.get_mut(count) {
@@ -207,8 +214,9 @@ fn gather<'a>(
         .map_err(|error| sin(side, error.sin(), error.status()))?;
     let mut tail = Vec::new();
     if decoder.is_done() {
+        let trailers = decoder.trailers().map(|all| kept(all, means.withheld));
         encoder
-            .finish(decoder.trailers(), &mut tail)
+            .finish(trailers.as_ref(), &mut tail)
             .map_err(|_| sin(side, "body_shorter_than_length", 400))?;
     }
     let chunk_tail = encoder.chunk_tail(octets);
@@ -229,6 +237,13 @@ fn gather<'a>(
     head.extend_from_slice(chunk_tail);
     head.append(&mut tail);
     Ok(gathered)
+}
+
+/// The trailer section without what is withheld from it. Seldom: hardly a message has one.
+fn kept(trailers: &Fields, withheld: &Withheld<'_>) -> Fields {
+    let mut kept = trailers.clone();
+    kept.retain(|name, _| !withheld(name));
+    kept
 }
 
 /// Writes a head and what was gathered behind it.

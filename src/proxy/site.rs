@@ -105,8 +105,10 @@ pub struct Route {
     pub upgrade: Vec<Cow<'static, str>>,
     /// How the origin is told who asks.
     pub forwarded: ForwardedStyle,
-    /// `Via` is added.
+    /// `Via` is added to requests.
     pub via: bool,
+    /// `Via` is added to responses.
+    pub via_back: bool,
     /// What becomes of the request's id.
     pub request_id: RequestIds,
     /// What is answered in place of osier's own error pages.
@@ -417,7 +419,8 @@ impl From<Rules> for Site {
             limit: None,
             upgrade: vec![Cow::Borrowed("websocket")],
             forwarded: ForwardedStyle::X,
-            via: false,
+            via: true,
+            via_back: false,
             request_id: RequestIds::Keep,
             pages: BTreeMap::new(),
             terms: vec![terms.clone()],

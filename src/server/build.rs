@@ -293,7 +293,8 @@ fn route(
             config::Forwarded::Both => ForwardedStyle::Both,
             config::Forwarded::Off => ForwardedStyle::Off,
         },
-        via: written.via,
+        via: written.via.unwrap_or(true),
+        via_back: written.via.unwrap_or(false),
         request_id: match written.request_id {
             config::RequestId::Keep => RequestIds::Keep,
             config::RequestId::Make => RequestIds::Make,

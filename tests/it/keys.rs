@@ -163,7 +163,7 @@ fn forwarding_fields_are_what_the_route_says() {
     let (gateway, _app) = app(
         "[[route]]\npath = \"/rfc/*\"\nto = \"app\"\nforwarded = \"rfc7239\"\nvia = true\n\
          [[route]]\npath = \"/both/*\"\nto = \"app\"\nforwarded = \"both\"\nrequest_id = \"make\"\n\
-         [[route]]\npath = \"/off/*\"\nto = \"app\"\nforwarded = \"off\"\nrequest_id = \"off\"\nhost_header = \"b.example\"\n\
+         [[route]]\npath = \"/off/*\"\nto = \"app\"\nforwarded = \"off\"\nvia = false\nrequest_id = \"off\"\nhost_header = \"b.example\"\n\
          [[route]]\nto = \"app\"\nhost_header = \"upstream\"\n",
     );
     let get = |path: &str| {
@@ -178,11 +178,17 @@ fn forwarding_fields_are_what_the_route_says() {
     assert!(rfc.line("via").is_some() && rfc.field("via").is_some());
     assert_eq!(rfc.line("x-request-id").unwrap(), "mine");
     let both = get("/both/");
-    assert!(both.line("forwarded").is_some() && both.line("via").is_none());
+    assert!(both.line("forwarded").is_some());
+    // As a gateway has to, and no more.
+    assert!(both.line("via").is_some_and(|via| via == "1.1 osier") && both.field("via").is_none());
     assert_eq!(both.line("x-forwarded-for").unwrap(), "127.0.0.1");
     assert_ne!(both.line("x-request-id").unwrap(), "mine");
     let off = get("/off/");
-    assert!(off.line("forwarded").is_none() && off.line("x-forwarded-for").is_none());
+    assert!(
+        off.line("via").is_none()
+            && off.line("forwarded").is_none()
+            && off.line("x-forwarded-for").is_none()
+    );
     assert_eq!(off.line("host").unwrap(), "b.example");
     assert!(get("/").line("host").unwrap().starts_with("127.0.0.1:"));
 }

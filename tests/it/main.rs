@@ -17,6 +17,9 @@ mod basics;
 /// Time within a message: nothing waits for what is not needed yet, in either direction; interim responses.
 mod streaming;
 
+/// Messages that attack, in both directions: what is forwarded of them, and what becomes of the connections.
+mod wire;
+
 /// Every way an exchange can fail, and what each side is told of it.
 mod failures;
 

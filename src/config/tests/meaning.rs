@@ -515,7 +515,7 @@ fn keys_of_routes() -> Vec<Key> {
             move |c| route(c).forwarded,
             Forwarded::Both,
         ),
-        key("route.via", "via = true", move |c| route(c).via, true),
+        key("route.via", "via = true", move |c| route(c).via, Some(true)),
         key(
             "route.request_id",
             "request_id = \"make\"",
@@ -1049,7 +1049,6 @@ host_header = "preserve"
 retry = { attempts = 2, on = ["connect", "stale", "closed"], per_try = "off", budget = 0.200, replay_body = "64KiB", backoff = "25ms" }
 upgrade = ["websocket"]
 forwarded = "x"
-via = false
 request_id = "keep"
 "#;
     assert_eq!(printed, expected);

@@ -555,7 +555,7 @@ fn routes() -> impl Strategy<Value = (Route, Vec<(prop::sample::Index, u32)>)> {
         ]),
         select(vec![RequestId::Keep, RequestId::Make, RequestId::Off]),
         select(host),
-        any::<bool>(),
+        of(any::<bool>()),
     );
     let rest = (
         timeout_changes(false),
@@ -594,7 +594,7 @@ fn routes() -> impl Strategy<Value = (Route, Vec<(prop::sample::Index, u32)>)> {
                     auth,
                     allow,
                     deny,
-                    accept_deadline: match via {
+                    accept_deadline: match via.is_some() {
                         true => vec![DeadlineField::from_name("grpc-timeout")],
                         false => Vec::new(),
                     },

@@ -92,6 +92,46 @@ fn chunks_are_exact() {
 }
 
 #[test]
+fn extensions_are_held_to_their_grammar() {
+    for good in [
+        ";a",
+        ";a=b",
+        ";a=\"b\"",
+        " ; a = b\t; c",
+        ";a=\"\\\"\\\\;,\tb\";c=d",
+        ";a=\"\"",
+    ] {
+        check_chunked(&format!("1{good}\r\na\r\n0{good}\r\n\r\n"), "a", "done");
+    }
+    for bad in [
+        ";",
+        ";;a",
+        ";=b",
+        ";a=",
+        ";a=;b",
+        ";a ",
+        ";a=b ",
+        ";a b",
+        ";a=b c",
+        ";a=\"b",
+        ";a=\"b\\\"",
+        ";a=\"b\"c",
+        ";a=b\"c\"",
+        ";\"a\"",
+        ";a=\"b\r",
+        ";a\r",
+    ] {
+        let input = format!("1{bad}\r\na\r\n0\r\n\r\n");
+        let end = if bad == ";a\r" {
+            "bad_chunk_line_end"
+        } else {
+            "bad_chunk_extension"
+        };
+        check_chunked(&input, "", end);
+    }
+}
+
+#[test]
 fn trailers_are_held_to_the_rules_of_fields() {
     let check = |section: &str, trailers: &str, end: &str| {
         let input = format!("1\r\na\r\n0\r\n{section}NEXT");

@@ -323,10 +323,27 @@ fn request_ids_via_and_additions() {
 #[test]
 fn expectations_and_max_forwards() {
     check(
-        "GET / HTTP/1.1|Host: h|Expect: 100-continue",
+        "POST / HTTP/1.1|Host: h|Expect: 100-Continue, 100-continue|Content-Length: 1",
         &bare(),
-        "GET /|Host: h|Expect: 100-continue",
+        "POST /|Host: h|Expect: 100-continue",
     );
+    check(
+        "POST / HTTP/1.1|Host: h|Connection: expect|Expect: 100-continue|Transfer-Encoding: chunked",
+        &bare(),
+        "POST /|Host: h|Expect: 100-continue",
+    );
+    for none in [
+        "Expect: 100-continue",
+        "Expect:",
+        "Expect: ,|Content-Length: 1",
+        "Expect: 100-continue|Content-Length: 0",
+    ] {
+        check(
+            &format!("POST / HTTP/1.1|Host: h|{none}"),
+            &bare(),
+            "POST /|Host: h",
+        );
+    }
     check(
         "GET / HTTP/1.0|Host: h|Expect: 100-continue",
         &bare(),
@@ -342,6 +359,43 @@ fn expectations_and_max_forwards() {
         &bare(),
         "GET /|Host: h|Max-Forwards: 3",
     );
+    check(
+        "TRACE / HTTP/1.1|Host: h|Max-Forwards: 99999999999999999999",
+        &bare(),
+        "TRACE /|Host: h|Max-Forwards: 18446744073709551614",
+    );
+    check(
+        "TRACE / HTTP/1.1|Host: h|Max-Forwards: -1",
+        &bare(),
+        "TRACE /|Host: h|Max-Forwards: -1",
+    );
+}
+
+#[test]
+fn trailers_are_announced_as_far_as_they_come() {
+    check(
+        "POST / HTTP/1.1|Host: h|Trailer: X-Sum, Content-Length, x-hop|Connection: X-Hop|Trailer: Transfer-Encoding,|A: 1",
+        &bare(),
+        "POST /|Host: h|A: 1|Trailer: X-Sum",
+    );
+    check(
+        "POST / HTTP/1.1|Host: h|Trailer: Host, Trailer, Cookie",
+        &bare(),
+        "POST /|Host: h",
+    );
+}
+
+#[test]
+fn a_quote_hides_no_connection_option() {
+    // Of a request this would be refused; of a response the fields go all the same.
+    let head = response("HTTP/1.1 200 OK\r\nConnection: \"a, x-b, c\"\r\nX-B: 1\r\nX-D: 2\r\n\r\n");
+    let (head, mut out) = (head.unwrap(), ResponseHead::new());
+    give_back(&head, &mut out, &Returning::default()).unwrap();
+    assert_eq!(out.fields().iter().count(), 1);
+    for (name, is_named) in [("x-b", true), ("X-B", true), ("b", false), ("X-D", false)] {
+        let named = crate::http::forward::is_named_away(head.fields(), name.as_bytes());
+        assert_eq!(named, is_named, "{name}");
+    }
 }
 
 #[test]
@@ -375,6 +429,11 @@ fn responses_are_cleaned_too() {
         "101 X|Connection: upgrade|Upgrade: WebSocket",
         &how,
         "101 X|Upgrade: WebSocket",
+    );
+    check(
+        "426 X|Connection: upgrade|Upgrade: WebSocket",
+        &how,
+        "426 X|Upgrade: WebSocket",
     );
     check("200 OK|Trailer: X-Sum", &how, "200 OK|Trailer: X-Sum");
     check(

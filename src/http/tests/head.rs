@@ -116,6 +116,27 @@ fn field_lines_are_exact() {
 }
 
 #[test]
+fn connection_options_are_tokens() {
+    let check = |value: &str, expected: &str| {
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: {value}\r\n\r\n");
+        assert_eq!(sin(head), expected, "{value}");
+    };
+    for good in ["close", "keep-alive, Upgrade", "", ", a,,b ,", "x!#"] {
+        check(good, "ok");
+    }
+    for bad in [
+        "\"close\"",
+        "\"a, close\"",
+        "close;q=1",
+        "keep alive",
+        "a, b/c",
+        "clos\u{e9}",
+    ] {
+        check(bad, "400 bad_connection_option");
+    }
+}
+
+#[test]
 fn host_is_one_and_valid() {
     let check = |lines: &str, expected: &str| {
         assert_eq!(sin(format!("GET / {lines}\r\n")), expected, "{lines:?}")

@@ -1,6 +1,8 @@
 use std::io;
 
-use crate::proxy::answer::{Connection, for_error, recorded_status};
+use crate::http::head::RequestHead;
+use crate::http::limits::Limits;
+use crate::proxy::answer::{Answer, Connection, for_error, recorded_status};
 use crate::proxy::error::{Error, Phase, Retry, What};
 use crate::proxy::timeout::Timeout;
 
@@ -98,4 +100,18 @@ fn head_is_answered_without_content_but_with_its_length() {
         text.ends_with("\r\n\r\n") && text.contains("Content-Length: 37\r\n"),
         "{text}"
     );
+}
+
+#[test]
+fn the_last_hop_of_a_trace_gives_back_what_came_without_its_secrets() {
+    let mut head = RequestHead::new();
+    let octets = b"TRACE /a?b HTTP/1.0\r\nX-A: 1\r\nCOOKIE: c\r\nAuthorization: d\r\nProxy-Authorization: e\r\n\r\n";
+    head.parse(octets, &Limits::default()).unwrap();
+    let answer = Answer::of_the_last(&head);
+    let content = answer.content.unwrap();
+    assert_eq!(content, b"TRACE /a?b HTTP/1.0\r\nX-A: 1\r\n\r\n");
+    head.set_method("OPTIONS").unwrap();
+    let answer = Answer::of_the_last(&head);
+    assert_eq!((answer.status, answer.content), (200, Some(Vec::new())));
+    assert!(answer.fields.get("allow").is_some());
 }

@@ -113,3 +113,17 @@ fn a_strict_route_refuses_what_could_be_read_in_two_ways() {
     assert_eq!(judge("/a%2Fb"), Err(Refused("encoded_separator_in_path")));
     assert_eq!(Paths::Raw.judge(|| b"/a//b"), Ok(()));
 }
+
+#[test]
+fn edits_concern_what_they_set_add_and_remove() {
+    let value = Template::parse("x").unwrap();
+    let edits = Edits {
+        set: vec![("X-Set".to_owned(), value.clone())],
+        add: vec![("X-Add".to_owned(), value)],
+        remove: vec!["X-Remove".to_owned()],
+    };
+    for name in ["x-set", "X-ADD", "X-Remove"] {
+        assert!(edits.concerns(name.as_bytes()), "{name}");
+    }
+    assert!(!edits.concerns(b"X-Else") && !Edits::default().concerns(b"X-Set"));
+}
