@@ -55,6 +55,7 @@ pub(super) async fn connect<D: Dial>(
                         exchanges: 0,
                         permit: permit.take(),
                         open: Some(member.tally.opened(since.saturating_duration_since(begun))),
+                        counted: member.state.connected(),
                     });
                 }
                 Err(error) => error,

@@ -87,7 +87,8 @@ impl<S: Stream> Scene<S> {
             let members = upstream.endpoints.iter().map(|placed| {
                 let endpoint = &placed.endpoint;
                 let kept = old.and_then(|old| old.shelf_of(endpoint));
-                let shelf = kept.unwrap_or_else(|| Rc::new(pool.shelf(upstream.keepalive)));
+                let shelf =
+                    kept.unwrap_or_else(|| Rc::new(pool.shelf(upstream.keepalive, &placed.state)));
                 shelf.set(upstream.keepalive, placed.permits.clone());
                 Member {
                     endpoint: endpoint.clone(),
@@ -199,7 +200,7 @@ fn candidate(placed: &Placed) -> Candidate {
     Candidate {
         name: placed.endpoint.name.clone(),
         weight: placed.weight,
-        backup: placed.backup,
+        tier: placed.tier,
         state: placed.state.clone(),
     }
 }

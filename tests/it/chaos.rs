@@ -93,17 +93,24 @@ fn an_origin_that_closes_idle_connections_when_it_likes_costs_no_request() {
 }
 
 /// An origin that can be killed, with a reset for everybody, and be there again at the same port.
-struct Mortal {
-    address: SocketAddr,
+pub(crate) struct Mortal {
+    pub(crate) address: SocketAddr,
+    /// What it answers.
+    says: &'static str,
     alive: Arc<Mutex<Vec<TcpStream>>>,
     is_dead: Arc<AtomicBool>,
 }
 
 impl Mortal {
     fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at(([127, 0, 0, 1], 0), "ok")
+    }
+
+    pub(crate) fn at(address: ([u8; 4], u16), says: &'static str) -> Self {
+        let listener = TcpListener::bind(SocketAddr::from(address)).unwrap();
         let this = Self {
             address: listener.local_addr().unwrap(),
+            says,
             alive: Arc::default(),
             is_dead: Arc::default(),
         };
@@ -112,7 +119,7 @@ impl Mortal {
     }
 
     fn live(&self, listener: TcpListener) {
-        let (alive, is_dead) = (self.alive.clone(), self.is_dead.clone());
+        let (alive, is_dead, says) = (self.alive.clone(), self.is_dead.clone(), self.says);
         self.is_dead.store(false, Ordering::SeqCst);
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -121,13 +128,13 @@ impl Mortal {
                     return;
                 }
                 alive.lock().unwrap().push(stream.try_clone().unwrap());
-                thread::spawn(move || serve(stream));
+                thread::spawn(move || serve(stream, says));
             }
         });
     }
 
     /// Everything ends, with a reset.
-    fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.is_dead.store(true, Ordering::SeqCst);
         // Its loop looks once more, and goes.
         let _ = TcpStream::connect(self.address);
@@ -144,7 +151,9 @@ impl Mortal {
 }
 
 /// Answers small requests at once, and `/long` bit by bit.
-fn serve(mut stream: TcpStream) {
+fn serve(mut stream: TcpStream, says: &str) {
+    let length = says.len();
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{says}");
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
     loop {
@@ -153,7 +162,7 @@ fn serve(mut stream: TcpStream) {
             return;
         }
         let sent = match line.starts_with("GET /long") {
-            false => stream.write_all(ANSWER),
+            false => stream.write_all(answer.as_bytes()),
             true => stream
                 .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")
                 .and_then(|()| {
