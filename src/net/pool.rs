@@ -118,6 +118,8 @@ pub struct Pooled<S> {
     pub open: Option<OpenConnection>,
     /// What counts it for its endpoint, in the whole process.
     pub counted: Open,
+    /// Which of its endpoint's addresses it goes to: those of that generation.
+    pub generation: usize,
 }
 
 #[derive(Debug)]

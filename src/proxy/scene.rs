@@ -192,7 +192,19 @@ impl<S: Stream> Member<S> {
         if generation != self.generation.replace(generation) {
             self.shelf.clear();
         }
-        self.shelf.take()
+        loop {
+            let pooled = self.shelf.take()?;
+            if pooled.generation == generation {
+                return Some(pooled);
+            }
+        }
+    }
+
+    /// Keeps a connection for the next exchange, unless the endpoint is elsewhere by now.
+    pub(super) fn keep(&self, pooled: Pooled<S>) {
+        if pooled.generation == self.endpoint.addresses.generation() {
+            self.shelf.put(pooled);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 
@@ -99,19 +99,14 @@ fn lock(held_back: &Mutex<Option<Vec<String>>>) -> MutexGuard<'_, Option<Vec<Str
     held_back.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The services of a site of which nothing is known yet.
-fn unknown(site: &Site) -> impl Iterator<Item = &Service> {
+/// The services of `site` of which nothing is known yet. Asked before they are looked up, so that none is missed.
+pub(super) fn unknown(site: &Site) -> Vec<Service> {
     let services = site.upstreams.iter().flat_map(|it| &it.services);
-    services.filter(|service| !service.is_known())
+    services.filter(|it| !it.is_known()).cloned().collect()
 }
 
-/// Waits a moment for what the services of `site` are. False: all was known before.
-pub(super) fn await_services(site: &Arc<Site>) -> bool {
-    let until: Instant = clock::later(clock::now(), FIRST_ANSWERS);
-    let mut is_news = false;
-    for service in unknown(site) {
-        is_news = true;
-        service.wait(until);
-    }
-    is_news
+/// Waits a moment for what these are.
+pub(super) fn wait(services: &[Service]) {
+    let until = clock::later(clock::now(), FIRST_ANSWERS);
+    services.iter().for_each(|service| service.wait(until));
 }

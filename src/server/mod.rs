@@ -277,8 +277,10 @@ impl Server {
             Some(file) => build::site(&file.config, number, None),
         });
         let mut lookups = Lookups::default();
+        let unknown = lookups::unknown(&site);
         lookups.serve(&site, &log).map_err(StartError::Worker)?;
-        if let (Some(file), true) = (&options.file, lookups::await_services(&site)) {
+        if let (Some(file), false) = (&options.file, unknown.is_empty()) {
+            lookups::wait(&unknown);
             lookups.note_seen();
             site = Arc::new(build::site(&file.config, number, Some(&site)));
         }

@@ -132,9 +132,10 @@ impl Server {
         let Some(mut site) = self.assemble(&config, &before).await else {
             return Ok(Reloaded::Refused("no thread could be had".to_owned()));
         };
+        let unknown = lookups::unknown(&site);
         let looked_up = self.lookups.serve(&site, &self.log);
-        let asked = site.clone();
-        if aside(move || lookups::await_services(&asked)).await == Some(true) {
+        if !unknown.is_empty() {
+            aside(move || lookups::wait(&unknown)).await;
             self.lookups.note_seen();
             let again = self.assemble(&config, &site).await;
             site = again.unwrap_or(site);

@@ -982,6 +982,12 @@ impl Osier {
 
 impl Drop for Osier {
     fn drop(&mut self) {
+        if thread::panicking() {
+            // Whoever looks for the reason finds what was not heard yet.
+            self.said
+                .try_iter()
+                .for_each(|line| eprintln!("osier: {line}"));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

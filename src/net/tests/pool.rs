@@ -61,6 +61,7 @@ fn pooled() -> (Rc<Cell<bool>>, Pooled<Quiet>) {
             permit: None,
             open: None,
             counted: Arc::new(State::default()).connected(),
+            generation: 0,
         },
     )
 }
