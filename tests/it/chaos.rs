@@ -5,11 +5,11 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::metrics::Page;
 use crate::reload::Gateway;
-use crate::support::{End, wait_for};
+use crate::support::{End, Json, PATIENCE, json, wait_for};
 
 /// Reads a request without content. False: there is none.
 fn take_request(reader: &mut BufReader<TcpStream>) -> bool {
@@ -21,6 +21,37 @@ fn take_request(reader: &mut BufReader<TcpStream>) -> bool {
             Ok(2) => return true,
             Ok(_) => {}
         }
+    }
+}
+
+/// Waits until no branch, no connection that is used, no permit, nobody in a queue and no buffer is left of what was
+/// asked of these endpoints.
+pub(crate) fn wait_until_nothing_is_left(gateway: &Gateway, count: usize) {
+    wait_for("every branch to be gone", || {
+        let tree = gateway.admin("localhost", "/tree").text().to_owned();
+        (!tree.contains("exchange") && !tree.contains("attempt")).then_some(())
+    });
+    let is_left = |endpoint: &Json| {
+        let of = |name: &str| endpoint[name].number();
+        let mut left = vec![of("in_flight"), of("open") - of("idle")];
+        if endpoint.has("connections") {
+            // A permit for each connection there is, and no other.
+            left.extend([of("connections") - of("open"), of("queued")]);
+        }
+        left.iter().any(|count| *count != 0.0)
+    };
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let status = gateway.status();
+        let all = json(&status);
+        let endpoints = all["upstreams"].items()[0]["endpoints"].items();
+        assert_eq!(endpoints.len(), count);
+        let in_use = all["buffers_in_use"].number();
+        if !endpoints.iter().any(is_left) && in_use == 0.0 {
+            return;
+        }
+        assert!(Instant::now() < until, "this is left: {status}");
+        thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -90,6 +121,7 @@ fn an_origin_that_closes_idle_connections_when_it_likes_costs_no_request() {
         }
     });
     assert!(closed.load(Ordering::Relaxed) > 500, "it did close them");
+    wait_until_nothing_is_left(&gateway, 1);
 }
 
 /// An origin that can be killed, with a reset for everybody, and be there again at the same port.
@@ -197,7 +229,7 @@ fn an_origin_killed_a_hundred_times_costs_nobody_an_answer_that_had_not_begun() 
         .collect();
     let gateway = Gateway::run(
         &format!(
-            "[upstream.app]\nto = [{}]\neject = {{ failures = 2, within = \"1s\", for = \"10ms\" }}\n\
+            "[upstream.app]\nto = [{}]\neject = {{ failures = 2, within = \"1s\", for = \"10ms\" }}\nmax_connections = 40\n\
              [[route]]\nto = \"app\"\nretry = {{ attempts = 3, budget = \"off\", backoff = \"1ms\" }}\n",
             to.join(", ")
         ),
@@ -282,12 +314,7 @@ fn an_origin_killed_a_hundred_times_costs_nobody_an_answer_that_had_not_begun() 
         counts.iter().all(|count| *count > 0),
         "small, whole, cut: {counts:?}"
     );
-    // Nothing is left of it.
-    wait_for("every branch to be gone", || {
-        let tree = gateway.admin("localhost", "/tree").text().to_owned();
-        (!tree.contains("exchange") && !tree.contains("attempt")).then_some(())
-    });
-    assert_eq!(gateway.status().matches("\"in_flight\":0").count(), 3);
+    wait_until_nothing_is_left(&gateway, 3);
     // Every request was counted as its client saw it, and no other.
     let [small, whole, cut] = counts.map(|count| count as f64);
     let page = Page::of(&gateway);
@@ -322,11 +349,12 @@ fn origins_that_misbehave_have_the_outcome_that_is_written_down() {
             }
         });
         let file = format!(
-            "timeouts = {{ response = \"200ms\", total = \"2s\" }}\n[[route]]\nto = \"{address}\"\nretry = {{ attempts = 1 }}\n"
+            "timeouts = {{ response = \"200ms\", total = \"2s\" }}\n[upstream.app]\nto = \"{address}\"\nmax_connections = 9\n\
+             [[route]]\nto = \"app\"\nretry = {{ attempts = 1 }}\n"
         );
         Gateway::run_with(
-            &file[..file.find("[[").unwrap()],
-            &file[file.find("[[").unwrap()..],
+            &file[..file.find("[up").unwrap()],
+            &file[file.find("[up").unwrap()..],
         )
     };
     let until_gone = |stream: &mut TcpStream| {
@@ -377,9 +405,9 @@ fn origins_that_misbehave_have_the_outcome_that_is_written_down() {
         assert!(end == End::Reset || !text.contains("chunked"), "{text}");
     }
     for gateway in [&never, &slow, &garbage, &cut, &trickle] {
-        wait_for("every branch to be gone", || {
-            let tree = gateway.admin("localhost", "/tree").text().to_owned();
-            (!tree.contains("exchange") && !tree.contains("attempt")).then_some(())
-        });
+        wait_until_nothing_is_left(gateway, 1);
+        let status = json(&gateway.status());
+        let open = &status["upstreams"].items()[0]["endpoints"].items()[0]["open"];
+        assert_eq!(open.number(), 0.0, "no such connection is used again");
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::chaos::Mortal;
+use crate::chaos::{Mortal, wait_until_nothing_is_left};
 use crate::reload::Gateway;
 use crate::support::{Json, Origin, Osier, Scratch, Wire, json, wait_for};
 
@@ -432,11 +432,7 @@ fn root_a_name_that_moves_under_load_costs_no_request() {
     }
     assert!(load.finish() > 0);
     // One endpoint all the time: nothing is left of the places it was at.
-    wait_for("the connections to be idle", || {
-        let all = endpoints(&gateway);
-        let of = |name: &str| all[0][name].number();
-        (all.len() == 1 && of("in_flight") == 0.0 && of("open") == of("idle")).then_some(())
-    });
+    wait_until_nothing_is_left(&gateway, 1);
 }
 
 #[test]

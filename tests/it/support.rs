@@ -1138,6 +1138,11 @@ impl Json {
         }
     }
 
+    /// It is an object with a member of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        matches!(self, Self::Object(members) if members.iter().any(|(key, _)| key == name))
+    }
+
     pub(crate) fn is_null(&self) -> bool {
         *self == Self::Null
     }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::reload::{Gateway, origin, upstream};
-use crate::support::{Message, Origin, Scripted, Wire, wait_for};
+use crate::support::{Message, Origin, Scripted, Wire, json, wait_for};
 
 /// One worker, so that what one connection sees is all there is to see.
 fn alone(rest: &str) -> Gateway {
@@ -393,6 +393,40 @@ fn a_name_that_does_not_resolve_is_503_for_its_route_alone() {
     let port = port.rsplit(':').next().unwrap();
     let named = alone(&format!("[[route]]\nto = \"localhost:{port}\"\n"));
     assert_eq!(named.get("/").text(), "one");
+}
+
+#[test]
+fn status_says_what_is_held() {
+    let (silent, one) = (silent(), origin("one"));
+    let gateway = alone(&format!(
+        "{}{}[[route]]\nto = \"app\"\n[[route]]\npath = \"/silent\"\nto = \"silent\"\n",
+        upstream("app", &[&one]),
+        upstream("silent", &[&silent])
+    ));
+    let held = |upstream: usize| {
+        let status = json(&gateway.status());
+        let endpoint = &status["upstreams"].items()[upstream]["endpoints"].items()[0];
+        (endpoint["open"].number(), endpoint["idle"].number())
+    };
+    let in_use = || json(&gateway.status())["buffers_in_use"].number();
+    let wait_until = |what: &str, is_so: &dyn Fn() -> bool| {
+        wait_for(what, || is_so().then_some(()));
+    };
+    assert_eq!((held(0), held(1), in_use()), ((0.0, 0.0), (0.0, 0.0), 0.0));
+    assert_eq!(gateway.get("/").text(), "one");
+    wait_until("one to idle", &|| held(0) == (1.0, 1.0));
+    let mut stuck = gateway.osier.connect();
+    stuck.send("GET /silent HTTP/1.1\r\nHost: h\r\n\r\n");
+    wait_until("one in use", &|| held(1) == (1.0, 0.0));
+    let mut half = gateway.osier.connect();
+    half.send("GET / HTTP/1.1\r\n");
+    wait_until("a buffer in use", &|| in_use() >= 4096.0);
+    half.send("Host: h\r\n\r\n");
+    assert_eq!(half.read_response().text(), "one");
+    stuck.reset();
+    wait_until("nothing to be left", &|| {
+        held(1) == (0.0, 0.0) && in_use() == 0.0
+    });
 }
 
 #[test]
