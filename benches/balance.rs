@@ -75,7 +75,7 @@ fn upstreams(policy: Policy, weigh: fn(usize) -> u32) -> Vec<Upstream> {
         let candidates = states.iter().enumerate().map(|(at, state)| Candidate {
             name: format!("10.0.{number}.{at}:80").into(),
             weight: weigh(at),
-            backup: false,
+            tier: 0,
             state: state.clone(),
         });
         let picker = Picker::new(policy, candidates.collect(), Duration::ZERO, number);

@@ -22,7 +22,7 @@
 //! ├── limit/      how often, how many at a time, for whom: for the whole process. Pure
 //! ├── metrics/    what each worker counts, summed when asked for, and written as Prometheus reads it. Pure
 //! ├── runtime/    ROOM 4  one worker per core: tasks, edge-triggered epoll, timers, buffers
-//! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools
+//! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools, names
 //! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer
 //! ├── config/     ROOM 7  text → Raw → Config, pure; errors with line, caret and "did you mean"
 //! ├── admin/      ROOM 8  the live tree, a cancel by id, status, metrics and reload, on a private listener

@@ -61,8 +61,8 @@ pub struct Endpoint {
     pub address: String,
     /// How much it gets, beside the others.
     pub weight: u32,
-    /// It gets something only when the others are out.
-    pub backup: bool,
+    /// It gets something only when those of lower tiers are out. 0: at once.
+    pub tier: u16,
     /// How it is.
     pub state: Arc<State>,
     /// How many connections there may be to it.
@@ -76,15 +76,18 @@ impl Endpoint {
         let state = &self.state;
         let _ = write!(
             out,
-            ",\"weight\":{},\"backup\":{},\"healthy\":{},\"ejected\":{},\"draining\":{},\"in_flight\":{},\"failures\":{},\"ejections\":{}",
+            ",\"weight\":{},\"backup\":{},\"healthy\":{},\"ejected\":{},\"draining\":{},\"in_flight\":{},\"failures\":{},\"ejections\":{},\"tier\":{},\"open\":{},\"idle\":{}",
             self.weight,
-            self.backup,
+            self.tier > 0,
             state.is_healthy(),
             state.is_ejected(clock::now()),
             state.is_draining(),
             state.in_flight(),
             state.failures(),
             state.ejections(),
+            self.tier,
+            state.open(),
+            state.idle(),
         );
         if let Some(permits) = &self.permits {
             let _ = write!(
@@ -191,6 +194,11 @@ impl Desk {
         budget.map_or((0, 0), |budget| (budget.used(), budget.max()))
     }
 
+    /// How many octets are in buffers that somebody uses: the others are kept for the next.
+    fn buffers_in_use(&self) -> usize {
+        self.works.get().map_or(0, |works| works.budget.out())
+    }
+
     /// How many access records were dropped.
     pub(super) fn log_dropped(&self) -> usize {
         self.works.get().map_or(0, |works| works.log.dropped())
@@ -264,10 +272,11 @@ impl Desk {
         }
         let _ = writeln!(
             out,
-            "],\"sessions\":{},\"requests_in_flight\":{},\"buffers_used\":{},\"limits\":{{\"connections\":{},\"buffers\":{}}}}}",
+            "],\"sessions\":{},\"requests_in_flight\":{},\"buffers_used\":{},\"buffers_in_use\":{},\"limits\":{{\"connections\":{},\"buffers\":{}}}}}",
             report.total.sessions,
             report.total.in_flight,
             self.buffers().0,
+            self.buffers_in_use(),
             status.connections_max,
             status.buffers_max
         );

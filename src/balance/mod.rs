@@ -13,4 +13,4 @@ mod tests;
 
 pub use picker::{Ask, Candidate, Picker};
 pub use policy::Policy;
-pub use state::{Eject, InFlight, State};
+pub use state::{Eject, InFlight, Open, State};

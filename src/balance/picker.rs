@@ -16,8 +16,8 @@ pub struct Candidate {
     pub name: Arc<str>,
     /// How much it gets, beside the others. 0: nothing.
     pub weight: u32,
-    /// It gets something only when all that are none are out.
-    pub backup: bool,
+    /// It gets something only when all of lower tiers are out. 0: at once.
+    pub tier: u16,
     /// What the process knows of it.
     pub state: Arc<State>,
 }
@@ -42,15 +42,14 @@ pub struct Picker {
     candidates: Vec<Candidate>,
     /// A number for each name.
     seeds: Vec<u64>,
+    /// The tiers there are, the lowest first.
+    tiers: Vec<u16>,
     slow_start: Duration,
     turns: RoundRobin,
     /// Who may have something, while nothing has changed.
     roster: RefCell<Roster>,
     drawn: Cell<u64>,
 }
-
-/// Who is in a tier.
-type Tier<'a> = &'a dyn Fn(&Candidate) -> bool;
 
 /// Who may have something, and how much.
 #[derive(Debug, Default)]
@@ -75,8 +74,12 @@ impl Picker {
         turn: usize,
     ) -> Self {
         let weights = candidates.iter().map(|it| it.weight);
+        let mut tiers: Vec<u16> = candidates.iter().map(|it| it.tier).collect();
+        tiers.sort_unstable();
+        tiers.dedup();
         Self {
             policy,
+            tiers,
             seeds: candidates
                 .iter()
                 .map(|it| hash::of(it.name.as_bytes()))
@@ -129,25 +132,27 @@ impl Picker {
         self.choose(ask, &roster)
     }
 
-    /// Who may have something now: those of the first of these tiers in which there is somebody.
+    /// Who may have something now: those of the first tier in which there is somebody who was not tried yet, or else of
+    /// the first in which there is somebody at all.
     fn roster(&self, ask: &Ask<'_>) -> Roster {
         // Before anything is looked at: what changes meanwhile is seen the next time.
         let changes = State::changes();
-        let is_usable = |it: &Candidate| it.state.is_usable(ask.now);
-        let tiers: [(bool, Tier<'_>); 6] = [
-            (true, &|it| !it.backup && is_usable(it)),
-            (true, &|it| it.backup && is_usable(it)),
-            (false, &|it| !it.backup && is_usable(it)),
-            (false, &is_usable),
-            // All are out: it is more likely that we are wrong than that nobody is there.
-            (true, &|it| !it.state.is_draining()),
-            (false, &|it| !it.state.is_draining()),
-        ];
+        let tiers = || self.tiers.iter().map(|tier| Some(*tier));
+        let usable = [true, false].into_iter().flat_map(|is_fresh| {
+            let tiers = tiers();
+            tiers.map(move |tier| (is_fresh, tier))
+        });
+        // All are out: it is more likely that we are wrong than that nobody is there.
+        let doubtful = [(true, None), (false, None)];
         let mut weights = Vec::with_capacity(self.candidates.len());
-        for (is_fresh, may) in tiers {
+        for (is_fresh, tier) in usable.chain(doubtful) {
             weights.clear();
             weights.extend(self.candidates.iter().enumerate().map(|(at, it)| {
-                let may = may(it) && !(is_fresh && ask.avoid.contains(&at));
+                let may = match tier {
+                    Some(tier) => it.tier == tier && it.state.is_usable(ask.now),
+                    None => !it.state.is_draining(),
+                };
+                let may = may && !(is_fresh && ask.avoid.contains(&at));
                 if may { self.weight(it, ask.now) } else { 0 }
             }));
             if weights.iter().any(|weight| *weight > 0) {

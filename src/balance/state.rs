@@ -1,7 +1,7 @@
 //! What the whole process knows of one endpoint.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::clock;
@@ -61,6 +61,8 @@ pub struct State {
     failing: AtomicUsize,
     failures: AtomicUsize,
     ejections: AtomicUsize,
+    /// How many connections there are to it.
+    open: AtomicUsize,
     since: Instant,
     /// LOCK: nothing else is locked while it is.
     rare: Mutex<Rare>,
@@ -74,6 +76,8 @@ struct Rare {
     up_since: Option<Instant>,
     /// How many probes in a row said otherwise than what holds.
     against: u32,
+    /// How many connections idle, place by place.
+    idle: Vec<Weak<AtomicUsize>>,
 }
 
 impl Default for State {
@@ -86,6 +90,7 @@ impl Default for State {
             failing: AtomicUsize::new(0),
             failures: AtomicUsize::new(0),
             ejections: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
             since: clock::now(),
             rare: Mutex::default(),
         }
@@ -100,6 +105,17 @@ pub struct InFlight<'a>(&'a State);
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection to an endpoint, until this is dropped.
+#[derive(Debug)]
+#[must_use = "dropping it says that the connection is closed"]
+pub struct Open(Arc<State>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -153,6 +169,36 @@ impl State {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// A connection to it was made.
+    pub fn connected(self: &Arc<Self>) -> Open {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Open(self.clone())
+    }
+
+    /// How many connections there are to it.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// A number that one place alone writes: how many connections idle there. It counts for as long as it lives.
+    #[must_use]
+    pub fn idle_place(&self) -> Arc<AtomicUsize> {
+        let place = Arc::new(AtomicUsize::new(0));
+        let mut rare = self.rare();
+        rare.idle.retain(|place| place.strong_count() > 0);
+        rare.idle.push(Arc::downgrade(&place));
+        place
+    }
+
+    /// How many connections to it idle.
+    #[must_use]
+    pub fn idle(&self) -> usize {
+        let rare = self.rare();
+        let places = rare.idle.iter().filter_map(Weak::upgrade);
+        places.map(|place| place.load(Ordering::Relaxed)).sum()
     }
 
     /// Its probes do not fail.
@@ -321,11 +367,19 @@ impl State {
         faded(latency, self.millis(now).saturating_sub(at))
     }
 
-    /// How long a further request would take, as far as anyone can tell.
+    /// How long a further request would take, as far as anyone can tell. One of which nothing is known is tried; until
+    /// that is answered, everybody else is better: it may never be.
     #[must_use]
     pub fn cost(&self, now: Instant) -> usize {
-        let waiting = self.in_flight().saturating_add(1);
-        self.latency(now).saturating_mul(waiting)
+        let in_flight = self.in_flight();
+        if in_flight == 0 {
+            return self.latency(now);
+        }
+        match self.latency.load(Ordering::Relaxed) {
+            0 => (usize::MAX / 2).saturating_add(in_flight),
+            // However long ago it was seen, what it has to do counts.
+            _ => self.latency(now).max(1).saturating_mul(in_flight + 1),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::args::ExplainFlags;
 use super::run::load;
 use super::{FAILED, print, say};
-use crate::config::{Action, Auth, Config, Edits, Route, TimeoutName, Upstream};
+use crate::config::{Action, Auth, Config, Edits, Endpoint, Route, TimeoutName, Upstream};
 use crate::http::head::{Parsed, RequestHead};
 use crate::http::limits::Limits;
 use crate::http::path::normalise;
@@ -121,8 +121,11 @@ fn describe(out: &mut String, config: &Config, at: usize, route: &Route) {
                 } else {
                     String::new()
                 };
-                let endpoints: Vec<_> =
-                    upstream.endpoints.iter().map(ToString::to_string).collect();
+                let endpoint = |it: &Endpoint| match it.is_service {
+                    true => format!("the SRV records of {it}"),
+                    false => it.to_string(),
+                };
+                let endpoints: Vec<_> = upstream.endpoints.iter().map(endpoint).collect();
                 let _ = writeln!(
                     out,
                     "to       {}{weight}: {}",

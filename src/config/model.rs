@@ -372,6 +372,8 @@ pub struct Upstream {
     pub slow_start: Duration,
     /// How often names are looked up again.
     pub resolve_every: Duration,
+    /// Names without a port are those of services (RFC 2782).
+    pub resolve_srv: bool,
     /// The cookie that keeps a client at its endpoint.
     pub sticky: Option<String>,
     /// How origins are told what is left of the budget.
@@ -387,8 +389,10 @@ pub struct Upstream {
 /// One address of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// `HOST:PORT` in lower case, looked up by who connects, or `unix:PATH`.
+    /// `HOST:PORT` in lower case, looked up by who connects, or `unix:PATH`; of a service its name, in lower case.
     pub authority: String,
+    /// It stands for all the endpoints that the records of a service name.
+    pub is_service: bool,
     /// The path in front of every path, without a slash at its end; empty for none.
     pub base_path: String,
     /// How much of the upstream's requests it gets, beside the others. 0: none.

@@ -362,7 +362,8 @@ fn print_care(upstream: &Upstream, out: &mut String) {
         quoted(&duration_text(upstream.slow_start)),
     );
     let every = quoted(&duration_text(upstream.resolve_every));
-    line(out, "resolve", inline([("every", every)]));
+    let srv = upstream.resolve_srv.to_string();
+    line(out, "resolve", inline([("every", every), ("srv", srv)]));
     if let Some(cookie) = &upstream.sticky {
         line(out, "sticky", inline([("cookie", quoted(cookie))]));
     }

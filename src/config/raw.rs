@@ -91,7 +91,7 @@ pub(super) struct RawUpstream {
     pub(super) health: Option<Written<RawHealth>>,
     pub(super) eject: Option<Written<RawEject>>,
     pub(super) slow_start: Text,
-    pub(super) resolve: Option<Written<Text>>,
+    pub(super) resolve: Option<Written<RawResolve>>,
     pub(super) sticky: Option<Written<Text>>,
     pub(super) deadline_header: Text,
     pub(super) timeouts: RawTimeouts,
@@ -122,6 +122,12 @@ pub(super) struct RawHealth {
     pub(super) rise: Number,
     pub(super) fall: Number,
     pub(super) expect: Texts,
+}
+
+#[derive(Debug)]
+pub(super) struct RawResolve {
+    pub(super) every: Text,
+    pub(super) srv: Flag,
 }
 
 #[derive(Debug)]
@@ -363,8 +369,9 @@ fn upstream(table: &Table<'_>) -> RawUpstream {
             max_percent: table.number("max_percent", NUMBER),
         }),
         slow_start: table.text("slow_start", DURATION),
-        resolve: table.table("resolve", "upstream.resolve", |table| {
-            table.text("every", DURATION)
+        resolve: table.table("resolve", "upstream.resolve", |table| RawResolve {
+            every: table.text("every", DURATION),
+            srv: table.flag("srv"),
         }),
         sticky: table.table("sticky", "upstream.sticky", |table| {
             table.text("cookie", STRING)

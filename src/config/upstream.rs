@@ -68,6 +68,7 @@ impl Upstreams {
         let (authority, base_path) = check.parsed(Some(to), value::origin)?;
         let endpoint = Endpoint {
             authority,
+            is_service: false,
             base_path,
             weight: 1,
             backup: false,
@@ -152,6 +153,17 @@ impl Check<'_> {
             Duration::ZERO => Err("longer than nothing".to_owned()),
             duration => Ok(duration),
         };
+        let srv = section
+            .resolve
+            .as_ref()
+            .and_then(|it| it.value.srv.as_ref());
+        let srv = srv.filter(|srv| srv.value);
+        let endpoints = self.endpoints(section.to.as_ref(), srv.is_some());
+        if let (Some(srv), true) = (srv, endpoints.iter().all(|it| !it.is_service)) {
+            let message = "`srv` does nothing where everything in `to` has a port";
+            let warning = Diagnostic::warning(srv.key, message);
+            self.found.push(warning.label("no service is looked up"));
+        }
         Upstream {
             balance: self
                 .parsed(section.balance.as_ref(), balance)
@@ -173,8 +185,9 @@ impl Check<'_> {
             resolve_every: section
                 .resolve
                 .as_ref()
-                .and_then(|resolve| self.parsed(resolve.value.as_ref(), positive))
+                .and_then(|resolve| self.parsed(resolve.value.every.as_ref(), positive))
                 .unwrap_or(usual.resolve_every),
+            resolve_srv: srv.is_some(),
             sticky: section.sticky.as_ref().map(|sticky| {
                 let name = self.parsed(sticky.value.as_ref(), cookie_name);
                 name.unwrap_or_else(|| "osier".to_owned())
@@ -182,7 +195,7 @@ impl Check<'_> {
             deadline_header: self.parsed(section.deadline_header.as_ref(), deadline_field),
             name: name.clone(),
             is_implicit: false,
-            endpoints: self.endpoints(section.to.as_ref()),
+            endpoints,
             keepalive: section
                 .keepalive
                 .as_ref()
@@ -278,18 +291,33 @@ impl Check<'_> {
         }
     }
 
-    fn endpoints(&self, written: Option<&Written<Vec<RawShare>>>) -> Vec<Endpoint> {
+    /// `srv`: a name without a port is a service's.
+    fn endpoints(&self, written: Option<&Written<Vec<RawShare>>>, srv: bool) -> Vec<Endpoint> {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         let Some(written) = written else {
             return endpoints;
         };
         for share in &written.value {
             let weight = self.weight(share);
-            let Some((authority, base_path)) = self.parsed(share.to.as_ref(), value::origin) else {
+            let place = |text: &str| match value::service(text) {
+                Some(name) if srv => Ok((name, String::new(), true)),
+                Some(name) if name.starts_with('_') => Err(
+                    "a port is missing; the name of a service needs `resolve = { srv = true }`"
+                        .to_owned(),
+                ),
+                _ => value::origin(text).map(|(authority, base)| (authority, base, false)),
+            };
+            let Some((authority, base_path, is_service)) = self.parsed(share.to.as_ref(), place)
+            else {
                 continue;
             };
+            if let (Some(weight), true) = (&share.weight, is_service && weight != 1) {
+                let message = format!("`{authority}` has no weight of its own");
+                self.error(weight.key, message, "the service's records say it");
+            }
             let endpoint = Endpoint {
                 authority,
+                is_service,
                 base_path,
                 weight,
                 backup: share.backup.as_ref().is_some_and(|backup| backup.value),
@@ -298,7 +326,10 @@ impl Check<'_> {
                 self.error(
                     to.at,
                     format!("`{endpoint}` is there twice"),
-                    "give it a `weight` instead",
+                    match is_service {
+                        true => "once is enough",
+                        false => "give it a `weight` instead",
+                    },
                 );
             }
             endpoints.push(endpoint);
@@ -465,6 +496,7 @@ impl Default for Upstream {
             eject: None,
             slow_start: Duration::ZERO,
             resolve_every: Duration::from_secs(30),
+            resolve_srv: false,
             sticky: None,
             deadline_header: None,
             keepalive: Keepalive::default(),

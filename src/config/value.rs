@@ -169,6 +169,18 @@ pub fn origin(text: &str) -> Result<(String, String), String> {
     Ok((authority.to_ascii_lowercase(), path.to_owned()))
 }
 
+/// The name of a service, in lower case: one that could be a host's, or has underscores as RFC 2782 wants them, without a
+/// port. `None`: it is something else.
+pub fn service(text: &str) -> Option<String> {
+    const NAME_MAX: usize = 253;
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(plain);
+    let is_name = name.len() <= NAME_MAX && name.split('.').all(is_label);
+    let is_address = name.parse::<std::net::Ipv4Addr>().is_ok();
+    (is_name && !is_address).then(|| text.to_ascii_lowercase())
+}
+
 /// The port behind the last colon; `None` where there is none.
 fn port_of(authority: &str) -> Option<Result<u16, ()>> {
     let (host, port) = authority.rsplit_once(':')?;

@@ -6,10 +6,12 @@
 pub mod address;
 pub mod control;
 pub mod dialer;
+mod dns;
 pub mod listener;
 pub mod names;
 pub mod pair;
 pub mod pool;
+pub mod service;
 pub mod stream;
 pub mod tcp;
 

@@ -1,4 +1,5 @@
-//! The addresses behind a name: looked up on a thread of its own, never by who needs them.
+//! The addresses behind a name, and the endpoints behind a service's: looked up on a thread of its own, never by who
+//! needs them.
 //!
 //! The last good answer is kept. A name is looked up again each so often, at once when `/etc/hosts` or
 //! `/etc/resolv.conf` has changed, and sooner while it has no answer at all.
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 use event_listener::Event;
 
 use super::address::{Address, AddressError, resolve};
+use super::dns;
+use super::service::{self, Records, Service};
 use crate::clock;
 
 /// What tells how names are resolved. Looked at while names are watched.
@@ -83,6 +86,17 @@ impl Addresses {
         Ok(addresses)
     }
 
+    /// Those that were there `before`, if there were any, which are `found` to be these now.
+    pub(super) fn renewed(before: Option<&Self>, found: Vec<Address>) -> Self {
+        match before {
+            Some(before) => {
+                before.set(found);
+                before.clone()
+            }
+            None => found.into(),
+        }
+    }
+
     /// As they are known now.
     #[must_use]
     pub fn get(&self) -> Arc<[Address]> {
@@ -147,8 +161,27 @@ impl fmt::Debug for Addresses {
     }
 }
 
-/// What looks names up.
+/// What looks the addresses of a `host:port` up.
 pub type Lookup = fn(&str) -> Result<Vec<Address>, AddressError>;
+
+/// What looks names up.
+#[derive(Debug, Clone, Copy)]
+pub struct Resolver {
+    /// Those of hosts.
+    pub host: Lookup,
+    /// Those of services.
+    pub service: fn(&str) -> Result<Records, AddressError>,
+}
+
+/// The system's: its resolver for hosts, and its name servers for services, which that one does not know of.
+impl Default for Resolver {
+    fn default() -> Self {
+        Self {
+            host: resolve,
+            service: dns::service,
+        }
+    }
+}
 
 /// The thread that looks names up. It ends when this is dropped.
 #[derive(Debug)]
@@ -156,9 +189,9 @@ pub struct Names {
     watch: mpsc::Sender<Watched>,
 }
 
-/// A name that is looked up again and again, for as long as somebody has its addresses.
+/// A name that is looked up again and again, for as long as somebody has what is behind it.
 struct Watched {
-    addresses: Weak<Shared>,
+    what: What,
     every: Duration,
     /// When it is looked up next.
     due: Instant,
@@ -168,13 +201,35 @@ struct Watched {
     said: Option<String>,
 }
 
+/// What is behind a name.
+enum What {
+    Host(Weak<Shared>),
+    Service(WatchedService),
+}
+
+struct WatchedService {
+    service: Weak<service::Shared>,
+    /// Told that its endpoints are others.
+    changed: Box<dyn Fn() + Send>,
+    /// The last answer, and until when it need not be asked for again.
+    held: Option<(Records, Instant)>,
+}
+
+/// What came of a lookup.
+struct Seen {
+    /// There is an answer, this one or one before.
+    has_one: bool,
+    /// What is to be said.
+    said: Option<String>,
+}
+
 impl Names {
     /// `say` is told what has changed, and what does not resolve.
     ///
     /// # Errors
     /// There is no thread to be had.
     pub fn start(say: impl Fn(&str) + Send + 'static) -> std::io::Result<Self> {
-        Self::start_with(resolve, say)
+        Self::start_with(Resolver::default(), say)
     }
 
     /// As [`Names::start`], with another way to look names up.
@@ -182,24 +237,43 @@ impl Names {
     /// # Errors
     /// As there.
     pub fn start_with(
-        lookup: Lookup,
+        resolver: Resolver,
         say: impl Fn(&str) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (watch, asked) = mpsc::channel();
         let thread = thread::Builder::new().name("osier-names".to_owned());
         let thread = thread.stack_size(STACK_OCTETS);
-        thread.spawn(move || work(&asked, lookup, &say))?;
+        thread.spawn(move || work(&asked, resolver, &say))?;
         Ok(Self { watch })
     }
 
     /// Looks the name behind `addresses` up, now and then again `every` so often. Nothing is done for addresses without
     /// a name.
     pub fn watch(&self, addresses: &Addresses, every: Duration) {
-        if addresses.0.name.is_none() {
-            return;
+        if addresses.0.name.is_some() {
+            self.begin(What::Host(Arc::downgrade(&addresses.0)), every);
         }
+    }
+
+    /// Looks `service` up, now and then again `every` so often: its records when they hold no longer, the addresses of
+    /// their targets each time. `changed` is called whenever its endpoints are others.
+    pub fn watch_service(
+        &self,
+        service: &Service,
+        every: Duration,
+        changed: impl Fn() + Send + 'static,
+    ) {
+        let watched = WatchedService {
+            service: Arc::downgrade(&service.0),
+            changed: Box::new(changed),
+            held: None,
+        };
+        self.begin(What::Service(watched), every);
+    }
+
+    fn begin(&self, what: What, every: Duration) {
         let _ = self.watch.send(Watched {
-            addresses: Arc::downgrade(&addresses.0),
+            what,
             every,
             due: clock::now(),
             retry: FIRST_RETRY.min(every),
@@ -208,7 +282,7 @@ impl Names {
     }
 }
 
-fn work(asked: &mpsc::Receiver<Watched>, lookup: Lookup, say: &impl Fn(&str)) {
+fn work(asked: &mpsc::Receiver<Watched>, resolver: Resolver, say: &impl Fn(&str)) {
     let mut all: Vec<Watched> = Vec::new();
     let mut files = marks();
     loop {
@@ -221,59 +295,64 @@ fn work(asked: &mpsc::Receiver<Watched>, lookup: Lookup, say: &impl Fn(&str)) {
         match asked {
             Ok(watched) => {
                 // Asked for again, by a new configuration.
-                all.retain(|it| !it.addresses.ptr_eq(&watched.addresses));
+                all.retain(|it| !it.what.is(&watched.what));
                 all.push(watched);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        all.retain(|watched| watched.addresses.strong_count() > 0);
+        all.retain(|watched| watched.what.is_wanted());
         let now = clock::now();
         let marks = marks();
         if marks != files {
             files = marks;
-            all.iter_mut().for_each(|watched| watched.due = now);
+            all.iter_mut().for_each(|watched| watched.renew(now));
         }
         for watched in all.iter_mut().filter(|watched| watched.due <= now) {
-            watched.look_up(lookup, say);
+            watched.look_up(resolver, say);
+        }
+    }
+}
+
+impl What {
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Host(one), Self::Host(other)) => one.ptr_eq(other),
+            (Self::Service(one), Self::Service(other)) => one.service.ptr_eq(&other.service),
+            _ => false,
+        }
+    }
+
+    fn is_wanted(&self) -> bool {
+        match self {
+            Self::Host(addresses) => addresses.strong_count() > 0,
+            Self::Service(watched) => watched.service.strong_count() > 0,
         }
     }
 }
 
 impl Watched {
-    fn look_up(&mut self, lookup: Lookup, say: &impl Fn(&str)) {
-        let Some(shared) = self.addresses.upgrade() else {
+    /// What is known of names may be otherwise now.
+    fn renew(&mut self, now: Instant) {
+        self.due = now;
+        if let What::Service(watched) = &mut self.what {
+            watched.held = watched.held.take().map(|(records, _)| (records, now));
+        }
+    }
+
+    fn look_up(&mut self, resolver: Resolver, say: &impl Fn(&str)) {
+        let seen = match &mut self.what {
+            What::Host(addresses) => look_up_host(addresses, resolver),
+            What::Service(watched) => watched.look_up(resolver),
+        };
+        let Some(Seen { has_one, said }) = seen else {
             return;
         };
-        let addresses = Addresses(shared);
-        let Some(name) = addresses.name() else {
-            return;
-        };
-        let (has_one, is_first) = (
-            !addresses.current().is_empty(),
-            !addresses.0.is_known.load(Ordering::Acquire),
-        );
         let mut wait = self.every;
-        let said = match lookup(name) {
-            Ok(found) => {
-                let list: Vec<_> = found.iter().map(ToString::to_string).collect();
-                let is_news = addresses.set(found) && !is_first;
-                is_news.then(|| format!("{name} is at {} now", list.join(", ")))
-            }
-            Err(error) => {
-                addresses.note_known();
-                if !has_one {
-                    wait = self.retry;
-                    self.retry = (self.retry * 2).min(self.every);
-                }
-                let kept = if has_one {
-                    "; the last answer is kept"
-                } else {
-                    ""
-                };
-                Some(format!("{error}{kept}"))
-            }
-        };
+        if !has_one {
+            wait = self.retry;
+            self.retry = (self.retry * 2).min(self.every);
+        }
         if let Some(said) = said
             .as_ref()
             .filter(|said| self.said.as_ref() != Some(*said))
@@ -283,6 +362,84 @@ impl Watched {
         self.said = said;
         self.due = clock::later(clock::now(), wait);
     }
+}
+
+/// `None`: nobody wants it any more.
+fn look_up_host(addresses: &Weak<Shared>, resolver: Resolver) -> Option<Seen> {
+    let addresses = Addresses(addresses.upgrade()?);
+    let name = addresses.name()?;
+    let has_one = !addresses.current().is_empty();
+    let is_first = !addresses.0.is_known.load(Ordering::Acquire);
+    Some(match (resolver.host)(name) {
+        Ok(found) => {
+            let list = listed(found.iter());
+            let is_news = addresses.set(found) && !is_first;
+            Seen {
+                has_one: true,
+                said: is_news.then(|| format!("{name} is at {list} now")),
+            }
+        }
+        Err(error) => {
+            addresses.note_known();
+            let said = Some(failed(&error, has_one));
+            Seen { has_one, said }
+        }
+    })
+}
+
+impl WatchedService {
+    /// `None`: nobody wants it any more.
+    fn look_up(&mut self, resolver: Resolver) -> Option<Seen> {
+        let service = Service(self.service.upgrade()?);
+        let holds = |(_, until): &&(Records, Instant)| clock::now() < *until;
+        let mut said = Vec::new();
+        if self.held.as_ref().is_none_or(|held| !holds(&held)) {
+            match (resolver.service)(service.name()) {
+                Ok(records) => {
+                    let until = records.hold_until(clock::now());
+                    self.held = Some((records, until));
+                }
+                Err(error) => said.push(failed(&error, self.held.is_some())),
+            }
+        }
+        // Without a new answer the targets of the last one may still be elsewhere.
+        if let Some((records, _)) = &self.held {
+            let (is_news, lost) = service.follow(records, resolver.host);
+            said.extend(lost);
+            if is_news {
+                let now = service.get();
+                let (name, list) = (service.name(), listed(now.iter().map(|it| &it.authority)));
+                said.insert(
+                    0,
+                    match now.is_empty() {
+                        true => format!("{name} is nowhere now"),
+                        false => format!("{name} is at {list} now"),
+                    },
+                );
+                (self.changed)();
+            }
+        }
+        service.note_known();
+        // That there is decidedly no such service is an answer too.
+        let is_none = |(records, _): &(Records, Instant)| records.all.is_empty();
+        let has_one = !service.get().is_empty() || self.held.as_ref().is_some_and(is_none);
+        Some(Seen {
+            has_one,
+            said: (!said.is_empty()).then(|| said.join("; ")),
+        })
+    }
+}
+
+fn failed(error: &AddressError, has_one: bool) -> String {
+    match has_one {
+        true => format!("{error}; the last answer is kept"),
+        false => error.to_string(),
+    }
+}
+
+fn listed(all: impl Iterator<Item = impl fmt::Display>) -> String {
+    let all: Vec<_> = all.map(|it| it.to_string()).collect();
+    all.join(", ")
 }
 
 /// What the files look like from outside: other content has another time, length or place.

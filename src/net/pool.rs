@@ -14,12 +14,15 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{self, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
 
 use super::stream::Stream;
+use crate::balance::{Open, State};
 use crate::clock;
 use crate::limit::{Permit, Permits};
 use crate::metrics::OpenConnection;
@@ -67,6 +70,22 @@ struct Shelved<S> {
     permits: Option<Permits>,
     /// The one used last is last.
     idle: Vec<Idle<S>>,
+    /// How many that are, for others to read.
+    count: Arc<AtomicUsize>,
+}
+
+impl<S> Shelved<S> {
+    /// Everything that idles, which does so no more.
+    fn clear(&mut self) -> Vec<Idle<S>> {
+        let idle = std::mem::take(&mut self.idle);
+        self.note();
+        idle
+    }
+
+    /// What idles has become more, or less.
+    fn note(&self) {
+        self.count.store(self.idle.len(), Ordering::Relaxed);
+    }
 }
 
 /// An endpoint's place in a [`Pool`].
@@ -97,6 +116,10 @@ pub struct Pooled<S> {
     pub permit: Option<Permit>,
     /// Counts it for as long as it lives.
     pub open: Option<OpenConnection>,
+    /// What counts it for its endpoint, in the whole process.
+    pub counted: Open,
+    /// Which of its endpoint's addresses it goes to: those of that generation.
+    pub generation: usize,
 }
 
 #[derive(Debug)]
@@ -127,9 +150,7 @@ impl<S: Stream> Shelf<S> {
     /// Closes everything that idles here.
     pub fn clear(&self) {
         let mut shelved = self.pool.shelved.borrow_mut();
-        let idle = shelved
-            .get_mut(self.index)
-            .map(|it| std::mem::take(&mut it.idle));
+        let idle = shelved.get_mut(self.index).map(Shelved::clear);
         // Not borrowed while they go.
         drop(shelved);
         drop(idle);
@@ -153,8 +174,11 @@ impl<S: Stream> Shelf<S> {
         loop {
             // Not borrowed while a stream is asked or dropped.
             let idle = {
-                let mut shelved = pool.shelved.borrow_mut();
-                shelved.get_mut(self.index)?.idle.pop()?
+                let mut all = pool.shelved.borrow_mut();
+                let shelved = all.get_mut(self.index)?;
+                let idle = shelved.idle.pop()?;
+                shelved.note();
+                idle
             };
             if now < idle.until && idle.pooled.stream.poll_disturbed(&mut cx).is_pending() {
                 return Some(idle.pooled);
@@ -199,6 +223,7 @@ impl<S: Stream> Shelf<S> {
             since: now,
             until,
         });
+        shelved.note();
         let mut next = until;
         if shelved.idle.len() > keepalive.max_idle {
             next = shelved.idle.first().map_or(until, Idle::surplus_until);
@@ -221,13 +246,14 @@ impl<S> Default for Pool<S> {
 }
 
 impl<S: Stream> Pool<S> {
-    /// A place for the connections to one more endpoint.
+    /// A place for the connections to one more endpoint, of which `state` is known.
     #[must_use]
-    pub fn shelf(self: &Rc<Self>, keepalive: Keepalive) -> Shelf<S> {
+    pub fn shelf(self: &Rc<Self>, keepalive: Keepalive, state: &State) -> Shelf<S> {
         let index = self.shelved.borrow_mut().insert(Shelved {
             keepalive,
             permits: None,
             idle: Vec::new(),
+            count: state.idle_place(),
         });
         Shelf {
             pool: self.clone(),
@@ -238,10 +264,7 @@ impl<S: Stream> Pool<S> {
     /// Closes everything that idles.
     pub fn clear(&self) {
         let mut shelved = self.shelved.borrow_mut();
-        let all: Vec<_> = shelved
-            .iter_mut()
-            .map(|(_, shelved)| std::mem::take(&mut shelved.idle))
-            .collect();
+        let all: Vec<_> = shelved.iter_mut().map(|(_, it)| it.clear()).collect();
         drop(shelved);
         drop(all);
     }
@@ -311,6 +334,7 @@ impl<S: Stream> Pool<S> {
                 }
                 stays
             });
+            shelved.note();
         }
         next
     }

@@ -46,6 +46,8 @@ pub(super) async fn connect<D: Dial>(
     let dialing = pin!(async {
         addresses.known().await;
         loop {
+            // Before they are looked at: those of later ones are not kept for long.
+            let generation = addresses.generation();
             let failed = match dial_any(&gateway.dial, &addresses.get()).await {
                 Ok(stream) => {
                     let since = clock::now();
@@ -55,6 +57,8 @@ pub(super) async fn connect<D: Dial>(
                         exchanges: 0,
                         permit: permit.take(),
                         open: Some(member.tally.opened(since.saturating_duration_since(begun))),
+                        counted: member.state.connected(),
+                        generation,
                     });
                 }
                 Err(error) => error,

@@ -279,7 +279,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             Some(may_reuse) => {
                 let is_clean = origin_input.is_none() && reply.request_read;
                 if may_reuse && is_clean && !self.gateway.is_draining() {
-                    goal.member.shelf.put(origin);
+                    goal.member.keep(origin);
                 }
                 Ok(Outcome::Done)
             }
@@ -330,7 +330,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         owed.set(0, Some(0));
         let may_reuse = self.staying(&owed, carried).await?;
         if may_reuse && input.is_none() && !self.gateway.is_draining() {
-            goal.member.shelf.put(origin);
+            goal.member.keep(origin);
         }
         Ok(Outcome::Done)
     }

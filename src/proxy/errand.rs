@@ -171,7 +171,7 @@ impl<D: Dial> Errand<'_, D> {
         }
         let may_reuse = response_persistence(response, &framed).is_reuse();
         if may_reuse && input.is_none() && !self.gateway.is_draining() {
-            self.member.shelf.put(origin);
+            self.member.keep(origin);
         }
         Ok(Some(content))
     }

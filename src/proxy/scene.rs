@@ -87,7 +87,8 @@ impl<S: Stream> Scene<S> {
             let members = upstream.endpoints.iter().map(|placed| {
                 let endpoint = &placed.endpoint;
                 let kept = old.and_then(|old| old.shelf_of(endpoint));
-                let shelf = kept.unwrap_or_else(|| Rc::new(pool.shelf(upstream.keepalive)));
+                let shelf =
+                    kept.unwrap_or_else(|| Rc::new(pool.shelf(upstream.keepalive, &placed.state)));
                 shelf.set(upstream.keepalive, placed.permits.clone());
                 Member {
                     endpoint: endpoint.clone(),
@@ -191,7 +192,19 @@ impl<S: Stream> Member<S> {
         if generation != self.generation.replace(generation) {
             self.shelf.clear();
         }
-        self.shelf.take()
+        loop {
+            let pooled = self.shelf.take()?;
+            if pooled.generation == generation {
+                return Some(pooled);
+            }
+        }
+    }
+
+    /// Keeps a connection for the next exchange, unless the endpoint is elsewhere by now.
+    pub(super) fn keep(&self, pooled: Pooled<S>) {
+        if pooled.generation == self.endpoint.addresses.generation() {
+            self.shelf.put(pooled);
+        }
     }
 }
 
@@ -199,7 +212,7 @@ fn candidate(placed: &Placed) -> Candidate {
     Candidate {
         name: placed.endpoint.name.clone(),
         weight: placed.weight,
-        backup: placed.backup,
+        tier: placed.tier,
         state: placed.state.clone(),
     }
 }

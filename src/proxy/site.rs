@@ -29,6 +29,7 @@ use crate::http::limits::Limits;
 use crate::http::network::Network;
 use crate::limit::{Limiter, Permits};
 use crate::net::pool::Keepalive;
+use crate::net::service::Service;
 
 /// What a gateway serves.
 #[derive(Debug, Default)]
@@ -275,6 +276,8 @@ pub struct Upstream {
     pub queue_timeout: Duration,
     /// How its endpoints are probed.
     pub health: Option<Probing>,
+    /// The services that some of the endpoints are of: more come and others go with what is known of these.
+    pub services: Vec<Service>,
     /// How often their names are looked up again.
     pub resolve_every: Duration,
     /// Its idle connections.
@@ -307,8 +310,8 @@ pub struct Placed {
     pub endpoint: Endpoint,
     /// How much it gets, beside the others.
     pub weight: u32,
-    /// It gets something only when the others are out.
-    pub backup: bool,
+    /// It gets something only when those of lower tiers are out.
+    pub tier: u16,
     /// What the process knows of it; kept over reloads.
     pub state: Arc<State>,
     /// How many connections there may be to it, in the whole process; kept over reloads.
@@ -322,7 +325,7 @@ impl Placed {
         Self {
             endpoint,
             weight: 1,
-            backup: false,
+            tier: 0,
             state: Arc::default(),
             permits: None,
         }
@@ -387,6 +390,7 @@ impl From<Rules> for Site {
                     sticky: None,
                     queue_timeout: Duration::from_secs(2),
                     health: None,
+                    services: Vec::new(),
                     resolve_every: Duration::from_secs(30),
                     keepalive: rules.keepalive,
                     deadline_field: None,

@@ -7,8 +7,8 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::pipe::{Pipe, Pipes};
 
@@ -27,6 +27,10 @@ const LARGE_KEPT: usize = 4;
 pub struct Budget {
     used: AtomicUsize,
     max: usize,
+    /// How many octets of them each pool keeps, as it says itself.
+    ///
+    /// LOCK: held to add a pool, or the numbers up.
+    kept: Mutex<Vec<Weak<AtomicUsize>>>,
 }
 
 impl Budget {
@@ -36,7 +40,26 @@ impl Budget {
         Self {
             used: AtomicUsize::new(0),
             max,
+            kept: Mutex::default(),
         }
+    }
+
+    /// A number that one pool alone writes: how many octets it keeps.
+    fn kept_place(&self) -> Arc<AtomicUsize> {
+        let place = Arc::new(AtomicUsize::new(0));
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|place| place.strong_count() > 0);
+        kept.push(Arc::downgrade(&place));
+        place
+    }
+
+    /// How many octets are out: of buffers that are in use.
+    #[must_use]
+    pub fn out(&self) -> usize {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept.iter().filter_map(Weak::upgrade);
+        let kept: usize = kept.map(|it| it.load(Ordering::Relaxed)).sum();
+        self.used().saturating_sub(kept)
     }
 
     /// Nothing is left for an exchange that has not begun.
@@ -81,6 +104,16 @@ struct Pool {
     small: RefCell<Vec<Vec<u8>>>,
     large: RefCell<Vec<Vec<u8>>>,
     budget: Arc<Budget>,
+    /// How many octets the two keep, for others to read.
+    kept: Arc<AtomicUsize>,
+}
+
+impl Pool {
+    /// So many octets more are kept, or fewer. Nobody else writes the number, so that this is no read-modify-write.
+    fn note(&self, more: usize, fewer: usize) {
+        let kept = self.kept.load(Ordering::Relaxed);
+        self.kept.store(kept + more - fewer, Ordering::Relaxed);
+    }
 }
 
 impl Buffers {
@@ -92,6 +125,7 @@ impl Buffers {
             pool: Rc::new(Pool {
                 small: RefCell::default(),
                 large: RefCell::default(),
+                kept: budget.kept_place(),
                 budget,
             }),
         }
@@ -131,10 +165,16 @@ impl Buffers {
     }
 
     fn hand_out(&self, kept: Option<Vec<u8>>, octets: usize) -> Buffer {
-        let octets = kept.unwrap_or_else(|| {
-            self.pool.budget.add(octets);
-            Vec::with_capacity(octets)
-        });
+        let octets = match kept {
+            Some(kept) => {
+                self.pool.note(0, kept.capacity());
+                kept
+            }
+            None => {
+                self.pool.budget.add(octets);
+                Vec::with_capacity(octets)
+            }
+        };
         Buffer {
             counted: octets.capacity(),
             octets,
@@ -237,13 +277,15 @@ impl Drop for Buffer {
         let mut octets = std::mem::take(&mut self.octets);
         octets.clear();
         let (shelf, kept_max) = match octets.capacity() {
+            // It has grown, for a head of unusual size: not worth keeping.
+            other if other != self.counted => (&self.pool.small, 0),
             SMALL => (&self.pool.small, SMALL_KEPT),
             LARGE => (&self.pool.large, LARGE_KEPT),
-            // It has grown, for a head of unusual size: not worth keeping.
             _ => (&self.pool.small, 0),
         };
         let mut shelf = shelf.borrow_mut();
         if shelf.len() < kept_max {
+            self.pool.note(octets.capacity(), 0);
             shelf.push(octets);
         } else {
             self.pool.budget.sub(self.counted);

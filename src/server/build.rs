@@ -11,7 +11,9 @@ use crate::http::forward::ForwardedStyle;
 use crate::http::limits::Limits;
 use crate::limit::{Limiter, Permits, Rate, RateLimit};
 use crate::net::address::Address;
+use crate::net::names::Addresses;
 use crate::net::pool::Keepalive;
+use crate::net::service::Service;
 use crate::proxy::answer::Answer;
 use crate::proxy::edit::Edits;
 use crate::proxy::gateway::Endpoint;
@@ -63,28 +65,7 @@ pub(super) fn site(
             }
         }
     }
-    let upstreams = config.upstreams.iter().map(|upstream| Upstream {
-        name: upstream.name.as_str().into(),
-        endpoints: upstream
-            .endpoints
-            .iter()
-            .map(|it| placed(upstream, it, before))
-            .collect(),
-        policy: upstream.balance.policy,
-        hash: upstream.balance.hash.clone(),
-        slow_start: upstream.slow_start,
-        eject: upstream.eject,
-        sticky: upstream.sticky.clone(),
-        queue_timeout: upstream.queue.timeout,
-        health: upstream.health.as_ref().map(probing),
-        resolve_every: upstream.resolve_every,
-        keepalive: Keepalive {
-            idle: upstream.keepalive.idle,
-            max_idle: upstream.keepalive.max_idle,
-            max_age: upstream.keepalive.max_age,
-        },
-        deadline_field: upstream.deadline_header.clone(),
-    });
+    let upstreams = config.upstreams.iter().map(|it| upstream(it, before));
     let upstreams = upstreams.collect();
     #[cfg(feature = "auth")]
     let known = Known::new(before);
@@ -170,16 +151,104 @@ impl Shared {
     }
 }
 
-/// An endpoint whose name does not resolve has no address: requests to it fail, and others go on.
-/// An endpoint, with what is known of it since a site before this one.
-fn placed(
-    upstream: &config::Upstream,
-    written: &config::Endpoint,
-    before: Option<&Site>,
-) -> Placed {
-    let authority = written.authority.as_str();
+/// An upstream, with what is known of its endpoints since a site before this one.
+fn upstream(written: &config::Upstream, before: Option<&Site>) -> Upstream {
     let mut old = before.iter().flat_map(|site| &site.upstreams);
-    let old = old.find(|old| *old.name == *upstream.name);
+    let old = old.find(|old| *old.name == *written.name);
+    let services = services(written, old);
+    Upstream {
+        name: written.name.as_str().into(),
+        endpoints: spots(written, &services)
+            .into_iter()
+            .map(|spot| placed(written, spot, old))
+            .collect(),
+        services,
+        policy: written.balance.policy,
+        hash: written.balance.hash.clone(),
+        slow_start: written.slow_start,
+        eject: written.eject,
+        sticky: written.sticky.clone(),
+        queue_timeout: written.queue.timeout,
+        health: written.health.as_ref().map(probing),
+        resolve_every: written.resolve_every,
+        keepalive: Keepalive {
+            idle: written.keepalive.idle,
+            max_idle: written.keepalive.max_idle,
+            max_age: written.keepalive.max_age,
+        },
+        deadline_field: written.deadline_header.clone(),
+    }
+}
+
+/// The services that are written, each as it is known since before.
+fn services(written: &config::Upstream, old: Option<&Upstream>) -> Vec<Service> {
+    let names = written.endpoints.iter().filter(|it| it.is_service);
+    let names = names.map(|it| it.authority.as_str());
+    let known = |name: &str| {
+        let mut services = old.iter().flat_map(|old| &old.services);
+        services.find(|it| it.name() == name).cloned()
+    };
+    names
+        .map(|name| known(name).unwrap_or_else(|| Service::of(name)))
+        .collect()
+}
+
+/// Where an endpoint is to be: one that is written, or one of a service's.
+struct Spot<'a> {
+    authority: Cow<'a, str>,
+    base_path: &'a str,
+    /// A service's have addresses already.
+    addresses: Option<Addresses>,
+    weight: u32,
+    backup: bool,
+    /// Which tier it is of; of backups, behind all others.
+    tier: u16,
+}
+
+/// All of them, those of a service in its place. What two services have in common is there once.
+fn spots<'a>(written: &'a config::Upstream, services: &[Service]) -> Vec<Spot<'a>> {
+    let mut spots: Vec<Spot<'a>> = Vec::new();
+    for endpoint in &written.endpoints {
+        let spot = |authority| Spot {
+            authority,
+            base_path: &endpoint.base_path,
+            addresses: None,
+            weight: endpoint.weight,
+            backup: endpoint.backup,
+            tier: 0,
+        };
+        if !endpoint.is_service {
+            spots.push(spot(Cow::Borrowed(endpoint.authority.as_str())));
+            continue;
+        }
+        let service = services.iter().find(|it| it.name() == endpoint.authority);
+        let instances = service.map(Service::get).unwrap_or_default();
+        for instance in instances.iter() {
+            if spots
+                .iter()
+                .any(|spot| *spot.authority == *instance.authority)
+            {
+                continue;
+            }
+            spots.push(Spot {
+                addresses: Some(instance.addresses.clone()),
+                weight: instance.weight,
+                tier: instance.tier,
+                ..spot(Cow::Owned(instance.authority.to_string()))
+            });
+        }
+    }
+    let tiers = spots.iter().filter(|it| !it.backup).map(|it| it.tier);
+    let behind = tiers.max().unwrap_or(0).saturating_add(1);
+    for spot in spots.iter_mut().filter(|it| it.backup) {
+        spot.tier = spot.tier.saturating_add(behind);
+    }
+    spots
+}
+
+/// An endpoint, with what is known of it since before.
+fn placed(upstream: &config::Upstream, spot: Spot<'_>, old: Option<&Upstream>) -> Placed {
+    let authority = &*spot.authority;
     let mut old = old.iter().flat_map(|old| &old.endpoints);
     let old = old.find(|old| *old.endpoint.name == *authority);
     let named = Endpoint::named(authority);
@@ -188,17 +257,19 @@ fn placed(
         state.unprobed();
     }
     let queue_max = upstream.queue.max as usize;
+    let kept = || old.map(|old| old.endpoint.addresses.clone());
     Placed {
         endpoint: Endpoint {
-            addresses: match old {
-                Some(old) => old.endpoint.addresses.clone(),
-                None => named.addresses.clone(),
-            },
-            base_path: written.base_path.clone(),
+            // A service's are its own; a host's are kept only where they are a host's.
+            addresses: spot
+                .addresses
+                .or_else(|| kept().filter(|it| it.name() == named.addresses.name()))
+                .unwrap_or_else(|| named.addresses.clone()),
+            base_path: spot.base_path.to_owned(),
             ..named
         },
-        weight: written.weight,
-        backup: written.backup,
+        weight: spot.weight,
+        tier: spot.tier,
         state,
         permits: upstream.max_connections.map(|max| {
             let permits = old.and_then(|old| old.permits.clone());

@@ -79,6 +79,8 @@ enum Event {
     Reload(&'static str, Option<Reload>),
     /// It is time to try missing addresses again.
     Retry,
+    /// The endpoints of a service are others.
+    Resolved,
 }
 
 /// Serves the admin interface and follows signals until every worker has ended. False: some have not, and are not
@@ -204,6 +206,8 @@ impl Control<'_> {
                     }
                 }
                 Event::Retry => self.retry(),
+                Event::Resolved if self.phase <= Phase::Leaving => self.server.follow().await,
+                Event::Resolved => {}
                 Event::Ended => {
                     self.left -= 1;
                     // One that failed; the others are not left alone.
@@ -435,8 +439,13 @@ impl Control<'_> {
             Event::Retry
         };
         let told = future::or(future::or(signaled, asked), future::or(begun, replaced));
+        let resolved = heard(server.lookups.changed(), Event::Resolved);
         let timed = future::or(future::or(over, retry), changed);
-        future::or(future::or(told, reload), future::or(ended, timed)).await
+        future::or(
+            future::or(told, future::or(reload, resolved)),
+            future::or(ended, timed),
+        )
+        .await
     }
 }
 

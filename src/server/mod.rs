@@ -12,6 +12,7 @@ mod changes;
 mod control;
 mod handoff;
 mod listening;
+mod lookups;
 mod notify;
 mod passed;
 mod privileges;
@@ -42,13 +43,13 @@ use crate::limit::PerAddress;
 use crate::log::{self, Log};
 use crate::net::address::Address;
 use crate::net::listener::Bound;
-use crate::net::names::Names;
 use crate::proxy::gateway::Rules;
 use crate::proxy::site::Site;
 use crate::runtime::buffer::Budget;
 
 use handoff::Predecessor;
 use listening::Listening;
+use lookups::Lookups;
 use passed::Role;
 use probe::Probes;
 
@@ -165,8 +166,7 @@ pub struct Server {
     log: Log,
     /// What is to be said when it runs: the line at start comes first.
     remarks: Vec<String>,
-    /// Looks names up.
-    names: Option<Names>,
+    lookups: Lookups,
     probes: Probes,
     /// Who waits to hear that this process serves.
     predecessor: Option<Predecessor>,
@@ -271,13 +271,19 @@ impl Server {
         for address in &options.listen {
             listening.number(address);
         }
-        let site = Arc::new(match &options.file {
+        let number = |address: &Address| options.listen.iter().position(|it| it == address);
+        let mut site = Arc::new(match &options.file {
             None => Site::from(options.rules),
-            Some(file) => {
-                let number = |address: &Address| options.listen.iter().position(|it| it == address);
-                build::site(&file.config, number, None)
-            }
+            Some(file) => build::site(&file.config, number, None),
         });
+        let mut lookups = Lookups::default();
+        let unknown = lookups::unknown(&site);
+        lookups.serve(&site, &log).map_err(StartError::Worker)?;
+        if let (Some(file), false) = (&options.file, unknown.is_empty()) {
+            lookups::wait(&unknown);
+            lookups.note_seen();
+            site = Arc::new(build::site(&file.config, number, Some(&site)));
+        }
         let per_address = PerAddress::new();
         let (reloads, asked_to_reload) = async_channel::bounded(4);
         let desk = Arc::new(Desk::new(reloads));
@@ -331,7 +337,7 @@ impl Server {
             condition: Arc::default(),
             log,
             remarks,
-            names: None,
+            lookups,
             probes: Probes::default(),
             predecessor,
             replacement: options.replacement,
@@ -341,35 +347,14 @@ impl Server {
             capacity,
             signals: Some(signals),
         };
-        server.look_after().map_err(StartError::Worker)?;
+        let probing = server.probes.serve(&server.site, &server.ctx, &server.log);
+        probing.map_err(StartError::Worker)?;
         for bound in bound {
             let order = server.listening.open(&server.ctx, bound);
             server.tell(&order);
         }
         server.show();
         Ok(server)
-    }
-
-    /// Has names looked up and endpoints probed, as the site says.
-    ///
-    /// # Errors
-    /// There is no thread to be had.
-    fn look_after(&mut self) -> io::Result<()> {
-        let upstreams = self.site.upstreams.iter();
-        let all = upstreams.flat_map(|upstream| {
-            let endpoints = upstream.endpoints.iter();
-            endpoints.map(|placed| (&placed.endpoint.addresses, upstream.resolve_every))
-        });
-        for (addresses, every) in all.filter(|(addresses, _)| addresses.name().is_some()) {
-            if self.names.is_none() {
-                let log = self.log.clone();
-                self.names = Some(Names::start(move |said| log.info(said))?);
-            }
-            if let Some(names) = &self.names {
-                names.watch(addresses, every);
-            }
-        }
-        self.probes.serve(&self.site, &self.ctx, &self.log)
     }
 
     /// What it does, for people who ask the service manager.
@@ -437,6 +422,7 @@ impl Server {
         for remark in self.remarks.drain(..) {
             self.log.info(remark);
         }
+        self.lookups.speak(&self.log);
         let admin = Admin::new(
             self.cancel.clone(),
             self.condition.clone(),

@@ -1,17 +1,19 @@
 //! A reload: parse, check, build, swap. A file that is not right changes nothing.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::SystemTime;
 
 use super::build;
-use super::{Identity, Options, Order, Server, StartError, changes};
+use super::{Identity, Options, Order, Server, StartError, changes, lookups};
 use crate::admin::desk::{Endpoint, Reloaded, Status};
 use crate::config::{self, Config};
 use crate::log;
 use crate::net::address::Address;
 use crate::net::listener::Bound;
+use crate::proxy::site::Site;
 
 /// The file that a server was told by.
 #[derive(Debug, Clone)]
@@ -126,29 +128,22 @@ impl Server {
             .set(&Configured::log(&config))
             .map_err(StartError::Log)?;
 
-        let built = {
-            let numbers: Vec<_> = wanted
-                .iter()
-                .map(|address| (address.clone(), self.listening.number(address)))
-                .collect();
-            let (config, before) = (config.clone(), self.site.clone());
-            let number = move |address: &Address| {
-                let mut numbers = numbers.iter();
-                numbers
-                    .find(|(it, _)| it == address)
-                    .map(|(_, number)| *number)
-            };
-            // A large file is some work.
-            aside(move || build::site(&config, number, Some(&before))).await
-        };
-        let Some(site) = built else {
+        let before = self.site.clone();
+        let Some(mut site) = self.assemble(&config, &before).await else {
             return Ok(Reloaded::Refused("no thread could be had".to_owned()));
         };
+        let unknown = lookups::unknown(&site);
+        let looked_up = self.lookups.serve(&site, &self.log);
+        if !unknown.is_empty() {
+            aside(move || lookups::wait(&unknown)).await;
+            self.lookups.note_seen();
+            let again = self.assemble(&config, &site).await;
+            site = again.unwrap_or(site);
+        }
         let mut warnings = changes::impossible(&old, &config);
         let changes = changes::between(&old, &config);
-        self.site = Arc::new(site);
-        self.tell(&Order::Serve(self.site.clone()));
-        if let Err(error) = self.look_after() {
+        let served = self.adopt(site);
+        if let Err(error) = looked_up.and(served) {
             warnings.push(format!(
                 "names and health checks stay as they were: {error}"
             ));
@@ -186,6 +181,49 @@ impl Server {
         })
     }
 
+    /// The site that `config` describes, with what was known `before`. `None`: there is no thread to be had.
+    async fn assemble(&mut self, config: &Config, before: &Arc<Site>) -> Option<Arc<Site>> {
+        let numbers: Vec<_> = addresses(config)
+            .map(|address| (address.clone(), self.listening.number(address)))
+            .collect();
+        let (config, before) = (config.clone(), before.clone());
+        let number = move |address: &Address| {
+            let mut numbers = numbers.iter();
+            let found = numbers.find(|(it, _)| it == address);
+            found.map(|(_, number)| *number)
+        };
+        // A large file is some work.
+        let built = aside(move || build::site(&config, number, Some(&before))).await;
+        built.map(Arc::new)
+    }
+
+    /// Serves `site` from here on, and probes its endpoints.
+    ///
+    /// # Errors
+    /// There is no thread to be had for probes.
+    fn adopt(&mut self, site: Arc<Site>) -> io::Result<()> {
+        self.site = site;
+        self.tell(&Order::Serve(self.site.clone()));
+        self.probes.serve(&self.site, &self.ctx, &self.log)
+    }
+
+    /// Serves the endpoints that services have now. The rest stays as it is.
+    pub(super) async fn follow(&mut self) {
+        let Some(config) = self.file.as_ref().map(|file| file.config.clone()) else {
+            return;
+        };
+        let before = self.site.clone();
+        let Some(site) = self.assemble(&config, &before).await else {
+            self.log.warn("no thread could be had to follow a service");
+            return;
+        };
+        if let Err(error) = self.adopt(site) {
+            self.log
+                .warn(format_args!("health checks stay as they were: {error}"));
+        }
+        self.show();
+    }
+
     /// Puts on the desk how the server is set up.
     pub(super) fn show(&self) {
         let endpoints = |upstream: &crate::proxy::site::Upstream| {
@@ -194,7 +232,7 @@ impl Server {
                 .map(|it| Endpoint {
                     address: it.endpoint.name.to_string(),
                     weight: it.weight,
-                    backup: it.backup,
+                    tier: it.tier,
                     state: it.state.clone(),
                     permits: it.permits.clone(),
                 })

@@ -5,11 +5,11 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::metrics::Page;
 use crate::reload::Gateway;
-use crate::support::{End, wait_for};
+use crate::support::{End, Json, PATIENCE, json, wait_for};
 
 /// Reads a request without content. False: there is none.
 fn take_request(reader: &mut BufReader<TcpStream>) -> bool {
@@ -21,6 +21,37 @@ fn take_request(reader: &mut BufReader<TcpStream>) -> bool {
             Ok(2) => return true,
             Ok(_) => {}
         }
+    }
+}
+
+/// Waits until no branch, no connection that is used, no permit, nobody in a queue and no buffer is left of what was
+/// asked of these endpoints.
+pub(crate) fn wait_until_nothing_is_left(gateway: &Gateway, count: usize) {
+    wait_for("every branch to be gone", || {
+        let tree = gateway.admin("localhost", "/tree").text().to_owned();
+        (!tree.contains("exchange") && !tree.contains("attempt")).then_some(())
+    });
+    let is_left = |endpoint: &Json| {
+        let of = |name: &str| endpoint[name].number();
+        let mut left = vec![of("in_flight"), of("open") - of("idle")];
+        if endpoint.has("connections") {
+            // A permit for each connection there is, and no other.
+            left.extend([of("connections") - of("open"), of("queued")]);
+        }
+        left.iter().any(|count| *count != 0.0)
+    };
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let status = gateway.status();
+        let all = json(&status);
+        let endpoints = all["upstreams"].items()[0]["endpoints"].items();
+        assert_eq!(endpoints.len(), count);
+        let in_use = all["buffers_in_use"].number();
+        if !endpoints.iter().any(is_left) && in_use == 0.0 {
+            return;
+        }
+        assert!(Instant::now() < until, "this is left: {status}");
+        thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -90,20 +121,28 @@ fn an_origin_that_closes_idle_connections_when_it_likes_costs_no_request() {
         }
     });
     assert!(closed.load(Ordering::Relaxed) > 500, "it did close them");
+    wait_until_nothing_is_left(&gateway, 1);
 }
 
 /// An origin that can be killed, with a reset for everybody, and be there again at the same port.
-struct Mortal {
-    address: SocketAddr,
+pub(crate) struct Mortal {
+    pub(crate) address: SocketAddr,
+    /// What it answers.
+    says: &'static str,
     alive: Arc<Mutex<Vec<TcpStream>>>,
     is_dead: Arc<AtomicBool>,
 }
 
 impl Mortal {
     fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at(([127, 0, 0, 1], 0), "ok")
+    }
+
+    pub(crate) fn at(address: ([u8; 4], u16), says: &'static str) -> Self {
+        let listener = TcpListener::bind(SocketAddr::from(address)).unwrap();
         let this = Self {
             address: listener.local_addr().unwrap(),
+            says,
             alive: Arc::default(),
             is_dead: Arc::default(),
         };
@@ -112,7 +151,7 @@ impl Mortal {
     }
 
     fn live(&self, listener: TcpListener) {
-        let (alive, is_dead) = (self.alive.clone(), self.is_dead.clone());
+        let (alive, is_dead, says) = (self.alive.clone(), self.is_dead.clone(), self.says);
         self.is_dead.store(false, Ordering::SeqCst);
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -121,13 +160,13 @@ impl Mortal {
                     return;
                 }
                 alive.lock().unwrap().push(stream.try_clone().unwrap());
-                thread::spawn(move || serve(stream));
+                thread::spawn(move || serve(stream, says));
             }
         });
     }
 
     /// Everything ends, with a reset.
-    fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.is_dead.store(true, Ordering::SeqCst);
         // Its loop looks once more, and goes.
         let _ = TcpStream::connect(self.address);
@@ -144,7 +183,9 @@ impl Mortal {
 }
 
 /// Answers small requests at once, and `/long` bit by bit.
-fn serve(mut stream: TcpStream) {
+fn serve(mut stream: TcpStream, says: &str) {
+    let length = says.len();
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{says}");
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
     loop {
@@ -153,7 +194,7 @@ fn serve(mut stream: TcpStream) {
             return;
         }
         let sent = match line.starts_with("GET /long") {
-            false => stream.write_all(ANSWER),
+            false => stream.write_all(answer.as_bytes()),
             true => stream
                 .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")
                 .and_then(|()| {
@@ -188,7 +229,7 @@ fn an_origin_killed_a_hundred_times_costs_nobody_an_answer_that_had_not_begun() 
         .collect();
     let gateway = Gateway::run(
         &format!(
-            "[upstream.app]\nto = [{}]\neject = {{ failures = 2, within = \"1s\", for = \"10ms\" }}\n\
+            "[upstream.app]\nto = [{}]\neject = {{ failures = 2, within = \"1s\", for = \"10ms\" }}\nmax_connections = 40\n\
              [[route]]\nto = \"app\"\nretry = {{ attempts = 3, budget = \"off\", backoff = \"1ms\" }}\n",
             to.join(", ")
         ),
@@ -273,12 +314,7 @@ fn an_origin_killed_a_hundred_times_costs_nobody_an_answer_that_had_not_begun() 
         counts.iter().all(|count| *count > 0),
         "small, whole, cut: {counts:?}"
     );
-    // Nothing is left of it.
-    wait_for("every branch to be gone", || {
-        let tree = gateway.admin("localhost", "/tree").text().to_owned();
-        (!tree.contains("exchange") && !tree.contains("attempt")).then_some(())
-    });
-    assert_eq!(gateway.status().matches("\"in_flight\":0").count(), 3);
+    wait_until_nothing_is_left(&gateway, 3);
     // Every request was counted as its client saw it, and no other.
     let [small, whole, cut] = counts.map(|count| count as f64);
     let page = Page::of(&gateway);
@@ -313,11 +349,12 @@ fn origins_that_misbehave_have_the_outcome_that_is_written_down() {
             }
         });
         let file = format!(
-            "timeouts = {{ response = \"200ms\", total = \"2s\" }}\n[[route]]\nto = \"{address}\"\nretry = {{ attempts = 1 }}\n"
+            "timeouts = {{ response = \"200ms\", total = \"2s\" }}\n[upstream.app]\nto = \"{address}\"\nmax_connections = 9\n\
+             [[route]]\nto = \"app\"\nretry = {{ attempts = 1 }}\n"
         );
         Gateway::run_with(
-            &file[..file.find("[[").unwrap()],
-            &file[file.find("[[").unwrap()..],
+            &file[..file.find("[up").unwrap()],
+            &file[file.find("[up").unwrap()..],
         )
     };
     let until_gone = |stream: &mut TcpStream| {
@@ -368,9 +405,9 @@ fn origins_that_misbehave_have_the_outcome_that_is_written_down() {
         assert!(end == End::Reset || !text.contains("chunked"), "{text}");
     }
     for gateway in [&never, &slow, &garbage, &cut, &trickle] {
-        wait_for("every branch to be gone", || {
-            let tree = gateway.admin("localhost", "/tree").text().to_owned();
-            (!tree.contains("exchange") && !tree.contains("attempt")).then_some(())
-        });
+        wait_until_nothing_is_left(gateway, 1);
+        let status = json(&gateway.status());
+        let open = &status["upstreams"].items()[0]["endpoints"].items()[0]["open"];
+        assert_eq!(open.number(), 0.0, "no such connection is used again");
     }
 }

@@ -54,6 +54,9 @@ mod upgrade;
 /// What the keys of upstreams and tries do: a test for every one, which fails when the key is ignored.
 mod upstreams;
 
+/// Names that a real name server answers for, in a namespace of their own.
+mod names;
+
 /// Origins that come and go, close when they like, stall and break off.
 mod chaos;
 

@@ -982,6 +982,12 @@ impl Osier {
 
 impl Drop for Osier {
     fn drop(&mut self) {
+        if thread::panicking() {
+            // Whoever looks for the reason finds what was not heard yet.
+            self.said
+                .try_iter()
+                .for_each(|line| eprintln!("osier: {line}"));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -1130,6 +1136,11 @@ impl Json {
             Self::List(items) => items,
             other => panic!("{other:?} is no list"),
         }
+    }
+
+    /// It is an object with a member of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        matches!(self, Self::Object(members) if members.iter().any(|(key, _)| key == name))
     }
 
     pub(crate) fn is_null(&self) -> bool {

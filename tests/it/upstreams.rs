@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::reload::{Gateway, origin, upstream};
-use crate::support::{Message, Origin, Scripted, Wire, wait_for};
+use crate::support::{Message, Origin, Scripted, Wire, json, wait_for};
 
 /// One worker, so that what one connection sees is all there is to see.
 fn alone(rest: &str) -> Gateway {
@@ -96,26 +96,101 @@ fn a_policy_decides_who_answers() {
     }
 }
 
-#[test]
-fn a_busy_endpoint_gets_less_by_least_connections() {
-    let (slow, fast) = (silent(), origin("fast"));
-    let gateway = alone(&format!(
-        "{}balance = \"least_conn\"\n[[route]]\nto = \"app\"\n",
-        upstream("app", &[&slow, &fast])
-    ));
-    // Each of these stays; when one is stuck the other one is free.
+/// A request at this origin, which does not answer it, and all that were sent until there was one.
+fn stuck_at(gateway: &Gateway, origin: &Scripted) -> Vec<Wire> {
     let mut stuck: Vec<Wire> = Vec::new();
-    let address = slow.address().to_string();
+    let address = origin.address().to_string();
     wait_for("a request that is stuck", || {
         let mut wire = gateway.osier.connect();
         wire.send("GET /stuck HTTP/1.1\r\nHost: h\r\n\r\n");
         stuck.push(wire);
         let status = gateway.status();
-        let (_, of_slow) = status.split_once(&address)?;
-        let (_, in_flight) = of_slow.split_once("\"in_flight\":")?;
+        let (_, of_it) = status.split_once(&address)?;
+        let (_, in_flight) = of_it.split_once("\"in_flight\":")?;
         (!in_flight.starts_with('0')).then_some(())
     });
-    assert!(answers(&gateway, 10).iter().all(|name| name == "fast"));
+    stuck
+}
+
+#[test]
+fn a_busy_endpoint_gets_less_by_least_connections_and_by_two_choices() {
+    let fast = origin("fast");
+    for policy in ["least_conn", "p2c"] {
+        let slow = silent();
+        let gateway = alone(&format!(
+            "{}balance = \"{policy}\"\n[[route]]\nto = \"app\"\n",
+            upstream("app", &[&slow, &fast])
+        ));
+        // Each of these stays; when one is stuck the other one is free.
+        let _stuck = stuck_at(&gateway, &slow);
+        assert!(
+            answers(&gateway, 20).iter().all(|name| name == "fast"),
+            "{policy}"
+        );
+    }
+}
+
+#[test]
+fn an_endpoint_that_was_slow_gets_less_by_latency() {
+    let may_answer = Arc::new(AtomicBool::new(false));
+    let asked = may_answer.clone();
+    let slow = Origin::script(move |wire, _| {
+        while !asked.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        wire.answer("slow");
+        true
+    });
+    let fast = origin("fast");
+    let gateway = alone(&format!(
+        "{}balance = \"ewma\"\n[[route]]\nto = \"app\"\n",
+        upstream("app", &[&slow, &fast])
+    ));
+    let begun = Instant::now();
+    let stuck = stuck_at(&gateway, &slow);
+    // Nothing is known of the one but that it has not answered.
+    let mut slowest = Duration::from_millis(10);
+    for _ in 0..20 {
+        let asked = Instant::now();
+        assert_eq!(gateway.get("/").text(), "fast");
+        slowest = slowest.max(asked.elapsed());
+    }
+    // However slow this machine is, that one is slower by far.
+    wait_for("it to be slow", || {
+        (begun.elapsed() > slowest * 50).then_some(())
+    });
+    may_answer.store(true, Ordering::Relaxed);
+    let mut stuck = stuck.into_iter();
+    assert!(stuck.any(|mut wire| wire.read_response().text() == "slow"));
+    // Now it answers at once, and gets hardly anything all the same.
+    let late = answers(&gateway, 60);
+    let late = late.iter().filter(|name| *name == "slow").count();
+    assert!(late <= 6, "{late} of 60");
+}
+
+#[test]
+fn an_endpoint_that_has_come_back_gets_less_for_a_while() {
+    let (one, two) = (origin("one"), origin("two"));
+    let back = |slow_start: &str| {
+        let gateway = alone(&format!(
+            "{}slow_start = \"{slow_start}\"\n[[route]]\nto = \"app\"\n",
+            upstream("app", &[&one, &two])
+        ));
+        let of_one = || {
+            let all = answers(&gateway, 100);
+            all.iter().filter(|name| *name == "one").count()
+        };
+        assert_eq!(of_one(), 50, "at first it is as good as the other");
+        for word in ["drain", "undrain"] {
+            let answer = gateway.tell(&format!("/{word}/app/{}", one.address()));
+            assert!(answer.text().contains("\"changed\":true"));
+        }
+        of_one()
+    };
+    assert_eq!(back("0s"), 50);
+    // About a tenth of what the other one has.
+    let few = back("1h");
+    assert!((7..=11).contains(&few), "{few} of 100");
 }
 
 #[test]
@@ -318,6 +393,40 @@ fn a_name_that_does_not_resolve_is_503_for_its_route_alone() {
     let port = port.rsplit(':').next().unwrap();
     let named = alone(&format!("[[route]]\nto = \"localhost:{port}\"\n"));
     assert_eq!(named.get("/").text(), "one");
+}
+
+#[test]
+fn status_says_what_is_held() {
+    let (silent, one) = (silent(), origin("one"));
+    let gateway = alone(&format!(
+        "{}{}[[route]]\nto = \"app\"\n[[route]]\npath = \"/silent\"\nto = \"silent\"\n",
+        upstream("app", &[&one]),
+        upstream("silent", &[&silent])
+    ));
+    let held = |upstream: usize| {
+        let status = json(&gateway.status());
+        let endpoint = &status["upstreams"].items()[upstream]["endpoints"].items()[0];
+        (endpoint["open"].number(), endpoint["idle"].number())
+    };
+    let in_use = || json(&gateway.status())["buffers_in_use"].number();
+    let wait_until = |what: &str, is_so: &dyn Fn() -> bool| {
+        wait_for(what, || is_so().then_some(()));
+    };
+    assert_eq!((held(0), held(1), in_use()), ((0.0, 0.0), (0.0, 0.0), 0.0));
+    assert_eq!(gateway.get("/").text(), "one");
+    wait_until("one to idle", &|| held(0) == (1.0, 1.0));
+    let mut stuck = gateway.osier.connect();
+    stuck.send("GET /silent HTTP/1.1\r\nHost: h\r\n\r\n");
+    wait_until("one in use", &|| held(1) == (1.0, 0.0));
+    let mut half = gateway.osier.connect();
+    half.send("GET / HTTP/1.1\r\n");
+    wait_until("a buffer in use", &|| in_use() >= 4096.0);
+    half.send("Host: h\r\n\r\n");
+    assert_eq!(half.read_response().text(), "one");
+    stuck.reset();
+    wait_until("nothing to be left", &|| {
+        held(1) == (0.0, 0.0) && in_use() == 0.0
+    });
 }
 
 #[test]

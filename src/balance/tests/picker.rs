@@ -20,7 +20,7 @@ fn candidates(weights: &[u32]) -> Vec<Candidate> {
     let one = |(index, weight): (usize, &u32)| Candidate {
         name: format!("10.0.0.{index}:80").into(),
         weight: *weight,
-        backup: false,
+        tier: 0,
         state: Arc::new(State::default()),
     };
     weights.iter().enumerate().map(one).collect()
@@ -146,7 +146,7 @@ fn what_was_tried_is_passed_over_while_there_is_another() {
 #[test]
 fn backups_wait_until_all_others_are_out() {
     let mut all = candidates(&[1; 3]);
-    all[2].backup = true;
+    all[2].tier = 1;
     let now = clock::now();
     for policy in ALL {
         let picker = picker(policy, &all);
@@ -178,6 +178,42 @@ fn backups_wait_until_all_others_are_out() {
         assert_eq!(picked.len(), 50, "{policy:?}");
         assert!(!picked.contains(&1), "{policy:?}");
     }
+}
+
+#[test]
+fn of_several_tiers_the_lowest_in_which_somebody_is_well_has_all() {
+    let mut all = candidates(&[1; 4]);
+    for (one, tier) in all.iter_mut().zip([7, 0, 7, 3]) {
+        one.tier = tier;
+    }
+    let now = clock::now();
+    for policy in ALL {
+        let picker = picker(policy, &all);
+        let avoiding = |avoid| picker.pick(&Ask { avoid, ..ask(now) });
+        assert_eq!(avoiding(&[]), Some(1), "{policy:?}");
+        assert_eq!(avoiding(&[1]), Some(3), "{policy:?}");
+        assert_eq!(avoiding(&[3, 1, 0]), Some(2), "{policy:?}");
+        assert_eq!(avoiding(&[0, 1, 2, 3]), Some(1), "{policy:?}");
+    }
+    all[1].state.probed(false, 1, 1, now);
+    all[3].state.set_draining(true, now);
+    for policy in ALL {
+        let picker = picker(policy, &all);
+        for _ in 0..20 {
+            assert!(matches!(picker.pick(&ask(now)), Some(0 | 2)), "{policy:?}");
+        }
+    }
+}
+
+#[test]
+fn one_of_which_nothing_is_known_gets_one_request_until_that_is_answered() {
+    let all = candidates(&[1; 2]);
+    let now = clock::now();
+    let picker = picker(Policy::Ewma, &all);
+    all[1].state.observe(Duration::from_millis(900), now);
+    assert_eq!(picker.pick(&ask(now)), Some(0), "it may be better");
+    let _unanswered = all[0].state.begin();
+    assert!((0..50).all(|_| picker.pick(&ask(now)) == Some(1)));
 }
 
 #[test]

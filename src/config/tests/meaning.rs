@@ -696,6 +696,12 @@ fn keys_of_care() -> Vec<Key> {
             seconds(7),
         ),
         key(
+            "upstream.resolve.srv",
+            "resolve = { srv = true }",
+            move |c| upstream(c).resolve_srv,
+            true,
+        ),
+        key(
             "upstream.sticky.cookie",
             "sticky = { cookie = \"sid\" }",
             move |c| upstream(c).sticky,

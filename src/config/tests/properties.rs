@@ -282,6 +282,7 @@ fn endpoints() -> impl Strategy<Value = Vec<Endpoint>> {
             let all = authorities.into_iter().zip(rest).enumerate();
             all.map(|(index, (authority, (weight, has_base)))| Endpoint {
                 authority: authority.to_owned(),
+                is_service: false,
                 base_path: if has_base && !authority.starts_with("unix:") {
                     "/Base%20x/{y}".to_owned()
                 } else {
@@ -726,6 +727,7 @@ fn chosen(
     if route % 2 == 1 {
         let endpoint = Endpoint {
             authority: format!("own.example:{}", 80 + route),
+            is_service: false,
             base_path: if route == 1 {
                 "/b".to_owned()
             } else {

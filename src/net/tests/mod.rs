@@ -1,4 +1,6 @@
 mod address;
+mod dns;
 mod names;
 mod pair;
 mod pool;
+mod service;

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::net::address::{Address, AddressError};
-use crate::net::names::{Addresses, Names};
+use crate::net::names::{Addresses, Names, Resolver};
 
 /// What the one name of these tests resolves to, lookup by lookup; the last one is repeated.
 static ANSWERS: Mutex<Vec<Option<u16>>> = Mutex::new(Vec::new());
@@ -28,7 +28,11 @@ fn the_last_good_answer_is_kept_and_what_changes_is_said() {
     *ANSWERS.lock().unwrap() = vec![None, Some(1), Some(1), None, Some(2)];
     let (said, heard) = mpsc::channel();
     let say = move |text: &str| drop(said.send(text.to_owned()));
-    let names = Names::start_with(lookup, say).unwrap();
+    let resolver = Resolver {
+        host: lookup,
+        ..Resolver::default()
+    };
+    let names = Names::start_with(resolver, say).unwrap();
     let addresses = Addresses::of("a.example:80");
     assert!(addresses.get().is_empty());
     names.watch(&addresses, Duration::from_millis(1));

@@ -3,9 +3,11 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::balance::State;
 use crate::clock::{self, TestClock};
 use crate::limit::Permits;
 use crate::net::pool::{Keepalive, Pool, Pooled};
@@ -58,6 +60,8 @@ fn pooled() -> (Rc<Cell<bool>>, Pooled<Quiet>) {
             exchanges: 0,
             permit: None,
             open: None,
+            counted: Arc::new(State::default()).connected(),
+            generation: 0,
         },
     )
 }
@@ -66,7 +70,7 @@ fn pooled() -> (Rc<Cell<bool>>, Pooled<Quiet>) {
 fn the_connection_used_last_is_taken_first_and_a_disturbed_one_never() {
     let _clock = TestClock::install();
     let pool = Rc::new(Pool::default());
-    let shelf = pool.shelf(Keepalive::default());
+    let shelf = pool.shelf(Keepalive::default(), &State::default());
     let (_, first) = pooled();
     let (disturbed, second) = pooled();
     shelf.put(first);
@@ -84,10 +88,11 @@ fn the_connection_used_last_is_taken_first_and_a_disturbed_one_never() {
 fn nothing_idles_longer_or_grows_older_than_it_may() {
     let clock = TestClock::install();
     let pool = Rc::new(Pool::default());
-    let shelf = pool.shelf(Keepalive {
+    let keepalive = Keepalive {
         max_age: Duration::from_secs(30),
         ..Keepalive::default()
-    });
+    };
+    let shelf = pool.shelf(keepalive, &State::default());
     shelf.put(pooled().1);
     clock.advance(Duration::from_secs(21));
     assert!(shelf.take().is_none(), "it idled for more than 20 seconds");
@@ -101,10 +106,12 @@ fn nothing_idles_longer_or_grows_older_than_it_may() {
 fn the_keeper_closes_what_ended_and_what_is_due() {
     let clock = TestClock::install();
     let pool = Rc::new(Pool::default());
-    let shelf = pool.shelf(Keepalive {
+    let state = State::default();
+    let keepalive = Keepalive {
         max_idle: 2,
         ..Keepalive::default()
-    });
+    };
+    let shelf = pool.shelf(keepalive, &state);
     let mut keeper = pin!(pool.keep());
     let mut cx = Context::from_waker(Waker::noop());
     assert!(keeper.as_mut().poll(&mut cx).is_pending());
@@ -138,8 +145,8 @@ fn the_keeper_closes_what_ended_and_what_is_due() {
 fn a_shelf_that_nobody_holds_takes_its_connections_along() {
     let _clock = TestClock::install();
     let pool = Rc::new(Pool::default());
-    let shelf = Rc::new(pool.shelf(Keepalive::default()));
-    let other = pool.shelf(Keepalive::default());
+    let shelf = Rc::new(pool.shelf(Keepalive::default(), &State::default()));
+    let other = pool.shelf(Keepalive::default(), &State::default());
     let held = shelf.clone();
     shelf.put(pooled().1);
     other.put(pooled().1);
@@ -154,7 +161,7 @@ fn a_shelf_that_nobody_holds_takes_its_connections_along() {
 fn a_shelf_goes_by_what_it_was_told_last() {
     let clock = TestClock::install();
     let pool = Rc::new(Pool::default());
-    let shelf = pool.shelf(Keepalive::default());
+    let shelf = pool.shelf(Keepalive::default(), &State::default());
     shelf.set(
         Keepalive {
             idle: Duration::from_secs(1),
@@ -171,7 +178,7 @@ fn a_shelf_goes_by_what_it_was_told_last() {
 fn idle_connections_give_their_permits_to_all_who_wait() {
     let _clock = TestClock::install();
     let pool = Rc::new(Pool::default());
-    let shelf = pool.shelf(Keepalive::default());
+    let shelf = pool.shelf(Keepalive::default(), &State::default());
     let permits = Permits::new(3, 10);
     shelf.set(Keepalive::default(), Some(permits.clone()));
     let mut keeping = pin!(pool.keep());
