@@ -545,7 +545,9 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                     if request.version() == Version::Http11 {
                         let mut octets = Vec::new();
                         write_interim(response, &mut octets);
+                        self.is_interim_midway.set(true);
                         self.write(&octets, &self.session.client).await?;
+                        self.is_interim_midway.set(false);
                         if response.status() == 100 {
                             self.continued.set(true);
                         }
