@@ -144,6 +144,8 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
         Ok(Came::Request) => {}
         Ok(Came::End) => return Next::Close,
         Ok(Came::Nothing) => return Next::Pause,
+        // It was over before an octet of a request was read: nobody is owed an answer.
+        Err(_) if input.is_none() => return Next::Close,
         Err(error) => {
             let mut told = Told {
                 started: Some(clock::now()),

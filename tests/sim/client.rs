@@ -86,8 +86,10 @@ pub(crate) struct Story {
     pub(crate) sent: usize,
     pub(crate) octets: Vec<u8>,
     pub(crate) ended: Ended,
-    /// It may have stopped reading before the end.
+    /// It ended its side before the other one did.
     pub(crate) ended_its_side: bool,
+    /// It did not read for a while, and so may not have got what it was answered.
+    pub(crate) is_slow: bool,
 }
 
 /// What has been read so far.
@@ -256,6 +258,7 @@ pub(crate) async fn play(script: Script, tip: Tip) -> Story {
         octets,
         ended,
         ended_its_side,
+        is_slow: script.reads_after > Duration::ZERO,
     }
 }
 
@@ -291,9 +294,12 @@ async fn wait(reading: &RefCell<Reading>, is_so: impl Fn(&Reading) -> bool) {
 impl Script {
     /// A client as the dice make it.
     pub(crate) fn draw(number: usize, dice: &Dice) -> Self {
-        let asks: Vec<Ask> = (0..dice.between(1, 4))
-            .map(|turn| Ask::draw(&format!("c{number}r{turn}"), dice))
-            .collect();
+        let mut asks: Vec<Ask> = Vec::new();
+        for turn in 0..dice.between(1, 4) {
+            // Once for a tunnel at most: what is sent in it is of that request.
+            let may_upgrade = !asks.iter().any(|ask| ask.upgrades);
+            asks.push(Ask::draw(&format!("c{number}r{turn}"), may_upgrade, dice));
+        }
         let mut steps = Vec::new();
         if dice.chance(4) {
             // Says nothing at all.
@@ -357,6 +363,17 @@ impl Script {
         Self::new(number, asks, steps, dice)
     }
 
+    /// Somebody who does this, whatever it means.
+    pub(crate) fn of(steps: Vec<Step>) -> Self {
+        Self {
+            number: 0,
+            asks: Vec::new(),
+            steps,
+            leaves_after: None,
+            reads_after: Duration::ZERO,
+        }
+    }
+
     fn new(number: usize, asks: Vec<Ask>, steps: Vec<Step>, dice: &Dice) -> Self {
         Self {
             number,
@@ -372,11 +389,11 @@ impl Script {
 }
 
 impl Ask {
-    fn draw(tag: &str, dice: &Dice) -> Self {
+    fn draw(tag: &str, may_upgrade: bool, dice: &Dice) -> Self {
         if dice.chance(4) {
             return Self::garbage(tag, dice);
         }
-        let upgrades = dice.chance(8);
+        let upgrades = dice.chance(8) && may_upgrade;
         let method = match upgrades {
             true => "GET",
             false => dice.pick(&["GET", "GET", "GET", "POST", "POST", "PUT", "HEAD", "DELETE"]),

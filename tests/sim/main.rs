@@ -16,6 +16,7 @@
 
 mod client;
 mod dice;
+mod hostile;
 mod net;
 mod origin;
 mod plan;
@@ -85,6 +86,31 @@ fn whatever_happens_nothing_is_lost_and_nothing_is_left() {
     assert!(count == 0, "{count} of {seeds} seeds\n{}", failed.join("\n"));
     println!("{seeds} seeds, {requests} requests, {} s of their time", elapsed.as_secs());
     assert!(requests > seeds as usize, "too little has happened");
+}
+
+#[test]
+fn whoever_is_hostile_leaves_nothing_either() {
+    let heads = [
+        &b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"[..],
+        b"PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.0 404 No\r\n\r\nabc",
+    ];
+    let mut book = Book::open();
+    for seed in 0..200 {
+        let dice = Dice::new(seed);
+        let mut input = dice.octets(dice.between(3, 60));
+        for _ in 0..dice.between(1, 6) {
+            input.extend_from_slice(dice.pick(&heads));
+        }
+        for _ in 0..dice.below(4) {
+            let at = dice.below(input.len());
+            input[at] = dice.below(256) as u8;
+        }
+        let report = hostile::run(&input, &mut book, false);
+        assert!(report.faults.is_empty(), "seed {seed}: {:?}", report.faults);
+    }
 }
 
 #[test]

@@ -35,18 +35,13 @@ impl Ledger {
         self.0.borrow().heads.get(tag).copied().unwrap_or(0)
     }
 
-    /// How many requests came.
-    #[allow(dead_code)]
-    pub(crate) fn count(&self) -> usize {
-        self.0.borrow().count
-    }
-
     /// What was wrong with what they were sent.
     pub(crate) fn faults(&self) -> Vec<String> {
         self.0.borrow().faults.clone()
     }
 
-    fn fault(&self, what: String) {
+    /// Something was wrong.
+    pub(crate) fn fault(&self, what: String) {
         self.0.borrow_mut().faults.push(what);
     }
 }
@@ -352,9 +347,12 @@ impl Origin {
         }
         // A client repeats its pattern with each piece it sends.
         let mark = format!("{tag}>|");
-        if !self.input.iter().all(|octet| mark.as_bytes().contains(octet)) {
-            self.ledger
-                .fault(format!("{tag}: a tunnel has octets of somebody else's"));
+        let is_strange = |octet: &u8| !mark.as_bytes().contains(octet);
+        if let Some(at) = self.input.iter().position(is_strange) {
+            let strange = String::from_utf8_lossy(&self.input[at..]);
+            self.ledger.fault(format!(
+                "{tag}: a tunnel has octets of somebody else's: {strange:.100}"
+            ));
         }
         self.close()
     }

@@ -51,6 +51,8 @@ pub(crate) struct Record {
     pub(crate) client: usize,
     /// What the target says it is of; empty where there was no head.
     pub(crate) tag: String,
+    /// As it is written.
+    pub(crate) method: String,
     pub(crate) status: u16,
     pub(crate) sent: usize,
     pub(crate) total_ms: f64,
@@ -69,6 +71,7 @@ impl Record {
         Self {
             client: client.unwrap_or(usize::MAX),
             tag: target.trim_start_matches('/').to_owned(),
+            method: value(line, "method").to_owned(),
             status: number("status") as u16,
             sent: number("sent"),
             total_ms: value(line, "total_ms").parse().unwrap_or(f64::NAN),

@@ -18,7 +18,8 @@ impl Head {
         let Some(end) = find(octets, b"\r\n\r\n") else {
             return Ok(None);
         };
-        let text = std::str::from_utf8(&octets[..end]).map_err(|_| "a head that is no text")?;
+        // Octets above 0x7f may be in values, and are no text.
+        let text: String = octets[..end].iter().map(|octet| *octet as char).collect();
         let mut lines = text.split("\r\n");
         let start = lines.next().unwrap_or_default().to_owned();
         let mut fields = Vec::new();
@@ -26,7 +27,7 @@ impl Head {
             let (name, value) = line
                 .split_once(": ")
                 .ok_or_else(|| format!("a line that is no field: {line:?}"))?;
-            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            let is_name = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
             if name.is_empty() || !name.chars().all(is_name) || value.contains(['\r', '\n', '\0']) {
                 return Err(format!("a field that is none: {line:?}"));
             }

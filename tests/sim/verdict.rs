@@ -18,6 +18,61 @@ pub(crate) struct Circumstances {
     pub(crate) has_auth: bool,
 }
 
+/// Everything that is wrong with what a client has seen of whom nothing is known but what the log says: it got the
+/// responses that were recorded, in their order, and nothing else.
+pub(crate) fn by_records(story: &Story, records: &[Record]) -> Vec<String> {
+    let mut rest = &story.octets[..];
+    let mut records = records.iter();
+    let mut record = records.next();
+    let mut faults = Vec::new();
+    while !rest.is_empty() && faults.is_empty() {
+        match follow(rest, record, story.ended) {
+            Ok(Some((used, is_final))) => {
+                rest = &rest[used..];
+                if is_final {
+                    record = records.next();
+                }
+            }
+            Ok(None) => return faults,
+            Err(why) => faults.push(format!("{why}: {record:?}")),
+        }
+    }
+    faults
+}
+
+/// Reads one response. How many octets it took, and whether it was the final one; `None`: nothing follows it.
+fn follow(
+    octets: &[u8],
+    record: Option<&Record>,
+    ended: Ended,
+) -> Result<Option<(usize, bool)>, String> {
+    let Some(head) = Head::read(octets)? else {
+        return Ok(None);
+    };
+    let record = record.ok_or_else(|| format!("a response of nobody's: {head:?}"))?;
+    let status = head.status()?;
+    if status != 101 && matches!(status, 100..=199) {
+        return Ok(Some((head.octets, false)));
+    }
+    if status != record.status {
+        return Err(format!("{status} in place of what was recorded"));
+    }
+    if status == 101 {
+        return Ok(None);
+    }
+    let body = head.response_body(&record.method)?;
+    let content = body.read(&octets[head.octets..])?;
+    let is_whole = content.is_whole || (body == Body::UntilClose && ended == Ended::Fin);
+    let count = content.octets.len();
+    if (is_whole && count != record.sent) || count > record.sent {
+        return Err(format!("{count} octets of content"));
+    }
+    if !is_whole && ended == Ended::Fin && record.cause.is_empty() {
+        return Err("cut, and recorded as whole".to_owned());
+    }
+    Ok(is_whole.then_some((head.octets + content.used, true)))
+}
+
 /// How a response ended for its client.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
@@ -40,9 +95,10 @@ pub(crate) fn of(
 ) -> Vec<String> {
     let mut faults = Vec::new();
     let mut outcomes = Vec::new();
-    if let Err(fault) = read(story, circumstances, &mut outcomes) {
+    let cut = read(story, circumstances, &mut outcomes).unwrap_or_else(|fault| {
         faults.push(fault);
-    }
+        false
+    });
     let own = |record: &&Record| record.client == story.number;
     let headless = records.iter().filter(own).filter(|it| it.tag.is_empty());
     if headless.count() > 1 {
@@ -50,6 +106,9 @@ pub(crate) fn of(
     }
     for (turn, ask) in story.asks.iter().enumerate() {
         let outcome = outcomes.get(turn);
+        if cut && turn == outcomes.len() {
+            continue;
+        }
         let told: Vec<&Record> = records.iter().filter(|it| it.tag == ask.tag).collect();
         if let Some(fault) = judge(story, ask, outcome, &told, ledger, circumstances) {
             faults.push(format!("{}: {fault}", ask.tag));
@@ -62,17 +121,16 @@ pub(crate) fn of(
     faults.iter().map(|fault| format!("client {number}: {fault}")).collect()
 }
 
-/// Reads the responses, one for each request, in their order.
+/// Reads the responses, one for each request, in their order. True: the next one was cut within its head.
 fn read(
     story: &Story,
     circumstances: Circumstances,
     outcomes: &mut Vec<Outcome>,
-) -> Result<(), String> {
+) -> Result<bool, String> {
     let mut rest = &story.octets[..];
     while !rest.is_empty() {
         let Some(head) = Head::read(rest)? else {
-            // It was cut within a head; that it was cut, it sees by the end.
-            return Ok(());
+            return Ok(true);
         };
         if outcomes.last().is_some_and(|last| last.closes) {
             return Err(format!("octets behind the last response: {head:?}"));
@@ -85,7 +143,7 @@ fn read(
         let status = head.status()?;
         let tag = head.field("x-tag");
         if status == 101 {
-            return tunnel(ask, &head, &rest[head.octets..]);
+            return tunnel(ask, &head, &rest[head.octets..]).map(|()| false);
         }
         if matches!(status, 100..=199) {
             rest = &rest[head.octets..];
@@ -122,7 +180,7 @@ fn read(
         });
         rest = &rest[head.octets + content.used..];
     }
-    Ok(())
+    Ok(false)
 }
 
 /// An origin's content is what that origin made for this exchange, and, where it ends as it should, all of it.
@@ -182,7 +240,8 @@ fn judge(
     let Some(outcome) = outcome else {
         // Accepted, and then what? Only a client that has gone, or is cut off, gets nothing.
         let is_lost = record.is_some_and(|record| !matches!(record.status, 499 | 101));
-        if is_lost && story.ended == Ended::Fin && circumstances.is_calm {
+        let may_stall = story.is_slow;
+        if is_lost && !may_stall && story.ended == Ended::Fin && circumstances.is_calm {
             return Some(format!("{record:?}, and its client saw nothing"));
         }
         return None;

@@ -57,8 +57,9 @@ pub(crate) fn run(dice: &Dice, book: &mut Book, is_traced: bool) -> Report {
     if is_traced {
         tell(&plan, &trace);
     }
-    let world = World::new(plan, dice, book, clock, trace, Box::new(|_, tip| Some(tip)));
-    world.run(book)
+    let (turns, ledger) = (Turns::new(dice.clone()), Ledger::default());
+    let serve = Box::new(|_, tip| Some(tip));
+    World::new(plan, dice, book, clock, trace, turns, ledger, serve).run(book)
 }
 
 /// Says in words what a seed means.
@@ -111,21 +112,24 @@ pub(crate) struct World {
     playing: Rc<Cell<usize>>,
     faults: RefCell<Vec<String>>,
     circumstances: Circumstances,
+    /// Nobody keeps to any rule, or has a tag.
+    pub(crate) is_hostile: bool,
     /// Last, so that time stands still until everything else has gone.
     clock: TestClock,
 }
 
 impl World {
+    #[expect(clippy::too_many_arguments, reason = "what a world is made of")]
     pub(crate) fn new(
         plan: Plan,
         dice: &Dice,
         book: &Book,
         clock: TestClock,
         trace: Trace,
+        turns: Turns,
+        ledger: Ledger,
         serve: Box<Serve>,
     ) -> Self {
-        let turns = Turns::new(dice.clone());
-        let ledger = Ledger::default();
         let circumstances = Circumstances {
             is_calm: plan.is_calm(),
             is_bounded: plan.is_bounded(),
@@ -166,6 +170,7 @@ impl World {
             playing: Rc::default(),
             faults: RefCell::default(),
             circumstances,
+            is_hostile: false,
             clock,
         };
         world.begin(plan.clients, plan.acts);
@@ -272,13 +277,8 @@ impl World {
         }
         // What is left of it ends by itself: linger, copies, idle connections, the log.
         self.go_on(|_| false);
-        let Circumstances {
-            is_bounded,
-            has_losses,
-            ..
-        } = self.circumstances;
-        // Without limits it may wait for ever for those who are cut off.
-        if self.is_well() && (is_bounded || !has_losses) {
+        // Without limits it may wait for ever.
+        if self.is_well() && self.circumstances.is_bounded {
             self.check_left("by itself");
         }
         self.trace.note(format_args!("the end"));
@@ -337,7 +337,9 @@ impl World {
             let is_answering = node.kind == "exchange"
                 && node.parent.is_some_and(|parent| {
                     let mut beside = nodes[parent].children.iter();
-                    beside.any(|at| nodes[*at].kind == "task" && nodes[*at].label == "request body")
+                    // Without a limit such a wait is no node.
+                    let is_unlimited = self.site.routes[0].terms[0].timeouts.body.is_none();
+                    is_unlimited || beside.any(|at| nodes[*at].kind == "task" && nodes[*at].label == "request body")
                 });
             // The gateway itself knows below which node the worker's tasks run, for as long as there is one.
             let is_workers = self.server.err().is_some()
@@ -350,7 +352,9 @@ impl World {
                 ));
             }
         }
-        if self.gateway.is_draining() {
+        // Without a limit for heads, whoever has begun one looks as if it idled.
+        let header = self.site.routes[0].terms[0].timeouts.header;
+        if self.gateway.is_draining() && header.is_some() {
             let idles = |node: &&osier::context::ViewNode| {
                 node.kind == "session" && node.children.is_empty()
             };
@@ -406,12 +410,10 @@ impl World {
         stories.sort_by_key(|story| story.number);
         if is_well {
             for story in &stories {
-                faults.extend(verdict::of(
-                    story,
-                    &records,
-                    &self.ledger,
-                    self.circumstances,
-                ));
+                faults.extend(match self.is_hostile {
+                    true => verdict::by_records(story, &records),
+                    false => verdict::of(story, &records, &self.ledger, self.circumstances),
+                });
             }
             faults.extend(self.ledger.faults());
             faults.extend(early(&records, &self.site));
