@@ -205,7 +205,10 @@ pub(crate) async fn play(script: Script, tip: Tip) -> Story {
                 }
                 Step::Rest(rest) => clock::sleep(*rest).await,
                 Step::Await(whole) => {
-                    wait(&reading, |it| it.whole >= *whole || it.is_tunnel || it.is_lost).await;
+                    wait(&reading, |it| {
+                        it.whole >= *whole || it.is_tunnel || it.is_lost
+                    })
+                    .await;
                 }
                 Step::AwaitContinue(most) => {
                     let whole = reading.borrow().whole;
@@ -427,7 +430,10 @@ impl Ask {
             head.push_str("Connection: close\r\n");
         }
         if dice.chance(10) {
-            head.push_str(&format!("X-Long: {}\r\n", "l".repeat(dice.between(1, 5000))));
+            head.push_str(&format!(
+                "X-Long: {}\r\n",
+                "l".repeat(dice.between(1, 5000))
+            ));
         }
         if dice.chance(10) {
             head.push_str(&format!("grpc-timeout: {}m\r\n", dice.between(0, 3000)));

@@ -53,7 +53,16 @@ pub(crate) fn run(input: &[u8], book: &mut Book, is_traced: bool) -> Report {
             .push(spawning.spawn(speech.clone().serve(tip)));
         None
     };
-    let mut world = World::new(plan, &dice, book, clock, trace, turns, ledger, Box::new(serve));
+    let mut world = World::new(
+        plan,
+        &dice,
+        book,
+        clock,
+        trace,
+        turns,
+        ledger,
+        Box::new(serve),
+    );
     world.is_hostile = true;
     let report = world.run(book);
     drop(origins.take());

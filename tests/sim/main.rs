@@ -14,6 +14,7 @@
     reason = "a test that meets the unexpected has failed"
 )]
 
+mod cases;
 mod client;
 mod dice;
 mod hostile;
@@ -83,8 +84,15 @@ fn whatever_happens_nothing_is_lost_and_nothing_is_left() {
     }
     let count = failed.len();
     failed.truncate(10);
-    assert!(count == 0, "{count} of {seeds} seeds\n{}", failed.join("\n"));
-    println!("{seeds} seeds, {requests} requests, {} s of their time", elapsed.as_secs());
+    assert!(
+        count == 0,
+        "{count} of {seeds} seeds\n{}",
+        failed.join("\n")
+    );
+    println!(
+        "{seeds} seeds, {requests} requests, {} s of their time",
+        elapsed.as_secs()
+    );
     assert!(requests > seeds as usize, "too little has happened");
 }
 

@@ -205,7 +205,8 @@ impl Origin {
         };
         let length: usize = length.unwrap_or(0);
         if content.octets != talk::pattern(tag, content.octets.len()) {
-            self.ledger.fault(format!("{tag}: content of another request's"));
+            self.ledger
+                .fault(format!("{tag}: content of another request's"));
         }
         if content.octets.len() > length || (is_whole && content.octets.len() != length) {
             let count = content.octets.len();
@@ -258,13 +259,15 @@ impl Origin {
                 return self.close();
             }
             Mood::Floods => loop {
-                self.say(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n").await?;
+                self.say(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+                    .await?;
             },
             Mood::Switches => return self.tunnel(tag, attempt).await,
             _ => {}
         }
         for _ in 0..self.dice.below(12).saturating_sub(9) {
-            self.say(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n").await?;
+            self.say(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+                .await?;
         }
         let method = head.start.split(' ').next().unwrap_or_default();
         let response = Response::draw(tag, attempt, method, mood, &self.dice);

@@ -54,7 +54,10 @@ impl Head {
     /// `Connection` has this option.
     pub(crate) fn has_option(&self, option: &str) -> bool {
         let mut lines = self.fields.iter().filter(|it| it.0 == "connection");
-        lines.any(|it| it.1.split(',').any(|it| it.trim().eq_ignore_ascii_case(option)))
+        lines.any(|it| {
+            it.1.split(',')
+                .any(|it| it.trim().eq_ignore_ascii_case(option))
+        })
     }
 
     /// The status of a response.
@@ -67,7 +70,10 @@ impl Head {
 
     /// How the content of a message is delimited, if it has some.
     fn delimited(&self) -> Result<Option<Body>, String> {
-        let (lengths, codings) = (self.count("content-length"), self.count("transfer-encoding"));
+        let (lengths, codings) = (
+            self.count("content-length"),
+            self.count("transfer-encoding"),
+        );
         match (lengths, codings) {
             (0, 0) => Ok(None),
             (1, 0) => {
@@ -171,7 +177,9 @@ fn dechunk(octets: &[u8]) -> Result<Content, String> {
             return Ok(content);
         }
         if data.len() < size + 2 {
-            content.octets.extend_from_slice(&data[..size.min(data.len())]);
+            content
+                .octets
+                .extend_from_slice(&data[..size.min(data.len())]);
             content.used = octets.len();
             return Ok(content);
         }

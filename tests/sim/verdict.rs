@@ -118,7 +118,10 @@ pub(crate) fn of(
         faults.push("waited in vain".to_owned());
     }
     let number = story.number;
-    faults.iter().map(|fault| format!("client {number}: {fault}")).collect()
+    faults
+        .iter()
+        .map(|fault| format!("client {number}: {fault}"))
+        .collect()
 }
 
 /// Reads the responses, one for each request, in their order. True: the next one was cut within its head.
@@ -192,11 +195,16 @@ fn judge_content(
 ) -> Result<(), String> {
     let tag = head.field("x-tag").unwrap_or_default();
     let attempt = head.field("x-attempt").unwrap_or_default();
-    let length: usize = head.field("x-length").and_then(|it| it.parse().ok()).unwrap_or(0);
+    let length: usize = head
+        .field("x-length")
+        .and_then(|it| it.parse().ok())
+        .unwrap_or(0);
     let count = content.octets.len();
     if content.octets != talk::pattern(&format!("{tag}.{attempt}"), count) {
         let octets = String::from_utf8_lossy(&content.octets[..count.min(80)]);
-        return Err(format!("content of another exchange's: {octets:?} in {head:?}"));
+        return Err(format!(
+            "content of another exchange's: {octets:?} in {head:?}"
+        ));
     }
     if count > length {
         return Err(format!("{count} octets of content, of {length}"));
@@ -213,7 +221,10 @@ fn tunnel(ask: &Ask, head: &Head, octets: &[u8]) -> Result<(), String> {
     }
     let attempt = head.field("x-attempt").unwrap_or_default();
     if octets != talk::pattern(&format!("{}<{attempt}", ask.tag), octets.len()) {
-        return Err(format!("{}: a tunnel has octets of somebody else's", ask.tag));
+        return Err(format!(
+            "{}: a tunnel has octets of somebody else's",
+            ask.tag
+        ));
     }
     Ok(())
 }
@@ -251,7 +262,10 @@ fn judge(
         return (!ask.is_broken && outcome.is_origins).then(|| "no record".to_owned());
     };
     if record.status != outcome.status {
-        return Some(format!("answered {}, recorded {}", outcome.status, record.status));
+        return Some(format!(
+            "answered {}, recorded {}",
+            outcome.status, record.status
+        ));
     }
     if outcome.is_whole && record.sent != outcome.content {
         let (sent, content) = (record.sent, outcome.content);

@@ -107,7 +107,8 @@ impl Wire {
 
     /// From here on nothing arrives any more, and nobody is told.
     pub(crate) fn lose(&self) {
-        self.trace.note(format_args!("{} loses everything", self.name));
+        self.trace
+            .note(format_args!("{} loses everything", self.name));
         for lane in &self.lanes {
             lane.borrow_mut().is_lost = true;
         }
@@ -350,7 +351,10 @@ impl Stream for Tip {
     fn poll_shutdown(&self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut lane = self.outgoing().borrow_mut();
         if lane.end.is_none() {
-            self.note(format_args!("ends its side, {} octets written", self.tally.get().1));
+            self.note(format_args!(
+                "ends its side, {} octets written",
+                self.tally.get().1
+            ));
             lane.end = Some(End::Fin((!lane.is_lost).then_some(self.arrival())));
             wake(&mut lane.readers);
         }

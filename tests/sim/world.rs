@@ -67,17 +67,28 @@ fn tell(plan: &Plan, trace: &Trace) {
     let route = &plan.site.routes[0];
     let upstream = &plan.site.upstreams[0];
     trace.note(format_args!("tempers {:?}", plan.tempers));
-    trace.note(format_args!("manners {:?}, misdials {}", plan.manners, plan.misdials));
+    trace.note(format_args!(
+        "manners {:?}, misdials {}",
+        plan.manners, plan.misdials
+    ));
     trace.note(format_args!("acts {:?}, budget {}", plan.acts, plan.budget));
     trace.note(format_args!("terms {:?}", route.terms));
-    trace.note(format_args!("retry {:?} hedge {:?} mirror {:?}", route.retry, route.hedge, route.mirror));
-    trace.note(format_args!("auth {:?} patience {:?}", route.auth, route.patience));
+    trace.note(format_args!(
+        "retry {:?} hedge {:?} mirror {:?}",
+        route.retry, route.hedge, route.mirror
+    ));
+    trace.note(format_args!(
+        "auth {:?} patience {:?}",
+        route.auth, route.patience
+    ));
     trace.note(format_args!(
         "{:?} {:?} queue {:?} half_close {}",
         upstream.policy,
         upstream.keepalive,
         upstream.queue_timeout,
-        plan.site.listeners[0].as_ref().is_some_and(|it| it.half_close),
+        plan.site.listeners[0]
+            .as_ref()
+            .is_some_and(|it| it.half_close),
     ));
     for placed in &upstream.endpoints {
         let permits = placed.permits.as_ref().map(Permits::max);
@@ -179,7 +190,10 @@ impl World {
 
     /// What a worker does beside its sessions, and who comes.
     fn begin(&self, clients: Vec<(Duration, Script)>, acts: Vec<(Duration, Act)>) {
-        let (node, cancel) = self.server.named("task", "origin connections").with_cancel();
+        let (node, cancel) = self
+            .server
+            .named("task", "origin connections")
+            .with_cancel();
         cancel.detach();
         let (gateway, ctx) = (self.gateway.clone(), node.clone());
         self.detached(async move {
@@ -339,7 +353,10 @@ impl World {
                     let mut beside = nodes[parent].children.iter();
                     // Without a limit such a wait is no node.
                     let is_unlimited = self.site.routes[0].terms[0].timeouts.body.is_none();
-                    is_unlimited || beside.any(|at| nodes[*at].kind == "task" && nodes[*at].label == "request body")
+                    is_unlimited
+                        || beside.any(|at| {
+                            nodes[*at].kind == "task" && nodes[*at].label == "request body"
+                        })
                 });
             // The gateway itself knows below which node the worker's tasks run, for as long as there is one.
             let is_workers = self.server.err().is_some()
@@ -380,7 +397,10 @@ impl World {
             ("idle connections", self.gateway.pool().idle_count()),
             ("permits", sum(Permits::held)),
             ("waiters for a permit", sum(Permits::waiting)),
-            ("requests in flight", in_flight.map(|it| it.state.in_flight()).sum()),
+            (
+                "requests in flight",
+                in_flight.map(|it| it.state.in_flight()).sum(),
+            ),
             ("timers", self.clock.armed_count()),
         ];
         for (what, count) in left.into_iter().filter(|(_, count)| *count > 0) {
@@ -444,7 +464,9 @@ fn early(records: &[Record], site: &Site) -> Vec<String> {
         Auth::Forward(auth) => auth.timeout,
         _ => Duration::ZERO,
     });
-    let response = [timeouts.response, route.retry.per_try].into_iter().flatten();
+    let response = [timeouts.response, route.retry.per_try]
+        .into_iter()
+        .flatten();
     let limits = [
         ("deadline:request", timeouts.request),
         ("deadline:total", timeouts.total),
