@@ -88,6 +88,10 @@ pub(crate) struct Story {
     pub(crate) ended: Ended,
     /// It ended its side before the other one did.
     pub(crate) ended_its_side: bool,
+    /// How long it was there.
+    pub(crate) stayed: Duration,
+    /// For how long there was nothing said or heard at its end.
+    pub(crate) silent: Duration,
     /// It did not read for a while, and so may not have got what it was answered.
     pub(crate) is_slow: bool,
 }
@@ -169,6 +173,9 @@ pub(crate) async fn play(script: Script, tip: Tip) -> Story {
         is_lost: false,
     }));
     let sent = Cell::new(0);
+    let began = clock::now();
+    // When something was said or heard last.
+    let last = Cell::new(began);
     let mut ended_its_side = false;
     let reads = async {
         clock::sleep(script.reads_after).await;
@@ -179,6 +186,9 @@ pub(crate) async fn play(script: Script, tip: Tip) -> Story {
                 Ok(_) => None,
                 Err(_) => Some(Ended::Reset),
             };
+            if ended.is_none() {
+                last.set(clock::now());
+            }
             let mut reading = reading.borrow_mut();
             reading.octets.append(&mut into);
             reading.follow();
@@ -196,6 +206,9 @@ pub(crate) async fn play(script: Script, tip: Tip) -> Story {
                 Step::Send(octets) => {
                     if !send(&tip, octets, &sent).await {
                         break;
+                    }
+                    if !octets.is_empty() {
+                        last.set(clock::now());
                     }
                 }
                 Step::SendInTunnel(octets) => {
@@ -261,6 +274,8 @@ pub(crate) async fn play(script: Script, tip: Tip) -> Story {
         octets,
         ended,
         ended_its_side,
+        stayed: clock::now() - began,
+        silent: clock::now() - last.get(),
         is_slow: script.reads_after > Duration::ZERO,
     }
 }

@@ -1,13 +1,22 @@
 //! What must hold of what a client has seen, held against what origins and the log say.
 
+use std::time::Duration;
+
+use osier::proxy::timeout::Timeouts;
+
 use super::client::{Ask, Ended, Story};
 use super::origin::Ledger;
 use super::records::Record;
 use super::talk::{self, Body, Content, Head};
 
 /// What else is known of a run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Circumstances {
+    /// How long things may take.
+    pub(crate) timeouts: Timeouts,
+    /// How long octets are under way to a client, and how many of them may be.
+    pub(crate) latency: Duration,
+    pub(crate) room: usize,
     /// Nobody but clients and origins did anything.
     pub(crate) is_calm: bool,
     /// Whatever can be waited for has a limit.
@@ -17,6 +26,51 @@ pub(crate) struct Circumstances {
     /// Others may answer in place of the origin, with less than the whole.
     pub(crate) has_auth: bool,
 }
+
+/// Whoever says nothing, or nothing more, is let go when its time is over, to the tick.
+fn pauses(story: &Story, outcomes: &[Outcome], circumstances: &Circumstances) -> Option<String> {
+    let Timeouts { header, idle, .. } = circumstances.timeouts;
+    let all: usize = story.asks.iter().map(Ask::octets).sum();
+    let is_answered = outcomes.len() == story.asks.len() && story.sent == all;
+    let persists = outcomes
+        .last()
+        .is_some_and(|last| last.is_whole && !last.closes);
+    let (what, limit, took) = match story.octets.is_empty() && story.sent == 0 {
+        true => ("a head", header?, story.stayed),
+        false if is_answered && persists => ("another request", idle?, story.silent),
+        false => return None,
+    };
+    let may_be_told = story.ended == Ended::Fin && !story.ended_its_side && !story.is_slow;
+    // What is read and said last is under way for a while, and in a narrow lane octet by octet.
+    let slack = 2 * circumstances.latency + TICK;
+    let is_wrong = took + slack < limit || took > limit + slack + circumstances.latency;
+    (may_be_told && is_wrong)
+        .then(|| format!("waited for {what} for {took:?} where the limit is {limit:?}"))
+}
+
+/// No exchange ends later than its deadline, where its client takes what it is told at once.
+fn late(story: &Story, record: &Record, circumstances: &Circumstances) -> Option<String> {
+    let Timeouts { total, request, .. } = circumstances.timeouts;
+    let is_taken = !story.is_slow && circumstances.room >= 4096;
+    let limits = [
+        (total, true),
+        // From the last octet of its content on, where it has some.
+        (
+            request,
+            matches!(record.method.as_str(), "GET" | "HEAD" | "DELETE"),
+        ),
+    ];
+    let causes = ["deadline:total", "deadline:request"];
+    let mut limits = causes.into_iter().zip(limits);
+    let is_late = limits.any(|(cause, (limit, counts))| {
+        let limit = limit.map_or(f64::MAX, |limit| (limit + TICK).as_secs_f64() * 1e3);
+        cause == record.cause && counts && record.total_ms > limit
+    });
+    (is_taken && is_late).then(|| format!("ended late: {}", record.line))
+}
+
+/// What the time may be off by.
+const TICK: Duration = Duration::from_millis(1);
 
 /// Everything that is wrong with what a client has seen of whom nothing is known but what the log says: it got the
 /// responses that were recorded, in their order, and nothing else.
@@ -91,7 +145,7 @@ pub(crate) fn of(
     story: &Story,
     records: &[Record],
     ledger: &Ledger,
-    circumstances: Circumstances,
+    circumstances: &Circumstances,
 ) -> Vec<String> {
     let mut faults = Vec::new();
     let mut outcomes = Vec::new();
@@ -117,6 +171,14 @@ pub(crate) fn of(
     if story.ended == Ended::InVain && circumstances.is_bounded && !circumstances.has_losses {
         faults.push("waited in vain".to_owned());
     }
+    if circumstances.is_calm {
+        faults.extend(pauses(story, &outcomes, circumstances));
+        let late = records
+            .iter()
+            .filter(own)
+            .filter_map(|it| late(story, it, circumstances));
+        faults.extend(late);
+    }
     let number = story.number;
     faults
         .iter()
@@ -127,7 +189,7 @@ pub(crate) fn of(
 /// Reads the responses, one for each request, in their order. True: the next one was cut within its head.
 fn read(
     story: &Story,
-    circumstances: Circumstances,
+    circumstances: &Circumstances,
     outcomes: &mut Vec<Outcome>,
 ) -> Result<bool, String> {
     let mut rest = &story.octets[..];
@@ -191,7 +253,7 @@ fn judge_content(
     head: &Head,
     content: &Content,
     is_whole: bool,
-    circumstances: Circumstances,
+    circumstances: &Circumstances,
 ) -> Result<(), String> {
     let tag = head.field("x-tag").unwrap_or_default();
     let attempt = head.field("x-attempt").unwrap_or_default();
@@ -236,7 +298,7 @@ fn judge(
     outcome: Option<&Outcome>,
     told: &[&Record],
     ledger: &Ledger,
-    circumstances: Circumstances,
+    circumstances: &Circumstances,
 ) -> Option<String> {
     if told.len() > 1 {
         return Some(format!("{} records", told.len()));

@@ -142,6 +142,9 @@ impl World {
         serve: Box<Serve>,
     ) -> Self {
         let circumstances = Circumstances {
+            timeouts: plan.site.routes[0].terms[0].timeouts.clone(),
+            latency: plan.manners[0].latency,
+            room: plan.manners[0].room,
             is_calm: plan.is_calm(),
             is_bounded: plan.is_bounded(),
             has_losses: plan.has_losses(),
@@ -432,7 +435,7 @@ impl World {
             for story in &stories {
                 faults.extend(match self.is_hostile {
                     true => verdict::by_records(story, &records),
-                    false => verdict::of(story, &records, &self.ledger, self.circumstances),
+                    false => verdict::of(story, &records, &self.ledger, &self.circumstances),
                 });
             }
             faults.extend(self.ledger.faults());
