@@ -567,7 +567,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                     // RFC 9110 §15.2: not to a client that knows only HTTP/1.0.
                     if request.version() == Version::Http11 {
                         let octets = interim(response, via)?;
-                        self.write(&octets, &self.session.client).await?;
+                        // Seldom: not in every exchange's memory.
+                        Box::pin(self.pass_on(ctx, &octets)).await?;
                         if response.status() == 100 {
                             self.continued.set(true);
                         }
@@ -580,6 +581,23 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             Phase::Await,
             "too_many_interim_responses",
         ))
+    }
+
+    /// Passes an interim response on. The client has no longer for it than the attempt has, and that is its own doing.
+    async fn pass_on(&self, ctx: &Context, octets: &[u8]) -> Result<(), Error> {
+        self.is_interim_midway.set(true);
+        let writing = pin!(self.write(octets, &self.session.client));
+        let phase = Phase::Await;
+        within(ctx, phase, (Timeout::ClientBody, None), writing)
+            .await
+            .and_then(|written| written)
+            .map_err(|error| Error {
+                side: Side::Client,
+                retry: Retry::Never,
+                ..error
+            })?;
+        self.is_interim_midway.set(false);
+        Ok(())
     }
 
     /// When an attempt ends at the latest, and by which timeout. The budget for the response head runs from the moment

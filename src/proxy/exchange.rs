@@ -1,10 +1,12 @@
 //! An exchange: one request and its responses, from the request head to the verdict on both connections.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_lite::future;
@@ -41,6 +43,8 @@ use crate::runtime::buffer::Buffer;
 pub(super) enum Next<S> {
     /// With the next request.
     Request,
+    /// With waiting for it: only supposedly was there something to be read.
+    Pause,
     /// Not at all.
     Close,
     /// Not at all, but the client may still be sending: let it read the answer first.
@@ -81,6 +85,8 @@ pub(super) struct Exchange<'a, C, D: Dial> {
     pub(super) started: Instant,
     /// A 100 was forwarded.
     pub(super) continued: Cell<bool>,
+    /// An interim response is on its way to the client, perhaps in part: no other one may begin behind it.
+    pub(super) is_interim_midway: Cell<bool>,
     /// Fields that the request goes on with, or without, since somebody was asked about it.
     pub(super) granted: RefCell<Vec<(String, Option<Vec<u8>>)>>,
     /// How many attempts met a connection that was not good any more.
@@ -137,9 +143,11 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
         return Next::Close;
     };
     match read_head(session, &listen.terms, input, &mut heads.request).await {
-        Ok(true) => {}
-        // It ended between two requests, as it may.
-        Ok(false) => return Next::Close,
+        Ok(Came::Request) => {}
+        Ok(Came::End) => return Next::Close,
+        Ok(Came::Nothing) => return Next::Pause,
+        // It was over before an octet of a request was read: nobody is owed an answer.
+        Err(_) if input.is_none() => return Next::Close,
         Err(error) => {
             let mut told = Told {
                 started: Some(clock::now()),
@@ -199,6 +207,7 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
         cancel,
         started,
         continued: Cell::new(false),
+        is_interim_midway: Cell::new(false),
         granted: RefCell::default(),
         stale: Cell::new(0),
     };
@@ -250,13 +259,23 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
     next
 }
 
-/// Reads until the request head is whole. False: the client ended before it began one.
+/// What came of waiting for a request.
+enum Came {
+    /// Its head.
+    Request,
+    /// The client's end, or its reset, between two requests, as it may be.
+    End,
+    /// Not one octet: to wait for a request is the session's, with its own limit and without a buffer.
+    Nothing,
+}
+
+/// Reads until the request head is whole.
 async fn read_head<C: Stream, D: Dial>(
     session: &Session<C, D>,
     terms: &Terms,
     input: &mut Option<Buffer>,
     head: &mut RequestHead,
-) -> Result<bool, Error> {
+) -> Result<Came, Error> {
     let gateway = &*session.gateway;
     let limits = &terms.limits;
     let limit = (Timeout::Header, terms.timeouts.header);
@@ -275,15 +294,29 @@ async fn read_head<C: Stream, D: Dial>(
                     if buffer.is_empty() {
                         *input = None;
                     }
-                    return Ok(true);
+                    return Ok(Came::Request);
                 }
             }
-            stream::readable(&session.client).await;
+            // The session has seen that the first octets are there.
+            if input.is_some() {
+                stream::readable(&session.client).await;
+            }
             let buffer = input.get_or_insert_with(|| gateway.buffers.small());
-            match stream::read(&session.client, buffer.space()).await {
-                Ok(0) if buffer.is_empty() => return Ok(false),
-                Ok(0) | Err(_) => return Err(Error::client_gone(Phase::Head)),
-                Ok(_) => {}
+            let is_begun = !buffer.is_empty();
+            let received = poll_fn(|cx| match session.client.poll_read(cx, buffer.space()) {
+                Poll::Pending => Poll::Ready(None),
+                Poll::Ready(received) => Poll::Ready(Some(received)),
+            });
+            match received.await {
+                None if is_begun => {}
+                None => {
+                    *input = None;
+                    return Ok(Came::Nothing);
+                }
+                // Whoever leaves before the first octet of a request has asked for nothing.
+                Some(Ok(0) | Err(_)) if !is_begun => return Ok(Came::End),
+                Some(Ok(0) | Err(_)) => return Err(Error::client_gone(Phase::Head)),
+                Some(Ok(_)) => {}
             }
         }
     });
@@ -685,8 +718,11 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         told: &mut Told,
         reply: &Reply,
     ) -> Next<D::Stream> {
-        if reply.begun {
+        if reply.begun || self.is_interim_midway.get() {
             told.blame(error);
+            if !reply.begun {
+                told.status = answer::recorded_status(error);
+            }
             self.trouble(error, told);
             // A client that reads up to the end must not take this for one.
             self.session.client.abort();

@@ -84,7 +84,6 @@ async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Ses
     };
     loop {
         if input.is_none() {
-            entered.set_quiet(clock::now());
             entered.set_idle(Some(entered.quiet_since()));
             let came = poll_fn(|cx| pause.poll(session, &entered, is_first, cx)).await;
             entered.set_idle(None);
@@ -95,7 +94,11 @@ async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Ses
         let next;
         (next, input) = stage::perform(session, input.take()).await;
         match next {
-            Next::Request => is_first = false,
+            Next::Request => {
+                is_first = false;
+                entered.set_quiet(clock::now());
+            }
+            Next::Pause => {}
             Next::Close => return,
             Next::Linger => return Box::pin(linger(session, input)).await,
             Next::Tunnel(upgraded) => {

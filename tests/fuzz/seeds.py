@@ -1,0 +1,54 @@
+"""Makes the corpora to begin with, of the messages and the files that the tests have.
+
+    tests/fuzz/seeds.py DIRECTORY
+
+A message of the corpus is what the client says, or the origin; beside it stands an ordinary one of the other side.
+"""
+
+import pathlib
+import sys
+
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+REQUEST = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
+DEADLINES = ["0", "1", "150", "9999999999", "10000000000", "+1", "1S", "99999999H", "100000000n", "0m", "5 S", "-1u"]
+
+
+def exchange(client, origin, chosen=b""):
+    """As tests/sim/hostile.rs takes it apart."""
+    # The length is taken modulo one more than there is.
+    length = min(len(client), 0xFFFF)
+    return bytes([len(chosen), length >> 8, length & 0xFF]) + chosen + client + origin
+
+
+def main(root):
+    corpora = {name: [] for name in ("request_head", "response_head", "chunked", "exchange", "config", "deadline")}
+    for path in sorted((TESTS / "corpus").glob("*.http")):
+        octets = path.read_bytes()
+        is_response = path.name.startswith("resp-")
+        head, _, body = octets.partition(b"\r\n\r\n")
+        if is_response:
+            corpora["response_head"] += [b"\x07\x00" + octets, b"\x01\x03" + octets]
+            corpora["exchange"].append(exchange(REQUEST, octets))
+        else:
+            corpora["request_head"] += [b"\x07" + octets, b"\x01" + octets]
+            corpora["exchange"].append(exchange(octets, RESPONSE))
+        if b"chunked" in head:
+            corpora["chunked"].append(b"\x03" + body)
+    corpora["exchange"] += [
+        exchange(REQUEST * 3, RESPONSE * 3, bytes(range(60))),
+        exchange(REQUEST, b"HTTP/1.1 103 Early\r\n\r\n" * 3 + RESPONSE, bytes(200)),
+    ]
+    for path in sorted((TESTS / "config").glob("*.toml")):
+        corpora["config"].append(path.read_bytes())
+    for text in DEADLINES:
+        corpora["deadline"] += [b"\x00" + text.encode(), b"\x01" + text.encode()]
+    for name, octets in corpora.items():
+        directory = pathlib.Path(root) / name
+        directory.mkdir(parents=True, exist_ok=True)
+        for number, seed in enumerate(octets):
+            (directory / f"seed-{number:03}").write_bytes(seed)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
