@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::load::Load;
 use crate::clock;
 
 /// Its probes fail.
@@ -52,7 +53,7 @@ impl Default for Eject {
 pub struct State {
     /// What is wrong with it. 0, nearly always: nothing.
     trouble: AtomicUsize,
-    in_flight: AtomicUsize,
+    in_flight: Load,
     /// In microseconds; 0: never seen.
     latency: AtomicUsize,
     /// When that was, in milliseconds since `since`.
@@ -80,7 +81,7 @@ impl Default for State {
     fn default() -> Self {
         Self {
             trouble: AtomicUsize::new(0),
-            in_flight: AtomicUsize::new(0),
+            in_flight: Load::new(),
             latency: AtomicUsize::new(0),
             latency_at: AtomicUsize::new(0),
             failing: AtomicUsize::new(0),
@@ -99,7 +100,7 @@ pub struct InFlight<'a>(&'a State);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.sub();
     }
 }
 
@@ -145,14 +146,19 @@ impl State {
 
     /// A request goes to it.
     pub fn begin(&self) -> InFlight<'_> {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.add();
         InFlight(self)
     }
 
     /// How many requests are with it.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.in_flight.get()
+    }
+
+    /// The count of those, for whoever compares many.
+    pub(super) fn load(&self) -> Load {
+        self.in_flight.clone()
     }
 
     /// Its probes do not fail.

@@ -19,6 +19,7 @@ use super::relay::{self, From, Means, relay};
 use super::rewrite;
 use super::scene::Member;
 use super::site::{RequestIds, Route};
+use super::template::Hole;
 use super::timeout::Timeout;
 use super::upload::{Replay, Upload};
 use super::wait::{Owed, while_client_stays, within};
@@ -410,7 +411,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let how = Forwarding {
             client_ip: peer,
             scheme: "http",
-            trusted: self.scene.site.is_trusted(peer),
+            trusted: self.is_trusted,
             host: match &route.host {
                 Host::Preserve => HostPolicy::Preserve,
                 Host::Upstream => HostPolicy::Upstream(endpoint.name.as_bytes()),
@@ -438,11 +439,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             }
         }
         if !route.request.is_empty() {
-            let id = out
-                .fields()
-                .first(Name::XRequestId)
-                .unwrap_or_default()
-                .to_vec();
+            let mut id = Vec::new();
+            if route.request.asks_for(Hole::RequestId) {
+                id.extend_from_slice(out.fields().first(Name::XRequestId).unwrap_or_default());
+            }
             facts.request_id = &id;
             let edited = route.request.apply(out.fields_mut(), &facts);
             edited.map_err(|error| misconfigured(&ForwardError::Field(error)))?;
@@ -479,9 +479,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         // What a client asked for is not for the origin: only what it gets.
         out.fields_mut().remove(&field.name);
         if let Some(left) = left {
-            let mut value = Vec::new();
-            deadline::write(field.form, left, &mut value);
-            let _ = out.fields_mut().push(&field.name, value);
+            let write = |octets: &mut Vec<u8>| deadline::write(field.form, left, octets);
+            let _ = out.fields_mut().push_by(field.name.as_bytes(), write);
         }
     }
 
@@ -711,8 +710,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         };
         forward::response(response, out, &how).map_err(|error| misconfigured(&error))?;
         if let Some(sticky) = goal.upstream.stick(goal.member, facts.request) {
-            let pushed = out.fields_mut().push("Set-Cookie", sticky);
-            pushed.map_err(|error| misconfigured(&ForwardError::Field(error)))?;
+            out.fields_mut().push_ready(sticky);
         }
         let edited = goal.route.response.apply(out.fields_mut(), facts);
         edited.map_err(|error| misconfigured(&ForwardError::Field(error)))?;

@@ -1,7 +1,7 @@
 //! A route's changes to the fields of a message, made after everything else: what is added here nobody can name away.
 
 use super::facts::Facts;
-use super::template::Template;
+use super::template::{Hole, Part, Template};
 use crate::http::error::FieldError;
 use crate::http::field::Fields;
 
@@ -23,6 +23,12 @@ impl Edits {
         self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
     }
 
+    /// This is asked for.
+    pub(super) fn asks_for(&self, hole: Hole) -> bool {
+        let mut templates = self.set.iter().chain(&self.add).map(|(_, it)| it);
+        templates.any(|template| template.parts.contains(&Part::Hole(hole)))
+    }
+
     /// Changes `fields`.
     ///
     /// # Errors
@@ -31,16 +37,11 @@ impl Edits {
         for name in &self.remove {
             fields.remove(name);
         }
-        let mut value = Vec::new();
         for (name, template) in &self.set {
-            value.clear();
-            facts.write(template, &mut value);
-            fields.set(name, &value)?;
+            fields.set_by(name.as_bytes(), |octets| facts.write(template, octets))?;
         }
         for (name, template) in &self.add {
-            value.clear();
-            facts.write(template, &mut value);
-            fields.push(name, &value)?;
+            fields.push_by(name.as_bytes(), |octets| facts.write(template, octets))?;
         }
         Ok(())
     }

@@ -45,21 +45,26 @@ impl<T: Default> Index<T> {
 }
 
 impl<T> Index<T> {
-    /// All values that `key` leads to, from the most to the least specific. An empty key is none.
+    /// Asks `look` of the values that `key` leads to, from the most to the least specific, until it finds something. An
+    /// empty key leads to what is under any.
     ///
     /// `part` gives the part of the key that has so many octets, if a key can be divided there.
-    pub(super) fn find<'a>(
-        &'a self,
-        key: &'a [u8],
-        part: impl Fn(&'a [u8], usize) -> Option<&'a [u8]>,
-    ) -> impl Iterator<Item = &'a T> {
-        let may_be_whole = !key.is_empty() && key.len() <= self.whole_octets_max;
-        let whole = may_be_whole.then(|| self.whole.get(key)).flatten();
-        let parts = self
-            .part_octets
-            .iter()
-            .filter_map(move |octets| self.parts.get(part(key, *octets)?));
-        whole.into_iter().chain(parts).chain([&self.any])
+    pub(super) fn find<'k, R>(
+        &self,
+        key: &'k [u8],
+        part: impl Fn(&'k [u8], usize) -> Option<&'k [u8]>,
+        look: impl Fn(&T) -> Option<R>,
+    ) -> Option<R> {
+        if !key.is_empty() && key.len() <= self.whole_octets_max {
+            let found = self.whole.get(key).and_then(&look);
+            if found.is_some() {
+                return found;
+            }
+        }
+        let mut parts = self.part_octets.iter();
+        parts
+            .find_map(|octets| look(self.parts.get(part(key, *octets)?)?))
+            .or_else(|| look(&self.any))
     }
 }
 
