@@ -198,7 +198,10 @@ impl Picker {
         let mut classes: BTreeMap<Reverse<u32>, Vec<(u64, usize)>> = BTreeMap::new();
         let all = weights.iter().zip(&self.seeds).enumerate();
         for (at, (weight, seed)) in all.filter(|(_, (weight, _))| **weight > 0) {
-            classes.entry(Reverse(*weight)).or_default().push((*seed, at));
+            classes
+                .entry(Reverse(*weight))
+                .or_default()
+                .push((*seed, at));
         }
         let classes = classes.into_iter();
         classes
@@ -262,7 +265,9 @@ impl Picker {
     fn fittest(&self, roster: &Roster, key: u64) -> Option<usize> {
         let mut best: Option<(usize, f64)> = None;
         for Class { weight, members } in &roster.classes {
-            let numbers = members.iter().map(|(seed, at)| (hash::mixed(key ^ seed), *at));
+            let numbers = members
+                .iter()
+                .map(|(seed, at)| (hash::mixed(key ^ seed), *at));
             let (number, at) = numbers.max_by_key(|(number, _)| *number)?;
             if roster.is_even {
                 return Some(at);

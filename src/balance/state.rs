@@ -315,23 +315,24 @@ impl State {
         let seen = usize::try_from(latency.as_micros())
             .unwrap_or(usize::MAX)
             .max(1);
-        let faded = self.latency(now);
+        let millis = self.millis(now);
+        let faded = self.latency(millis);
         self.latency.store(faded.max(seen), Ordering::Relaxed);
-        self.latency_at.store(self.millis(now), Ordering::Relaxed);
+        self.latency_at.store(millis, Ordering::Relaxed);
     }
 
-    /// Its latency in microseconds, faded by the time since.
-    fn latency(&self, now: Instant) -> usize {
+    /// Its latency in microseconds, faded by the time up to these milliseconds.
+    fn latency(&self, millis: usize) -> usize {
         let latency = self.latency.load(Ordering::Relaxed);
         let at = self.latency_at.load(Ordering::Relaxed);
-        faded(latency, self.millis(now).saturating_sub(at))
+        faded(latency, millis.saturating_sub(at))
     }
 
     /// How long a further request would take, as far as anyone can tell.
     #[must_use]
     pub fn cost(&self, now: Instant) -> usize {
         let waiting = self.in_flight().saturating_add(1);
-        self.latency(now).saturating_mul(waiting)
+        self.latency(self.millis(now)).saturating_mul(waiting)
     }
 }
 

@@ -872,17 +872,18 @@ pub(super) fn is_token(octets: &[u8]) -> bool {
 /// Whether `octet` may stand in a token.
 #[inline]
 pub(super) fn is_tchar(octet: u8) -> bool {
-    /// One bit for each octet. There are none above ASCII.
-    const TCHARS: u128 = {
-        let (mut set, mut octet) = (0, 0);
-        while octet < 128 {
-            set |= (is_in_tchar(octet) as u128).wrapping_shl(octet as u32);
+    static TCHARS: [bool; 256] = {
+        let (mut set, mut octet) = ([false; 256], 0_u8);
+        while octet < 0x80 {
+            #[allow(clippy::indexing_slicing, reason = "every octet has a place")]
+            {
+                set[octet as usize] = is_in_tchar(octet);
+            }
             octet = octet.wrapping_add(1);
         }
         set
     };
-    let set = TCHARS.checked_shr(u32::from(octet)).unwrap_or(0);
-    set & 1 != 0
+    TCHARS.get(usize::from(octet)).copied().unwrap_or(false)
 }
 
 /// The same, as the grammar has it.

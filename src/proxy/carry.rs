@@ -323,10 +323,12 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             response_out,
             octets: octets_back,
         };
-        let carried = self.carry_response(how, &mut input, told, reply);
         let owed = Owed::default();
         owed.set(0, Some(0));
-        let may_reuse = self.staying(&owed, carried).await?;
+        let may_reuse = {
+            let carried = pin!(self.carry_response(how, &mut input, told, reply));
+            self.while_client_stays(&owed, carried).await?
+        };
         if may_reuse && input.is_none() && !self.gateway.is_draining() {
             goal.member.shelf.put(origin);
         }
@@ -815,13 +817,16 @@ fn misconfigured(error: &ForwardError) -> Error {
 
 /// An id for a request that has none: the node's, in hexadecimal.
 fn request_id(id: u64) -> [u8; 16] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut octets = [b'0'; 16];
-    for (index, octet) in octets.iter_mut().rev().enumerate() {
-        let digit = (id >> (4 * index)) & 15;
-        *octet = DIGITS.get(digit as usize).copied().unwrap_or(b'0');
-    }
-    octets
+    // Each digit gets an octet of its own: first the halves go apart, then their halves, and so on.
+    let mut digits = u128::from(id);
+    digits = (digits | digits << 32) & 0x0000_0000_ffff_ffff_0000_0000_ffff_ffff;
+    digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff_0000_ffff_0000_ffff;
+    digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff_00ff_00ff_00ff_00ff;
+    digits = (digits | digits << 4) & 0x0f0f_0f0f_0f0f_0f0f_0f0f_0f0f_0f0f_0f0f;
+    digits.to_be_bytes().map(|digit| match digit {
+        0..10 => b'0' + digit,
+        _ => b'a' - 10 + digit,
+    })
 }
 
 /// Whether a 101 is one that was asked for.

@@ -3,17 +3,41 @@
 use super::facts::Facts;
 use super::template::{Hole, Part, Template};
 use crate::http::error::FieldError;
-use crate::http::field::Fields;
+use crate::http::field::{Fields, ReadyLine};
 
 /// Changes to a message's fields: first `remove`, then `set`, then `add`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Edits {
     /// These fields get these values, whether they were there or not.
-    pub set: Vec<(String, Template)>,
+    pub set: Vec<Edit>,
     /// These lines are added.
-    pub add: Vec<(String, Template)>,
+    pub add: Vec<Edit>,
     /// These fields are taken out.
     pub remove: Vec<String>,
+}
+
+/// A field and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    name: String,
+    template: Template,
+    /// The line, where it is the same for every request.
+    ready: Option<ReadyLine>,
+}
+
+impl Edit {
+    /// The field of this name, with the template filled in.
+    #[must_use]
+    pub fn new(name: String, template: Template) -> Self {
+        let text = template.as_text();
+        // What makes no line is told of by whoever is asked for it.
+        let ready = text.and_then(|text| ReadyLine::new(&name, text).ok());
+        Self {
+            name,
+            template,
+            ready,
+        }
+    }
 }
 
 impl Edits {
@@ -25,8 +49,8 @@ impl Edits {
 
     /// This is asked for.
     pub(super) fn asks_for(&self, hole: Hole) -> bool {
-        let mut templates = self.set.iter().chain(&self.add).map(|(_, it)| it);
-        templates.any(|template| template.parts.contains(&Part::Hole(hole)))
+        let mut edits = self.set.iter().chain(&self.add);
+        edits.any(|edit| edit.template.parts.contains(&Part::Hole(hole)))
     }
 
     /// Changes `fields`.
@@ -37,11 +61,17 @@ impl Edits {
         for name in &self.remove {
             fields.remove(name);
         }
-        for (name, template) in &self.set {
+        for Edit { name, template, .. } in &self.set {
             fields.set_by(name.as_bytes(), |octets| facts.write(template, octets))?;
         }
-        for (name, template) in &self.add {
-            fields.push_by(name.as_bytes(), |octets| facts.write(template, octets))?;
+        for edit in &self.add {
+            let Edit { name, template, .. } = edit;
+            match &edit.ready {
+                Some(line) => fields.push_ready(line),
+                None => {
+                    fields.push_by(name.as_bytes(), |octets| facts.write(template, octets))?;
+                }
+            }
         }
         Ok(())
     }

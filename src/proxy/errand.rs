@@ -87,9 +87,9 @@ impl<D: Dial> Errand<'_, D> {
         }
         // A wait that is longer than all there is left needs no end of its own.
         let ends = self.ctx.deadline();
-        let limit = timeouts.response.filter(|limit| {
-            ends.is_none_or(|ends| clock::later(clock::now(), *limit) < ends)
-        });
+        let limit = timeouts
+            .response
+            .filter(|limit| ends.is_none_or(|ends| clock::later(clock::now(), *limit) < ends));
         let mut input = None;
         for interim_count in 0..=self.terms.limits.interim_max {
             let reading = HeadReading {

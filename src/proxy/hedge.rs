@@ -72,14 +72,18 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let begun = clock::now();
         let owed = Owed::default();
         owed.set(0, Some(0));
-        let racing = self.race((way, upstream, hedge), tried, framed, heads, told);
-        let (index, answered) = self.staying(&owed, racing).await?;
+        let (index, answered) = {
+            let racing = pin!(self.race((way, upstream, hedge), tried, framed, heads, told));
+            self.while_client_stays(&owed, racing).await?
+        };
         told.first = Some(self.elapsed());
         told.reused = Some(answered.origin.exchanges > 0);
         let Some(member) = upstream.members.get(index) else {
             return Err(Error::gateway(Phase::Connect, What::NoEndpoint).into());
         };
-        told.endpoint = Some(member.endpoint.name.clone());
+        if told.attempts > 1 {
+            told.endpoint = Some(member.endpoint.name.clone());
+        }
         let goal = self.goal(way, upstream, member);
         self.note_answer(goal, heads.response.status(), begun);
         let carried = self.carry_answered(goal, answered, heads, told, reply);
@@ -109,7 +113,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         // Beside the first.
         let mut begun: Vec<usize> = Vec::new();
         loop {
-            let mut alarm = clock::sleep(hedge.after);
+            let due = clock::later(clock::now(), hedge.after);
+            let alarm = &mut heads.alarm;
             let may_follow = begun.len() < hedge.max as usize;
             let event = poll_fn(|cx| {
                 if let Some(Poll::Ready(ended)) = first.as_mut().map(|branch| branch.poll(cx)) {
@@ -122,7 +127,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                         return Poll::Ready(Some(ended));
                     }
                 }
-                if may_follow && Pin::new(&mut alarm).poll(cx).is_ready() {
+                if may_follow && alarm.poll_until(due, cx).is_ready() {
                     return Poll::Ready(None);
                 }
                 Poll::Pending

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use crate::http::field::Fields;
 use crate::http::head::RequestHead;
 use crate::http::limits::Limits;
-use crate::proxy::edit::Edits;
+use crate::proxy::edit::{Edit, Edits};
 use crate::proxy::facts::Facts;
 use crate::proxy::rewrite::{self, Paths, Refused, Rewrite};
 use crate::proxy::template::{Template, TemplateError};
@@ -55,14 +55,11 @@ fn a_template_that_makes_no_sense_says_why() {
 
 #[test]
 fn fields_are_removed_then_set_then_added() {
-    let template = |text| Template::parse(text).unwrap();
+    let edit = |name: &str, text| Edit::new(name.to_owned(), Template::parse(text).unwrap());
     let edits = Edits {
         remove: vec!["X-A".to_owned()],
-        set: vec![("X-B".to_owned(), template("{method}"))],
-        add: vec![
-            ("X-A".to_owned(), template("new")),
-            ("X-C".to_owned(), template("2")),
-        ],
+        set: vec![edit("X-B", "{method}")],
+        add: vec![edit("X-A", "new"), edit("X-C", "2")],
     };
     let mut fields = Fields::new();
     for (name, value) in [("x-a", "old"), ("x-b", "1"), ("x-b", "2"), ("X-C", "1")] {
