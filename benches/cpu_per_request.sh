@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# CPU per request of osier and of nginx, in one run: utime + stime of all processes of the proxy, from /proc/PID/stat,
+# CPU per request of osier, of osier with everything on, and of nginx, in one run: utime + stime of all processes of the proxy, from /proc/PID/stat,
 # divided by the requests that wrk counted. The proxy has one core; the origin (nginx) and wrk share another.
 #
 #   apt-get install nginx-light wrk; cargo build --release; benches/cpu_per_request.sh [CONNECTIONS] [SECONDS] [ROUNDS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
+osier=${OSIER:-target/release/osier}
 connections=${1:-64} seconds=${2:-5} rounds=${3:-5}
 dir=$(mktemp -d) pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
@@ -13,7 +14,7 @@ cat > "$dir/origin.conf" <<CONF
 worker_processes 1; daemon off; pid $dir/origin.pid; error_log $dir/origin.log;
 events { worker_connections 16384; }
 http { access_log off; keepalive_requests 1000000000; keepalive_timeout 600s;
-  server { listen 127.0.0.1:18701 backlog=8192;
+  server { listen 127.0.0.1:18701 backlog=8192; listen 127.0.0.1:18704 backlog=8192;
     location / { return 200 "sixty-three octets of body, as the other proxies' figures have it\n"; } } }
 CONF
 cat > "$dir/proxy.conf" <<CONF
@@ -25,11 +26,51 @@ http { access_log off; keepalive_requests 1000000000;
     location / { proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header X-Forwarded-For \$remote_addr; } } }
 CONF
+cat > "$dir/all_on.toml" <<CONF
+workers = 1
+trusted_proxies = ["private"]
+[log]
+access = "/dev/null"
+[admin]
+listen = "127.0.0.1:18706"
+[timeouts]
+request = "30s"
+[limits]
+per_ip = 100000
+[[listen]]
+addr = "127.0.0.1:18705"
+[upstream.app]
+to = ["127.0.0.1:18701", "127.0.0.1:18704"]
+balance = "ewma"
+max_connections = 10000
+sticky = { cookie = "osier" }
+deadline_header = "X-Request-Timeout-Ms"
+health = { tcp = true, every = "10s" }
+eject = { failures = 3, for = "10s" }
+[upstream.other]
+to = "127.0.0.1:18701"
+[[route]]
+path = "/other/*"
+to = "other"
+[[route]]
+path = "/*"
+to = "app"
+paths = "normal"
+allow = ["private"]
+accept_deadline = ["X-Request-Timeout-Ms", "grpc-timeout"]
+retry = { attempts = 2, per_try = "2s", budget = 0.2 }
+hedge = { after = "1s", max = 1 }
+limit = { rate = "10000000/s", burst = 10000000, key = "ip", concurrent = 100000 }
+headers.request = { add = { X-Bench = "on" } }
+headers.response = { add = { X-Bench = "on" } }
+CONF
 taskset -c 1 nginx -c "$dir/origin.conf" -p "$dir" & pids+=($!)
 taskset -c 0 nginx -c "$dir/proxy.conf" -p "$dir" & pids+=($!)
 nginx_pid=$!
-taskset -c 0 target/release/osier -l 127.0.0.1:18703 -t 127.0.0.1:18701 --workers 1 2>"$dir/osier.log" & pids+=($!)
+taskset -c 0 "$osier" -l 127.0.0.1:18703 -t 127.0.0.1:18701 --workers 1 2>"$dir/osier.log" & pids+=($!)
 osier_pid=$!
+taskset -c 0 "$osier" run -c "$dir/all_on.toml" 2>"$dir/all_on.log" & pids+=($!)
+all_on_pid=$!
 sleep 1
 pss() { awk '/^Pss:/ {print $2}' "/proc/$1/smaps_rollup"; }
 echo "idle PSS: osier $(pss "$osier_pid") kB"
@@ -54,6 +95,9 @@ measure() { # name port pid
 for _ in $(seq "$rounds"); do
   measure nginx 18702 "$nginx_pid"
   measure osier 18703 "$osier_pid"
+  measure all_on 18705 "$all_on_pid"
 done | tee "$dir/result"
 median() { awk -v n="$1" '$1 == n {print $2}' "$dir/result" | sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
-awk -v o="$(median osier)" -v n="$(median nginx)" 'BEGIN {printf "median: osier %.2f, nginx %.2f, ratio %.2f\n", o, n, o / n}'
+awk -v o="$(median osier)" -v a="$(median all_on)" -v n="$(median nginx)" 'BEGIN {
+  printf "median: osier %.2f, all on %.2f, nginx %.2f\n", o, a, n
+  printf "ratio: osier/nginx %.2f, all on/osier %.2f, all on/nginx %.2f\n", o / n, a / o, a / n }'

@@ -12,7 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{self, Poll, Waker};
+use std::task::{self, Poll, Waker, ready};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Timers and a notion of now, for the thread that [`install`]ed it. What time it is, a driver says by [`set_now`].
@@ -223,6 +223,34 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         self.disarm();
+    }
+}
+
+/// An alarm that is set again and again, nearly always for later than before, and seldom rings.
+///
+/// It is armed anew only when it has rung. So it may wake its task too early, which costs nothing, but not too late; and
+/// setting it for later costs nothing.
+#[derive(Debug, Default)]
+pub struct Alarm {
+    /// What is armed. // from the first poll on, until it has rung
+    sleep: Option<Sleep>,
+}
+
+impl Alarm {
+    /// Ready at or after `until`, which may be another moment at each poll.
+    pub fn poll_until(&mut self, until: Instant, cx: &mut task::Context<'_>) -> Poll<()> {
+        loop {
+            let sleep = match &mut self.sleep {
+                Some(sleep) if sleep.at <= until => sleep,
+                sleep => sleep.insert(sleep_until(until)),
+            };
+            ready!(Pin::new(&mut *sleep).poll(cx));
+            let is_over = sleep.at >= until;
+            self.sleep = None;
+            if is_over {
+                return Poll::Ready(());
+            }
+        }
     }
 }
 

@@ -20,14 +20,18 @@ pub(super) fn mixed(number: u64) -> u64 {
 /// How well an endpoint of this weight fits a key, of which `number` is made of both: whoever fits best has it. Of many
 /// keys each endpoint fits as many best as its weight is of all, and when one goes only its own keys move.
 pub(super) fn fitness(number: u64, weight: u32) -> f64 {
-    // A number above 0 and below 1, of the 53 bits that are exact.
-    let part = ((number >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
-    -f64::from(weight) / part.ln()
+    -f64::from(weight) / part(number).ln()
 }
 
-/// A number below which no endpoint of this weight, or of less, fits as well as `fitness`.
-pub(super) fn least_number(fitness: f64, weight: u32) -> u64 {
-    // The inverse of the above, and a little less: what is rounded must not pass anybody over.
-    let part = (-f64::from(weight) / fitness).exp() * (1.0 - 1e-9);
-    ((part * (1_u64 << 53) as f64) as u64).saturating_sub(2) << 11
+/// Whether an endpoint of this weight may fit better than that. A no is certain, and costs no logarithm.
+pub(super) fn may_fit_better(number: u64, weight: u32, than: f64) -> bool {
+    // The logarithm of what is below 1 is at least as far from 0 as that is from 1. What is rounded must not pass
+    // anybody over.
+    const MARGIN: f64 = 1.0 - 1e-9;
+    f64::from(weight) > than * (1.0 - part(number)) * MARGIN
+}
+
+/// A number above 0 and below 1, of the 53 bits that are exact.
+fn part(number: u64) -> f64 {
+    ((number >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
 }

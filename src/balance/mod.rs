@@ -4,6 +4,7 @@
 //! well. A [`Picker`] is one worker's: it picks among the endpoints of one upstream by a [`Policy`].
 
 mod hash;
+mod load;
 mod picker;
 pub mod policy;
 mod state;

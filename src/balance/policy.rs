@@ -72,22 +72,20 @@ impl RoundRobin {
 }
 
 /// One pick among those that have a weight.
+///
+/// What credits add up to is bounded by the weights, which are 32 bits each: 64 bits hold it.
 fn spend(turns: &mut [Turn], weight: impl Fn(usize) -> u32) -> Option<usize> {
-    let mut total: i64 = 0;
-    let mut best: Option<(usize, i64)> = None;
+    let (mut total, mut most) = (0_i64, i64::MIN);
+    // Without a branch for each, and so in two walks: the first only looks how much the best one has.
     for (index, turn) in turns.iter_mut().enumerate() {
-        let weight = weight(index);
-        if weight == 0 {
-            continue;
-        }
-        total = total.saturating_add(i64::from(weight));
-        turn.credit = turn.credit.saturating_add(i64::from(weight));
-        // Of equals the first.
-        if best.is_none_or(|(_, credit)| turn.credit > credit) {
-            best = Some((index, turn.credit));
-        }
+        let weight = i64::from(weight(index));
+        total = total.wrapping_add(weight);
+        turn.credit = turn.credit.wrapping_add(weight);
+        most = most.max(if weight > 0 { turn.credit } else { i64::MIN });
     }
-    let (index, credit) = best?;
-    turns.get_mut(index)?.credit = credit.saturating_sub(total);
+    // Of equals the first.
+    let mut all = turns.iter_mut().enumerate();
+    let (index, turn) = all.find(|(index, turn)| turn.credit == most && weight(*index) > 0)?;
+    turn.credit = most.wrapping_sub(total);
     Some(index)
 }

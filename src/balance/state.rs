@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use super::load::Load;
 use crate::clock;
 
 /// Its probes fail.
@@ -52,7 +53,7 @@ impl Default for Eject {
 pub struct State {
     /// What is wrong with it. 0, nearly always: nothing.
     trouble: AtomicUsize,
-    in_flight: AtomicUsize,
+    in_flight: Load,
     /// In microseconds; 0: never seen.
     latency: AtomicUsize,
     /// When that was, in milliseconds since `since`.
@@ -84,7 +85,7 @@ impl Default for State {
     fn default() -> Self {
         Self {
             trouble: AtomicUsize::new(0),
-            in_flight: AtomicUsize::new(0),
+            in_flight: Load::new(),
             latency: AtomicUsize::new(0),
             latency_at: AtomicUsize::new(0),
             failing: AtomicUsize::new(0),
@@ -104,7 +105,7 @@ pub struct InFlight<'a>(&'a State);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.sub();
     }
 }
 
@@ -161,14 +162,19 @@ impl State {
 
     /// A request goes to it.
     pub fn begin(&self) -> InFlight<'_> {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.add();
         InFlight(self)
     }
 
     /// How many requests are with it.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.in_flight.get()
+    }
+
+    /// The count of those, for whoever compares many.
+    pub(super) fn load(&self) -> Load {
+        self.in_flight.clone()
     }
 
     /// A connection to it was made.
@@ -355,16 +361,17 @@ impl State {
         let seen = usize::try_from(latency.as_micros())
             .unwrap_or(usize::MAX)
             .max(1);
-        let faded = self.latency(now);
+        let millis = self.millis(now);
+        let faded = self.latency(millis);
         self.latency.store(faded.max(seen), Ordering::Relaxed);
-        self.latency_at.store(self.millis(now), Ordering::Relaxed);
+        self.latency_at.store(millis, Ordering::Relaxed);
     }
 
-    /// Its latency in microseconds, faded by the time since.
-    fn latency(&self, now: Instant) -> usize {
+    /// Its latency in microseconds, faded by the time up to these milliseconds.
+    fn latency(&self, millis: usize) -> usize {
         let latency = self.latency.load(Ordering::Relaxed);
         let at = self.latency_at.load(Ordering::Relaxed);
-        faded(latency, self.millis(now).saturating_sub(at))
+        faded(latency, millis.saturating_sub(at))
     }
 
     /// How long a further request would take, as far as anyone can tell. One of which nothing is known is tried; until
@@ -372,13 +379,14 @@ impl State {
     #[must_use]
     pub fn cost(&self, now: Instant) -> usize {
         let in_flight = self.in_flight();
+        let millis = self.millis(now);
         if in_flight == 0 {
-            return self.latency(now);
+            return self.latency(millis);
         }
         match self.latency.load(Ordering::Relaxed) {
             0 => (usize::MAX / 2).saturating_add(in_flight),
             // However long ago it was seen, what it has to do counts.
-            _ => self.latency(now).max(1).saturating_mul(in_flight + 1),
+            _ => self.latency(millis).max(1).saturating_mul(in_flight + 1),
         }
     }
 }

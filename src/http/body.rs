@@ -354,8 +354,9 @@ impl Deref for ChunkHead {
 /// RFC 9110 §6.5.1.
 pub(super) fn may_be_trailer(name: &[u8]) -> bool {
     // The forwarding fields, Via among them, are routing as well: nobody may say after the fact where it came from.
-    if !matches!(Name::of(name), Name::Other | Name::Server) {
-        return false;
+    match Name::of(name) {
+        Name::Other | Name::Server | Name::Referer | Name::Traceparent | Name::UserAgent => {}
+        _ => return false,
     }
     let is_content = name
         .first_chunk::<8>()

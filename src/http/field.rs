@@ -58,6 +58,7 @@ pub enum Name {
     Other,
     Connection,
     ContentLength,
+    Cookie,
     Date,
     Expect,
     Forwarded,
@@ -67,11 +68,14 @@ pub enum Name {
     ProxyAuthenticate,
     ProxyAuthorization,
     ProxyConnection,
+    Referer,
     Server,
     Te,
+    Traceparent,
     Trailer,
     TransferEncoding,
     Upgrade,
+    UserAgent,
     Via,
     XForwardedFor,
     XForwardedHost,
@@ -121,6 +125,45 @@ impl Fields {
         Ok(())
     }
 
+    /// As [`Fields::push`], with the value that `write` appends: it is written where it stays.
+    ///
+    /// # Errors
+    /// As [`Fields::push`]: nothing was added.
+    pub(crate) fn push_by(
+        &mut self,
+        name: &[u8],
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), FieldError> {
+        check_name(name)?;
+        let start = self.octets.len();
+        self.octets.extend_from_slice(name);
+        self.octets.extend_from_slice(b": ");
+        let value_start = self.octets.len();
+        write(&mut self.octets);
+        let written = self.octets.get(value_start..).unwrap_or_default();
+        let value = trim(written);
+        if let Err(error) = check_value(value) {
+            self.octets.truncate(start);
+            return Err(error);
+        }
+        let value_octets = value.len();
+        if value_octets < written.len() {
+            let value = value.to_vec();
+            self.octets.truncate(value_start);
+            self.octets.extend_from_slice(&value);
+        }
+        self.octets.extend_from_slice(b"\r\n");
+        self.add_line(start, name.len(), value_octets, Name::of(name));
+        Ok(())
+    }
+
+    /// Adds a line that was made ready.
+    pub fn push_ready(&mut self, line: &ReadyLine) {
+        let start = self.octets.len();
+        self.octets.extend_from_slice(&line.octets);
+        self.add_line(start, line.name_octets, line.value_octets, line.name);
+    }
+
     /// Replaces all lines of `name` by one, in the place of the first of them, else at the end.
     ///
     /// # Errors
@@ -130,9 +173,21 @@ impl Fields {
         name: impl AsRef<[u8]>,
         value: impl AsRef<[u8]>,
     ) -> Result<(), FieldError> {
-        let name = name.as_ref();
+        let value = value.as_ref();
+        self.set_by(name.as_ref(), |octets| octets.extend_from_slice(value))
+    }
+
+    /// As [`Fields::set`], with the value that `write` appends.
+    ///
+    /// # Errors
+    /// As [`Fields::push`]: nothing was changed.
+    pub(crate) fn set_by(
+        &mut self,
+        name: &[u8],
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), FieldError> {
         let place = self.position(name);
-        self.push(name, value)?;
+        self.push_by(name, write)?;
         let Some(place) = place else { return Ok(()) };
 
         // The new line goes where the first old one was; the other old ones go.
@@ -154,8 +209,11 @@ impl Fields {
             return 0;
         }
         let octets = &self.octets;
-        self.lines
-            .retain(|line| !(line.name == kind && line.has_name(octets, name)));
+        let is_it = |line: &Line| line.name == kind && line.has_name(octets, name);
+        if !self.lines.iter().any(is_it) {
+            return 0;
+        }
+        self.lines.retain(|line| !is_it(line));
         self.is_dense = false;
         self.names = Names::of_lines(&self.lines);
         before.saturating_sub(self.lines.len())
@@ -485,6 +543,34 @@ impl Fields {
     }
 }
 
+/// A field line that was checked when it was made, to be added to many sections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadyLine {
+    /// As they are written: `name: value CRLF`.
+    octets: Box<[u8]>,
+    name_octets: usize,
+    value_octets: usize,
+    name: Name,
+}
+
+impl ReadyLine {
+    /// Makes the line that [`Fields::push`] would add.
+    ///
+    /// # Errors
+    /// As [`Fields::push`].
+    pub fn new(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
+        let (name, value) = (name.as_ref(), trim(value.as_ref()));
+        check_name(name)?;
+        check_value(value)?;
+        Ok(Self {
+            octets: [name, b": ", value, b"\r\n"].concat().into(),
+            name_octets: name.len(),
+            value_octets: value.len(),
+            name: Name::of(name),
+        })
+    }
+}
+
 impl Default for Fields {
     fn default() -> Self {
         Self::new()
@@ -614,11 +700,15 @@ impl Name {
             4 if is(name, b"date") => Self::Date,
             6 if is(name, b"server") => Self::Server,
             6 if is(name, b"expect") => Self::Expect,
+            6 if is(name, b"cookie") => Self::Cookie,
             7 if is(name, b"upgrade") => Self::Upgrade,
             7 if is(name, b"trailer") => Self::Trailer,
+            7 if is(name, b"referer") => Self::Referer,
             9 if is(name, b"forwarded") => Self::Forwarded,
             10 if is(name, b"connection") => Self::Connection,
             10 if is(name, b"keep-alive") => Self::KeepAlive,
+            10 if is(name, b"user-agent") => Self::UserAgent,
+            11 if is(name, b"traceparent") => Self::Traceparent,
             12 if is(name, b"x-request-id") => Self::XRequestId,
             12 if is(name, b"max-forwards") => Self::MaxForwards,
             14 if is(name, b"content-length") => Self::ContentLength,
@@ -792,6 +882,22 @@ pub(super) fn is_token(octets: &[u8]) -> bool {
 /// Whether `octet` may stand in a token.
 #[inline]
 pub(super) fn is_tchar(octet: u8) -> bool {
+    static TCHARS: [bool; 256] = {
+        let (mut set, mut octet) = ([false; 256], 0_u8);
+        while octet < 0x80 {
+            #[allow(clippy::indexing_slicing, reason = "every octet has a place")]
+            {
+                set[octet as usize] = is_in_tchar(octet);
+            }
+            octet = octet.wrapping_add(1);
+        }
+        set
+    };
+    TCHARS.get(usize::from(octet)).copied().unwrap_or(false)
+}
+
+/// The same, as the grammar has it.
+const fn is_in_tchar(octet: u8) -> bool {
     octet.is_ascii_alphanumeric()
         || matches!(
             octet,

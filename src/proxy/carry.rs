@@ -19,6 +19,7 @@ use super::relay::{self, From, Means, Withheld, relay};
 use super::rewrite;
 use super::scene::Member;
 use super::site::{RequestIds, Route};
+use super::template::Hole;
 use super::timeout::Timeout;
 use super::upload::{Replay, Upload};
 use super::wait::{Owed, while_client_stays, within};
@@ -325,10 +326,12 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             response_out,
             octets: octets_back,
         };
-        let carried = self.carry_response(how, &mut input, told, reply);
         let owed = Owed::default();
         owed.set(0, Some(0));
-        let may_reuse = self.staying(&owed, carried).await?;
+        let may_reuse = {
+            let carried = pin!(self.carry_response(how, &mut input, told, reply));
+            self.while_client_stays(&owed, carried).await?
+        };
         if may_reuse && input.is_none() && !self.gateway.is_draining() {
             goal.member.keep(origin);
         }
@@ -426,7 +429,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let how = Forwarding {
             client_ip: peer,
             scheme: "http",
-            trusted: self.scene.site.is_trusted(peer),
+            trusted: self.is_trusted,
             host: match &route.host {
                 Host::Preserve => HostPolicy::Preserve,
                 Host::Upstream => HostPolicy::Upstream(endpoint.name.as_bytes()),
@@ -454,11 +457,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             }
         }
         if !route.request.is_empty() {
-            let id = out
-                .fields()
-                .first(Name::XRequestId)
-                .unwrap_or_default()
-                .to_vec();
+            let mut id = Vec::new();
+            if route.request.asks_for(Hole::RequestId) {
+                id.extend_from_slice(out.fields().first(Name::XRequestId).unwrap_or_default());
+            }
             facts.request_id = &id;
             let edited = route.request.apply(out.fields_mut(), &facts);
             edited.map_err(|error| misconfigured(&ForwardError::Field(error)))?;
@@ -495,9 +497,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         // What a client asked for is not for the origin: only what it gets.
         out.fields_mut().remove(&field.name);
         if let Some(left) = left {
-            let mut value = Vec::new();
-            deadline::write(field.form, left, &mut value);
-            let _ = out.fields_mut().push(&field.name, value);
+            let write = |octets: &mut Vec<u8>| deadline::write(field.form, left, octets);
+            let _ = out.fields_mut().push_by(field.name.as_bytes(), write);
         }
     }
 
@@ -750,8 +751,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         };
         forward::response(response, out, &how).map_err(|error| misconfigured(&error))?;
         if let Some(sticky) = goal.upstream.stick(goal.member, facts.request) {
-            let pushed = out.fields_mut().push("Set-Cookie", sticky);
-            pushed.map_err(|error| misconfigured(&ForwardError::Field(error)))?;
+            out.fields_mut().push_ready(sticky);
         }
         let edited = goal.route.response.apply(out.fields_mut(), facts);
         edited.map_err(|error| misconfigured(&ForwardError::Field(error)))?;
@@ -871,13 +871,16 @@ fn misconfigured(error: &ForwardError) -> Error {
 
 /// An id for a request that has none: the node's, in hexadecimal.
 fn request_id(id: u64) -> [u8; 16] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut octets = [b'0'; 16];
-    for (index, octet) in octets.iter_mut().rev().enumerate() {
-        let digit = (id >> (4 * index)) & 15;
-        *octet = DIGITS.get(digit as usize).copied().unwrap_or(b'0');
-    }
-    octets
+    // Each digit gets an octet of its own: first the halves go apart, then their halves, and so on.
+    let mut digits = u128::from(id);
+    digits = (digits | digits << 32) & 0x0000_0000_ffff_ffff_0000_0000_ffff_ffff;
+    digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff_0000_ffff_0000_ffff;
+    digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff_00ff_00ff_00ff_00ff;
+    digits = (digits | digits << 4) & 0x0f0f_0f0f_0f0f_0f0f_0f0f_0f0f_0f0f_0f0f;
+    digits.to_be_bytes().map(|digit| match digit {
+        0..10 => b'0' + digit,
+        _ => b'a' - 10 + digit,
+    })
 }
 
 /// Whether a 101 is one that was asked for.

@@ -11,6 +11,7 @@ use super::scene::Member;
 use super::site::Terms;
 use super::timeout::Timeout;
 use super::wait::within;
+use crate::clock;
 use crate::context::Context;
 use crate::http::body::Decoder;
 use crate::http::connection::response_persistence;
@@ -84,6 +85,11 @@ impl<D: Dial> Errand<'_, D> {
             let written = within(self.ctx, Phase::Send, limit, writing).await?;
             written.map_err(failed)?;
         }
+        // A wait that is longer than all there is left needs no end of its own.
+        let ends = self.ctx.deadline();
+        let limit = timeouts
+            .response
+            .filter(|limit| ends.is_none_or(|ends| clock::later(clock::now(), *limit) < ends));
         let mut input = None;
         for interim_count in 0..=self.terms.limits.interim_max {
             let reading = HeadReading {
@@ -96,7 +102,7 @@ impl<D: Dial> Errand<'_, D> {
             };
             {
                 let reading = pin!(reading.read());
-                let limit = (Timeout::Response, timeouts.response);
+                let limit = (Timeout::Response, limit);
                 within(self.ctx, Phase::Await, limit, reading).await??;
             }
             match response.status() {

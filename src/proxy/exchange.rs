@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
@@ -76,6 +77,8 @@ pub(super) struct Exchange<'a, C, D: Dial> {
     pub(super) scene: &'a Rc<Scene<D::Stream>>,
     /// What it is held to.
     pub(super) terms: &'a Arc<Terms>,
+    /// What its peer says of others is believed.
+    pub(super) is_trusted: bool,
     /// The client, as far as proxies that are trusted tell of it.
     pub(super) client: Option<IpAddr>,
     /// A client's FIN is no farewell.
@@ -163,6 +166,7 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
     let _under_way = gateway.counters().begin();
     let peer = session.peer.map(|peer| peer.ip());
     let Found {
+        is_trusted,
         client,
         route,
         number,
@@ -174,7 +178,7 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
         .unwrap_or(&listen.terms);
     let label = label(&heads.request);
     let named = session.ctx.named("exchange", label);
-    let asked = route.and_then(|route| scene.site.asked(route, peer, &heads.request));
+    let asked = route.and_then(|route| route.asked(peer, is_trusted, &heads.request));
     let total = terms.timeouts.total.map(|total| (total, Timeout::Total));
     let asked = asked.map(|asked| (asked, Timeout::Asked));
     let (ctx, cancel) = match total
@@ -201,6 +205,7 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
         gateway,
         scene: &scene,
         terms,
+        is_trusted,
         client,
         half_close: listen.half_close,
         ctx,
@@ -551,7 +556,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             let (tried_now, goal, index) = if let Some(hedge) = hedge.take() {
                 let several = (way, upstream, hedge);
                 let racing = self.hedged(several, &mut tried, framed, heads, told, reply);
-                (Box::pin(racing).await, None, None)
+                (racing.await, None, None)
             } else {
                 let Some((index, member)) = self.pick(upstream, heads, &tried) else {
                     return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
@@ -764,14 +769,19 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
 fn label(request: &RequestHead) -> Label {
     const OCTETS_MAX: usize = 96;
     let mut text = [0; OCTETS_MAX];
-    let octets = request.method().iter().chain(b" ").chain(request.target());
-    let mut len = 0;
-    for (place, octet) in text.iter_mut().zip(octets) {
-        // Targets may hold octets above 0x7f, which alone are no text.
-        *place = if octet.is_ascii() { *octet } else { b'?' };
-        len += 1;
+    let mut free = text.as_mut_slice();
+    for part in [request.method(), b" ", request.target()] {
+        // A `Write` that writes as much as there is room for, and never fails.
+        let _ = free.write(part);
     }
-    Label::new(std::str::from_utf8(text.get(..len).unwrap_or_default()).unwrap_or_default())
+    let len = OCTETS_MAX - free.len();
+    let text = text.get_mut(..len).unwrap_or_default();
+    if !text.is_ascii() {
+        // Targets may hold octets above 0x7f, which alone are no text.
+        let others = text.iter_mut().filter(|octet| !octet.is_ascii());
+        others.for_each(|octet| *octet = b'?');
+    }
+    Label::new(std::str::from_utf8(text).unwrap_or_default())
 }
 
 fn connection(persists: bool, request: &RequestHead) -> Connection {

@@ -101,7 +101,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let mut out = RequestHead::default();
         let how = Forwarding {
             client_ip: peer,
-            trusted: self.scene.site.is_trusted(peer),
+            trusted: self.is_trusted,
             fallback_host: host.as_bytes(),
             upgrade: &[],
             ..Forwarding::default()

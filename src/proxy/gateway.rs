@@ -18,7 +18,7 @@ use super::site::Site;
 use super::stage::Stages;
 use super::timeout::Timeouts;
 use crate::balance::Policy;
-use crate::clock;
+use crate::clock::{self, Alarm};
 use crate::context::Context;
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::limits::Limits;
@@ -391,6 +391,8 @@ pub(super) struct Heads {
     pub(super) octets: Vec<u8>,
     /// The response's to the client.
     pub(super) octets_back: Vec<u8>,
+    /// Rings when an answer is late.
+    pub(super) alarm: Alarm,
 }
 
 impl Heads {

@@ -9,7 +9,7 @@ use super::error::Error;
 use super::gateway::Heads;
 use super::session::Session;
 use crate::clock;
-use crate::http::field::Name;
+use crate::http::field::{Fields, Name};
 use crate::log::{Record, trace_id};
 use crate::metrics::{Cause, Counters, RouteTally, UpstreamTally};
 use crate::net::dialer::Dial;
@@ -86,17 +86,11 @@ pub(super) fn record<C, D: Dial>(session: &Session<C, D>, heads: &Heads, told: &
         let id = out.first(Name::XRequestId);
         let id = id.or_else(|| fields.first(Name::XRequestId));
         record.request_id = id.unwrap_or_default();
-        // One walk for all three: nobody classifies these names.
-        let mut traceparent: &[u8] = b"";
-        for (name, value) in fields.iter() {
-            match name.len() {
-                7 if name.eq_ignore_ascii_case(b"referer") => record.referer = value,
-                10 if name.eq_ignore_ascii_case(b"user-agent") => record.user_agent = value,
-                11 if name.eq_ignore_ascii_case(b"traceparent") => traceparent = value,
-                _ => {}
-            }
-        }
-        record.trace_id = trace_id(out.get("traceparent").unwrap_or(traceparent));
+        record.referer = last(fields, Name::Referer);
+        record.user_agent = last(fields, Name::UserAgent);
+        let sent = out.first(Name::Traceparent);
+        let traceparent = sent.unwrap_or_else(|| last(fields, Name::Traceparent));
+        record.trace_id = trace_id(traceparent);
     }
     let first = gateway.scribe.record(&record);
     if first {
@@ -116,4 +110,9 @@ fn count(counters: &Counters, told: &Told, total: Duration) {
         // How long a tunnel lasts is no measure of how long it took.
         upstream.ended((told.status != 101).then_some(total), told.first);
     }
+}
+
+/// The value of the last line of `name`; empty where there is none.
+fn last(fields: &Fields, name: Name) -> &[u8] {
+    fields.all(name).next_back().unwrap_or_default()
 }

@@ -13,6 +13,7 @@ use crate::balance::{Ask, Candidate, Eject, Picker, State};
 use crate::clock;
 use crate::http::client;
 use crate::http::deadline::{self, DeadlineField};
+use crate::http::field::{Name, ReadyLine};
 use crate::http::head::RequestHead;
 use crate::http::network::Network;
 use crate::http::path;
@@ -67,7 +68,7 @@ pub(super) struct Member<S> {
     /// What the sticky cookie says for it.
     pub(super) mark: String,
     /// The field that sets it.
-    set_cookie: String,
+    set_cookie: Option<ReadyLine>,
 }
 
 impl<S: Stream> Scene<S> {
@@ -96,13 +97,11 @@ impl<S: Stream> Scene<S> {
                     permits: placed.permits.clone(),
                     tally: tally.clone(),
                     generation: Cell::new(endpoint.addresses.generation()),
-                    set_cookie: match &upstream.sticky {
-                        Some(name) => {
-                            let mark = mark(&endpoint.name);
-                            format!("{name}={mark}; Path=/; HttpOnly; SameSite=Lax")
-                        }
-                        None => String::new(),
-                    },
+                    set_cookie: upstream.sticky.as_ref().and_then(|name| {
+                        let mark = mark(&endpoint.name);
+                        let cookie = format!("{name}={mark}; Path=/; HttpOnly; SameSite=Lax");
+                        ReadyLine::new("Set-Cookie", cookie).ok()
+                    }),
                     mark: mark(&endpoint.name),
                     shelf,
                 }
@@ -292,10 +291,10 @@ impl<S> Upstream<S> {
         &self,
         member: &'m Member<S>,
         request: &RequestHead,
-    ) -> Option<&'m str> {
+    ) -> Option<&'m ReadyLine> {
         let name = self.sticky.as_ref()?;
         let has_it = cookie(request, name) == Some(member.mark.as_bytes());
-        (!has_it).then_some(&member.set_cookie)
+        member.set_cookie.as_ref().filter(|_| !has_it)
     }
 
     fn shelf_of(&self, endpoint: &Endpoint) -> Option<Rc<Shelf<S>>> {
@@ -305,9 +304,34 @@ impl<S> Upstream<S> {
     }
 }
 
+impl Route {
+    /// How long a client says that it waits, where it is believed: it may only shorten what its exchange has.
+    pub(super) fn asked(
+        &self,
+        peer: Option<IpAddr>,
+        is_trusted: bool,
+        request: &RequestHead,
+    ) -> Option<Duration> {
+        let Accepting { fields, from } = &self.patience;
+        if fields.is_empty() {
+            return None;
+        }
+        let is_believed = match from {
+            None => is_trusted,
+            Some(networks) => peer.is_some_and(|ip| networks.iter().any(|it| it.contains(ip))),
+        };
+        if !is_believed {
+            return None;
+        }
+        deadline::asked(request.fields(), fields).shortest
+    }
+}
+
 /// Which route a request is for, and what it is known by.
 #[derive(Default)]
 pub(super) struct Found<'a> {
+    /// What the request's peer says of others is believed.
+    pub(super) is_trusted: bool,
     /// The client, as far as proxies that are trusted tell of it.
     pub(super) client: Option<IpAddr>,
     pub(super) route: Option<&'a Route>,
@@ -325,7 +349,7 @@ fn octets_of(ip: IpAddr) -> [u8; 16] {
 
 /// The value of a cookie (RFC 6265 §4.2).
 pub(super) fn cookie<'a>(request: &'a RequestHead, name: &str) -> Option<&'a [u8]> {
-    let lines = request.fields().get_all("cookie");
+    let lines = request.fields().all(Name::Cookie);
     let mut pairs = lines.flat_map(|line| line.split(|octet| *octet == b';'));
     pairs.find_map(|pair| {
         let value = pair.trim_ascii().strip_prefix(name.as_bytes())?;
@@ -360,7 +384,8 @@ impl Site {
         path_out: &mut Vec<u8>,
     ) -> Found<'a> {
         let peer = peer.map(|ip| ip.to_canonical());
-        let client = peer.map(|peer| match self.is_trusted(Some(peer)) {
+        let is_trusted = self.is_trusted(peer);
+        let client = peer.map(|peer| match is_trusted {
             true => client::by_x_forwarded_for(peer, request.fields(), &self.trusted),
             false => peer,
         });
@@ -381,31 +406,11 @@ impl Site {
         };
         let route = self.table.find(&asked);
         Found {
+            is_trusted,
             client,
             route: route.and_then(|index| self.routes.get(index)),
             number: route.unwrap_or(0),
         }
-    }
-
-    /// How long a client says that it waits, where it is believed: it may only shorten what its exchange has.
-    pub(super) fn asked(
-        &self,
-        route: &Route,
-        peer: Option<IpAddr>,
-        request: &RequestHead,
-    ) -> Option<Duration> {
-        let Accepting { fields, from } = &route.patience;
-        if fields.is_empty() {
-            return None;
-        }
-        let is_believed = match from {
-            None => self.is_trusted(peer),
-            Some(networks) => peer.is_some_and(|ip| networks.iter().any(|it| it.contains(ip))),
-        };
-        if !is_believed {
-            return None;
-        }
-        deadline::asked(request.fields(), fields).shortest
     }
 
     /// Whether what this peer says of others is believed.

@@ -8,7 +8,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{self, Poll, ready};
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use super::error::Phase;
@@ -18,7 +18,7 @@ use super::stage;
 use super::timeout::Timeout;
 use super::tunnel;
 use super::wait::within;
-use crate::clock::{self, Sleep};
+use crate::clock::{self, Alarm};
 use crate::context::{Context, Done};
 use crate::net::dialer::Dial;
 use crate::net::stream::{self, Stream};
@@ -80,7 +80,7 @@ async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Ses
     let mut is_first = true;
     let mut pause = Pause {
         done: session.ctx.done(),
-        alarm: None,
+        alarm: Alarm::default(),
     };
     loop {
         if input.is_none() {
@@ -115,8 +115,8 @@ async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Ses
 struct Pause {
     /// The session's end.
     done: Done,
-    /// Rings when a pause that began with it is over. // from the first pause on
-    alarm: Option<Sleep>,
+    /// Rings when a pause is over.
+    alarm: Alarm,
 }
 
 impl Pause {
@@ -148,18 +148,7 @@ impl Pause {
             return Poll::Pending;
         };
         let until = clock::later(entered.quiet_since(), limit);
-        loop {
-            // One that was set in an earlier pause may ring too early, which costs nothing, but not too late.
-            let alarm = self.alarm.take().filter(|alarm| alarm.at() <= until);
-            let alarm = self
-                .alarm
-                .insert(alarm.unwrap_or_else(|| clock::sleep_until(until)));
-            ready!(Pin::new(&mut *alarm).poll(cx));
-            if alarm.at() >= until {
-                return Poll::Ready(false);
-            }
-            self.alarm = None;
-        }
+        self.alarm.poll_until(until, cx).map(|()| false)
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::Answer;
-use super::edit::Edits;
+use super::edit::{Edit, Edits};
 use super::gateway::{Endpoint, Host, Rules, Target};
 use super::hooks::Hooks;
 use super::retry::Retry;
@@ -399,7 +399,7 @@ impl From<Rules> for Site {
             }
         };
         let add = rules.identity.add.into_iter();
-        let add = add.map(|(name, value)| (name, Template::text(value)));
+        let add = add.map(|(name, value)| Edit::new(name, Template::text(value)));
         let route = Route {
             name: "*".into(),
             action,

@@ -15,7 +15,7 @@ use crate::net::names::Addresses;
 use crate::net::pool::Keepalive;
 use crate::net::service::Service;
 use crate::proxy::answer::Answer;
-use crate::proxy::edit::Edits;
+use crate::proxy::edit::{Edit, Edits};
 use crate::proxy::gateway::Endpoint;
 use crate::proxy::hooks::Hooks;
 use crate::proxy::rewrite::{Paths, Rewrite};
@@ -27,6 +27,7 @@ use crate::proxy::site::{
     Site, Terms, Upstream,
 };
 use crate::proxy::split::Split;
+use crate::proxy::template::Template;
 
 /// How many clients the limit of one route counts at most.
 const KEYS_MAX: usize = 65_536;
@@ -382,9 +383,13 @@ fn route(
 }
 
 fn edits(written: &config::Edits) -> Edits {
+    let edits = |lines: &[(String, Template)]| {
+        let lines = lines.iter().cloned();
+        lines.map(|(name, it)| Edit::new(name, it)).collect()
+    };
     Edits {
-        set: written.set.clone(),
-        add: written.add.clone(),
+        set: edits(&written.set),
+        add: edits(&written.add),
         remove: written.remove.clone(),
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn find() -> Vec<Peer> {
         peer(
             "osier, all on",
             all_on,
-            "told by a file: routes, a rate limit, connections per address, access log to /dev/null, admin interface, trusted networks, a field added, two endpoints",
+            "told by a file: routes, EWMA, health, ejection, connections per endpoint, tries with a limit, hedges, deadlines in and out, who is let in, a rate limit, connections per address, access log to /dev/null, admin interface, trusted networks, a field added, two endpoints",
         ),
     ]
 }
@@ -57,6 +57,11 @@ per_ip = 100000
 addr = "{listen}"
 [upstream.app]
 to = ["{first}", "{second}"]
+balance = "ewma"
+max_connections = 100000
+deadline_header = "X-Request-Timeout-Ms"
+health = {{ tcp = true, every = "10s" }}
+eject = {{ failures = 3, for = "10s" }}
 [upstream.other]
 to = "{first}"
 [[route]]
@@ -65,6 +70,10 @@ to = "other"
 [[route]]
 path = "/*"
 to = "app"
+allow = ["private"]
+accept_deadline = ["X-Request-Timeout-Ms"]
+retry = {{ attempts = 2, per_try = "20s" }}
+hedge = {{ after = "10s", max = 1 }}
 limit = {{ rate = "10000000/s", burst = 10000000, key = "ip", concurrent = 100000 }}
 headers.request = {{ add = {{ X-Bench = "on" }} }}
 "#,

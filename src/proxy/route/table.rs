@@ -50,15 +50,15 @@ impl Table {
     pub fn find(&self, asked: &Asked<'_>) -> Option<usize> {
         let mut buffer = [0; HOST_OCTETS_MAX];
         let host = asked.host_in(&mut buffer);
-        self.hosts
-            .find(host, below)
-            .flat_map(|paths| paths.find(asked.path, prefix))
-            .flatten()
-            .copied()
-            .find(|place| {
-                let route = self.routes.get(*place);
-                route.is_some_and(|route| asked.miss(route).is_none())
+        let fits = |place: &usize| {
+            let route = self.routes.get(*place);
+            route.is_some_and(|route| asked.miss(route).is_none())
+        };
+        self.hosts.find(host, below, |paths| {
+            paths.find(asked.path, prefix, |places| {
+                places.iter().copied().find(fits)
             })
+        })
     }
 
     /// The routes, in the order in which they were given.

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use crate::http::field::Fields;
 use crate::http::head::RequestHead;
 use crate::http::limits::Limits;
-use crate::proxy::edit::Edits;
+use crate::proxy::edit::{Edit, Edits};
 use crate::proxy::facts::Facts;
 use crate::proxy::rewrite::{self, Paths, Refused, Rewrite};
 use crate::proxy::template::{Template, TemplateError};
@@ -55,14 +55,11 @@ fn a_template_that_makes_no_sense_says_why() {
 
 #[test]
 fn fields_are_removed_then_set_then_added() {
-    let template = |text| Template::parse(text).unwrap();
+    let edit = |name: &str, text| Edit::new(name.to_owned(), Template::parse(text).unwrap());
     let edits = Edits {
         remove: vec!["X-A".to_owned()],
-        set: vec![("X-B".to_owned(), template("{method}"))],
-        add: vec![
-            ("X-A".to_owned(), template("new")),
-            ("X-C".to_owned(), template("2")),
-        ],
+        set: vec![edit("X-B", "{method}")],
+        add: vec![edit("X-A", "new"), edit("X-C", "2")],
     };
     let mut fields = Fields::new();
     for (name, value) in [("x-a", "old"), ("x-b", "1"), ("x-b", "2"), ("X-C", "1")] {
@@ -118,8 +115,8 @@ fn a_strict_route_refuses_what_could_be_read_in_two_ways() {
 fn edits_concern_what_they_set_add_and_remove() {
     let value = Template::parse("x").unwrap();
     let edits = Edits {
-        set: vec![("X-Set".to_owned(), value.clone())],
-        add: vec![("X-Add".to_owned(), value)],
+        set: vec![Edit::new("X-Set".to_owned(), value.clone())],
+        add: vec![Edit::new("X-Add".to_owned(), value)],
         remove: vec!["X-Remove".to_owned()],
     };
     for name in ["x-set", "X-ADD", "X-Remove"] {
