@@ -204,7 +204,7 @@ impl Reloaded {
 }
 
 /// Appends `text` as a string of RFC 8259 §7.
-fn push_json(out: &mut String, text: &str) {
+pub(super) fn push_json(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
         match character {

@@ -8,6 +8,7 @@ mod ask;
 mod condition;
 pub mod desk;
 mod guard;
+pub mod lesson;
 mod page;
 mod request;
 mod response;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use async_io::Timer;
 use futures_lite::{AsyncWriteExt, future};
 
-use crate::context::{Cancel, View, ViewOptions};
+use crate::context::Cancel;
 use crate::http::limits::Limits;
 use crate::http::network::Network;
 use crate::net::listener::{AsyncStream, Ends};
@@ -33,6 +34,7 @@ pub use ask::ask;
 pub use condition::Condition;
 
 use desk::{Desk, Reloaded};
+use lesson::{Lessons, School};
 use request::{Refusal, Request};
 use response::{Manner, Reply, Response};
 
@@ -49,6 +51,8 @@ pub struct Admin {
     allow: Vec<Network>,
     /// Whoever runs the server.
     desk: Option<Arc<Desk>>,
+    /// Whoever gives lessons.
+    school: Option<School>,
     limits: Limits,
 }
 
@@ -70,6 +74,7 @@ impl Admin {
             hosts,
             allow: Vec::new(),
             desk: None,
+            school: None,
             limits: Limits::default(),
         }
     }
@@ -85,6 +90,13 @@ impl Admin {
     #[must_use]
     pub fn with_desk(mut self, desk: Arc<Desk>) -> Self {
         self.desk = Some(desk);
+        self
+    }
+
+    /// Has somebody to learn from.
+    #[must_use]
+    pub fn with_lessons(mut self, lessons: Option<Arc<dyn Lessons>>) -> Self {
+        self.school = lessons.map(School::new);
         self
     }
 
@@ -126,12 +138,17 @@ impl Admin {
 
     /// Answers, and waits for what takes a while.
     async fn reply(&self, request: &Request, local: Option<SocketAddr>) -> Reply<'_> {
-        let is_reload = request.path == "/reload" && request.method == b"POST";
-        if is_reload && guard::believes(&self.hosts, &request.host, local) {
-            self.reload(request).await.into()
-        } else {
-            self.answer(request, local).into()
+        if !guard::believes(&self.hosts, &request.host, local) {
+            return self.answer(request, local).into();
         }
+        if request.path == "/reload" && request.method == b"POST" {
+            return self.reload(request).await.into();
+        }
+        if let Some(name) = request.path.strip_prefix("/learn/") {
+            let school = self.school.as_ref();
+            return lesson::play(school, request, name, &self.root).await.into();
+        }
+        self.answer(request, local).into()
     }
 
     fn answer(&self, request: &Request, local: Option<SocketAddr>) -> Response {
@@ -167,12 +184,8 @@ impl Admin {
             return Response::not_allowed("GET, HEAD");
         }
         match request.path.as_str() {
-            "/" => Response {
-                status: 200,
-                allow: None,
-                content_type: "text/html; charset=utf-8",
-                content: page::render(&View::of(root, &ViewOptions::default()).to_text()),
-            },
+            "/" => page::answer(),
+            "/learn" => lesson::list(self.school.as_ref()),
             "/healthz" => probe(self.condition.get() < Condition::DRAINING),
             "/readyz" => probe(self.condition.get() == Condition::SERVING),
             "/tree" | "/tree.json" | "/tree.dot" | "/tree.mmd" => tree::answer(root, request),
@@ -182,7 +195,7 @@ impl Admin {
             },
             _ => Response::text(
                 404,
-                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /status, /healthz, /readyz, POST /reload, POST /cancel/ID, POST /drain/UPSTREAM/ADDRESS and POST /undrain/UPSTREAM/ADDRESS\n",
+                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /status, /learn, /healthz, /readyz, POST /reload, POST /cancel/ID, POST /drain/UPSTREAM/ADDRESS and POST /undrain/UPSTREAM/ADDRESS\n",
             ),
         }
     }

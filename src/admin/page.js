@@ -70,6 +70,7 @@ function bury(node) {
 // A node has left the tree: it is shown a little longer, if there is room for it.
 function depart(node) {
   if (node.left) return;
+  if (wasDropped(node)) node.state = 'live';
   node.left = performance.now();
   if (node.parent) node.parent.done += 1;
   ghosts.add(node);
@@ -82,6 +83,8 @@ function depart(node) {
   isStale = true;
 }
 
+// A handle that is dropped while somebody looks at the node ends it, with this cause; it is gone in the same moment.
+const wasDropped = (node) => /^context canceled: dropped; made at /.test(node.cause ?? '');
 const isKept = (node) => node.isLesson && lessonName !== null;
 const hasEnded = (node) => node.state === 'canceled' || node.state === 'expired';
 const staysFor = (node) => (hasEnded(node) ? STAYS[node.state] : STAYS.well);
@@ -582,7 +585,7 @@ function dressRails(rails, row) {
 function noteOf(node, isWell) {
   if (hasEnded(node)) {
     if (node.origin !== node.id) return `ended with ${nodes.get(node.origin)?.kind ?? ''}#${node.origin}`;
-    const cause = (node.cause ?? node.state).replace(/^context /, '');
+    const cause = (node.cause ?? node.state).replace(/^context /, '').replace(/ \(origin [^]*$/, '');
     return node.state === 'canceled' ? `✂ ${cause}` : `⌛ ${cause}`;
   }
   if (isWell) return `✓ done in ${span(node.left - node.born)}`;
@@ -640,6 +643,7 @@ function go(index) {
   const top = to * rowHeight + 8;
   if (top < tree.scrollTop) tree.scrollTop = top - 8;
   else if (top + rowHeight > tree.scrollTop + tree.clientHeight) tree.scrollTop = top + rowHeight - tree.clientHeight + 8;
+  if (canvas.classList.contains('roomy')) tree.scrollTop = Math.max(0, to * rowHeight - rowHeight);
   draw(performance.now());
 }
 
@@ -734,6 +738,10 @@ async function refreshStory() {
   clearTimeout(asking);
   if (!story) return;
   const mine = story;
+  const node = nodes.get(mine.id);
+  // Of what has gone there is nothing more to hear.
+  if (mine.told && (!node || node.left)) mine.hasGone = true;
+  if (mine.hasGone) return showStory();
   try {
     const told = await ask('GET', `/node/${mine.id}`);
     if (mine !== story) return;
@@ -841,6 +849,10 @@ function closeStory() {
 
 function layOut() {
   $('side').hidden = $('story').hidden && $('learn').hidden;
+  // On a small screen the details cover the lower part of the tree.
+  const isSheet = !$('side').hidden && getComputedStyle($('side')).position === 'fixed';
+  canvas.classList.toggle('roomy', isSheet);
+  if (isSheet && indexOfAt() >= 0) tree.scrollTop = Math.max(0, indexOfAt() * rowHeight - rowHeight);
   request();
 }
 
@@ -917,7 +929,7 @@ async function playLesson(lesson, item, play, result) {
     }
     const number = told.number ? `Law ${told.number}: ` : '';
     result.replaceChildren(
-      make('p', { className: 'said' }, told.said),
+      make('p', { className: told.ok === false ? 'said awry' : 'said' }, told.said),
       make('p', { className: 'law' }, number, told.law, make('br'), 'Read ', make('code', {}, told.example), '.'),
     );
     say(told.said);

@@ -11,6 +11,7 @@ mod demo;
 mod explain;
 mod help;
 mod init;
+mod learn;
 mod operate;
 mod origin;
 mod run;

@@ -1,5 +1,6 @@
 mod commands;
 mod init;
+mod learn;
 mod operate;
 
 use std::ffi::OsString;
