@@ -26,6 +26,7 @@ let root = null;
 const ghosts = new Set();
 let isStale = true; // the rows are not those of the model
 let clockSkew = null; // our clock minus the server's
+let lastAt = 0; // the server's clock, when it was heard last
 let lessonName = null; // what is being played, or was and is still looked at
 const pinned = new Set(); // what a lesson named
 
@@ -144,6 +145,7 @@ function merge(tree, isWhole) {
     if (!node) node = added(it.id, parent, it.kind, it.label, it.age_ms);
     if (!parent && isWhole) root = node;
     seen.add(it.id);
+    node.label = it.label;
     node.more = it.more ?? 0;
     setDue(node, it.deadline_ms, it.deadline_owner);
     if (hasEnded({ state: it.state }) && !hasEnded(node)) {
@@ -193,8 +195,9 @@ function connect() {
   hear('snapshot', (it) => {
     const skew = performance.now() - it.at_ms;
     // Another process: its numbers mean other nodes.
-    if (clockSkew !== null && Math.abs(skew - clockSkew) > 5000) forget();
+    if (clockSkew !== null && (it.at_ms < lastAt || skew > clockSkew + 1000)) forget();
     clockSkew = skew;
+    lastAt = it.at_ms;
     merge(it.tree, true);
     lostIs(it.lost);
     setLink('live');
@@ -202,6 +205,7 @@ function connect() {
   });
   hear('changes', (it) => {
     for (const change of it.changes) apply(change);
+    lastAt = it.at_ms;
     lostIs(it.lost);
     request();
   });
@@ -353,9 +357,12 @@ function choose(node) {
     node.shown = new Set(all.map((it) => it.id));
     return [all, []];
   }
-  const buckets = [[], [], [], []];
+  // What is looked at comes first, then what is busy, then the idle.
+  const buckets = [[], [], [], [], []];
   for (const it of all) {
-    const rank = it.isLesson || (story && it === story.top) ? 0 : it.children.size || hasEnded(it) ? (node.shown.has(it.id) ? 1 : 2) : node.shown.has(it.id) ? 2 : 3;
+    const wasShown = node.shown.has(it.id) ? 0 : 1;
+    const isBusy = it.children.size > 0 || hasEnded(it);
+    const rank = it.isLesson || it === story?.top ? 0 : (isBusy ? 1 : 3) + wasShown;
     buckets[rank].push(it);
   }
   const chosen = new Set(buckets.flat().slice(0, room));
@@ -459,8 +466,9 @@ function frame() {
 function draw(now) {
   const height = tree.clientHeight;
   canvas.style.height = `${rows.length * rowHeight}px`;
-  const first = Math.max(0, Math.floor((tree.scrollTop - 8) / rowHeight) - 3);
-  const last = Math.min(rows.length, first + Math.min(90, Math.ceil(height / rowHeight) + 7));
+  const some = Math.min(90, Math.ceil(height / rowHeight) + 7);
+  const first = Math.max(0, Math.min(rows.length - some, Math.floor((tree.scrollTop - 8) / rowHeight) - 3));
+  const last = Math.min(rows.length, first + some);
   const wanted = new Set();
   for (let i = first; i < last; i += 1) {
     const row = rows[i];
