@@ -651,7 +651,7 @@ function go(index) {
   const top = to * rowHeight + 8;
   if (top < tree.scrollTop) tree.scrollTop = top - 8;
   else if (top + rowHeight > tree.scrollTop + tree.clientHeight) tree.scrollTop = top + rowHeight - tree.clientHeight + 8;
-  if (canvas.classList.contains('roomy')) tree.scrollTop = Math.max(0, to * rowHeight - rowHeight);
+  if (canvas.classList.contains('roomy')) tree.scrollTop = top;
   draw(performance.now());
 }
 
@@ -860,7 +860,7 @@ function layOut() {
   // On a small screen the details cover the lower part of the tree.
   const isSheet = !$('side').hidden && getComputedStyle($('side')).position === 'fixed';
   canvas.classList.toggle('roomy', isSheet);
-  if (isSheet && indexOfAt() >= 0) tree.scrollTop = Math.max(0, indexOfAt() * rowHeight - rowHeight);
+  if (isSheet && indexOfAt() >= 0) tree.scrollTop = indexOfAt() * rowHeight + 8;
   request();
 }
 

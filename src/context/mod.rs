@@ -59,7 +59,9 @@
 //! word is also what [`err`](Context::err) is, so `err` and `done` can never disagree. The future owns the node, because
 //! whoever waits must be woken even if every handle is dropped meanwhile.
 //!
-//! The numbered examples of this crate show all of this at work, from a channel that is closed to the usual traps.
+//! The numbered examples of this crate show all of this at work, from a channel that is closed to the usual traps. The page of
+//! `osier demo` shows it live: its lessons `cancel`, `deadline`, `value`, `hedge` and `drain` send real requests through a
+//! gateway, act on its tree, and say with numbers and figures what was seen.
 //!
 //! [`Canceled`]: ContextError::Canceled
 //! [`DeadlineExceeded`]: ContextError::DeadlineExceeded

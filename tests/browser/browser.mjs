@@ -93,15 +93,19 @@ export async function until(page, question, argument) {
 
 // Nothing sticks out at the side: neither of the page nor of what is in it, but for what can be scrolled on purpose.
 export async function fits(page) {
-  const outside = await page.evaluate(() => {
+  // What the browser calls the width of its window grows with a page that is too wide.
+  const outside = await page.evaluate((width) => {
     const wide = [];
-    if (document.documentElement.scrollWidth > innerWidth) wide.push(`the page: ${document.documentElement.scrollWidth}`);
+    for (const it of [document.documentElement, document.body]) {
+      if (it.scrollWidth > width || it.scrollLeft > 0) wide.push(`${it.tagName}: ${it.scrollWidth}, at ${it.scrollLeft}`);
+    }
+    if (innerWidth > width) wide.push(`the window: ${innerWidth}`);
     for (const element of document.querySelectorAll('body *')) {
       const box = element.getBoundingClientRect();
       if (!box.width || element.closest('.kinds, .away')) continue;
-      if (box.right > innerWidth + 1 || box.left < -1) wide.push(`${element.className || element.tagName}: ${Math.round(box.left)} to ${Math.round(box.right)}`);
+      if (box.right > width + 1 || box.left < -1) wide.push(`${element.className || element.tagName}: ${Math.round(box.left)} to ${Math.round(box.right)}`);
     }
     return wide;
-  });
+  }, page.viewportSize().width);
   assert.deepEqual(outside, []);
 }
