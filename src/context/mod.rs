@@ -50,6 +50,11 @@
 //! They go down the tree in this order when a program leaves in peace; the join comes up again. A task that owns its
 //! [`Context`] for as long as it runs is joined by that, and named if it stays.
 //!
+//! # The tree from outside
+//!
+//! A [`View`] is a picture of the tree, a [`Watch`] tells how it changes from then on. Both may be used at any time:
+//! they stop nobody from deriving, cancelling or dropping, and cost nothing while nobody looks.
+//!
 //! # Why `done` is a future that owns its node
 //!
 //! In Go it is a channel that is closed, made when somebody first asks. Here it is a future that does nothing before
@@ -79,6 +84,7 @@ mod sweep;
 mod sync;
 mod value;
 mod view;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -97,6 +103,7 @@ pub use done::{Done, Draining, Emptied};
 pub use label::Label;
 pub use value::Key;
 pub use view::{StillAlive, Survivor, View, ViewNode, ViewOptions};
+pub use watch::{Change, Ended, Made, Watch};
 
 use crate::clock;
 use label::Kind;

@@ -291,7 +291,7 @@ impl ViewNode {
     fn of(node: &Arc<Node>, parent: Option<(usize, &Self)>, now: Stamp) -> Self {
         // Looking is what makes an end by deadline visible, here as everywhere.
         let ended = sweep::err(node);
-        let state = node.load();
+        let state = node.load_settled();
         let deadline_owner = match parent {
             Some((_, parent)) if state & (bit::OWNS | bit::SHIELD | bit::JOINT) == 0 => {
                 parent.deadline_owner
