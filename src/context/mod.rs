@@ -80,6 +80,7 @@ mod label;
 mod node;
 mod spare;
 mod stamp;
+mod story;
 mod sweep;
 mod sync;
 mod value;
@@ -102,6 +103,7 @@ pub use cause::{Cause, ContextError, Dropped, Origin, Reason};
 pub use done::{Done, Draining, Emptied};
 pub use label::Label;
 pub use value::Key;
+pub(crate) use view::{Pieces, Quoted, Walk};
 pub use view::{StillAlive, Survivor, View, ViewNode, ViewOptions};
 pub use watch::{Change, Ended, Made, Watch};
 
@@ -475,6 +477,12 @@ impl Context {
     #[must_use]
     pub fn descendant(&self, id: u64) -> Option<Self> {
         view::find(&self.node, id).map(|node| Self { node: node.into() })
+    }
+
+    /// The node as one JSON object: the way to it, the names of the keys it sees values of, and why it ended.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        story::to_json(&self.node)
     }
 }
 
