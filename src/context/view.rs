@@ -9,7 +9,7 @@ use std::collections::{HashSet, VecDeque};
 use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::cause::{OneLine, Span};
@@ -82,33 +82,9 @@ impl View {
     /// Looks at `ctx` and everything below it.
     #[must_use]
     pub fn of(ctx: &Context, options: &ViewOptions) -> Self {
-        let now = Stamp::now();
-        let mut nodes = vec![ViewNode::of(&ctx.node, None, now)];
-        let mut waiting = VecDeque::from([(0, Arc::clone(&ctx.node))]);
-        let mut merged = HashSet::new();
-        while let Some((index, node)) = waiting.pop_front() {
-            let is_deep = options
-                .depth
-                .is_some_and(|depth| nodes[index].depth >= depth);
-            let room = if is_deep {
-                0
-            } else {
-                options.nodes_max.saturating_sub(nodes.len())
-            };
-            let children = children_of(&node, room);
-            nodes[index].more = node.child_count().saturating_sub(children.len());
-            for child in children {
-                if is_known(&child, &mut merged) {
-                    continue;
-                }
-                let seen = ViewNode::of(&child, Some((index, &nodes[index])), now);
-                let at = nodes.len();
-                nodes.push(seen);
-                nodes[index].children.push(at);
-                waiting.push_back((at, child));
-            }
-        }
-        Self { nodes }
+        let mut walk = Walk::new(ctx, options);
+        while walk.step(usize::MAX) {}
+        walk.finish()
     }
 
     /// All nodes: the first is the one that was looked at, every other one comes after its parent.
@@ -123,20 +99,7 @@ impl View {
         let mut out = String::new();
         // For each level above the present line: whether anything follows on that level.
         let mut rails = Vec::new();
-        self.walk(|step| match step {
-            Step::Enter { node, follows, .. } => {
-                write_rails(&mut out, &rails, follows);
-                write_line(&mut out, node);
-                rails.push(follows);
-            }
-            Step::Leave { node } => {
-                if node.more > 0 {
-                    write_rails(&mut out, &rails, false);
-                    let _ = writeln!(out, "… {} more", node.more);
-                }
-                rails.pop();
-            }
-        });
+        self.walk(|step| write_text_step(&mut out, &mut rails, step));
         out
     }
 
@@ -144,22 +107,7 @@ impl View {
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut out = String::new();
-        self.walk(|step| match step {
-            Step::Enter { node, is_first, .. } => {
-                if !is_first {
-                    out.push(',');
-                }
-                // Writing to a string cannot fail.
-                let _ = write_json(&mut out, node);
-            }
-            Step::Leave { node } => {
-                out.push(']');
-                if node.more > 0 {
-                    let _ = write!(out, ",\"more\":{}", node.more);
-                }
-                out.push('}');
-            }
-        });
+        self.walk(|step| write_json_step(&mut out, step));
         out
     }
 
@@ -236,35 +184,203 @@ impl View {
 
     /// Enters and leaves every node, children between the two, without recursion.
     fn walk<'a>(&'a self, mut visit: impl FnMut(Step<'a>)) {
-        let mut path: Vec<(&ViewNode, usize)> = Vec::new();
-        let mut entering = self.nodes.first().map(|node| Step::Enter {
-            node,
-            is_first: true,
-            follows: false,
-        });
-        loop {
-            if let Some(step) = entering.take() {
-                let (Step::Enter { node, .. } | Step::Leave { node }) = step;
-                visit(step);
-                path.push((node, 0));
-            }
-            let Some((node, index)) = path.last_mut() else {
-                return;
+        let mut trail = Trail::default();
+        while let Some(step) = trail.next(self) {
+            visit(step);
+        }
+    }
+}
+
+/// A look at a tree that is taken in steps, so that whoever takes it can do something else in between.
+///
+/// Between two steps it holds no node: what goes meanwhile is not kept.
+pub(crate) struct Walk {
+    now: Stamp,
+    options: ViewOptions,
+    nodes: Vec<ViewNode>,
+    /// Nodes whose children are still to be read, nearest to the top first.
+    waiting: VecDeque<Reading>,
+    /// The merged nodes that were met.
+    merged: HashSet<u64>,
+}
+
+struct Reading {
+    /// The index among the nodes.
+    at: usize,
+    node: Weak<Node>,
+    from: ChildCursor,
+    /// How many children were read.
+    count: usize,
+}
+
+impl Reading {
+    fn of(at: usize, node: &Arc<Node>) -> Self {
+        Self {
+            at,
+            node: Arc::downgrade(node),
+            from: ChildCursor::default(),
+            count: 0,
+        }
+    }
+}
+
+impl Walk {
+    pub(crate) fn new(ctx: &Context, options: &ViewOptions) -> Self {
+        let now = Stamp::now();
+        Self {
+            now,
+            options: options.clone(),
+            nodes: vec![ViewNode::of(&ctx.node, None, now)],
+            waiting: VecDeque::from([Reading::of(0, &ctx.node)]),
+            merged: HashSet::new(),
+        }
+    }
+
+    /// Reads children so many times, a few each time. False: there is nothing more to read.
+    pub(crate) fn step(&mut self, times: usize) -> bool {
+        for _ in 0..times {
+            let Some(mut reading) = self.waiting.pop_front() else {
+                return false;
             };
-            let child = node.children.get(*index).and_then(|at| self.nodes.get(*at));
-            *index += 1;
-            if let Some(child) = child {
-                let follows = *index < node.children.len() || node.more > 0;
-                entering = Some(Step::Enter {
-                    node: child,
-                    is_first: *index == 1,
-                    follows,
-                });
-            } else {
-                visit(Step::Leave { node });
-                path.pop();
+            if let Some(node) = reading.node.upgrade() {
+                if self.read(&node, &mut reading) {
+                    self.waiting.push_front(reading);
+                }
             }
         }
+        !self.waiting.is_empty()
+    }
+
+    /// Reads a few children of `node`. False: that was all, or all that there is room for.
+    fn read(&mut self, node: &Arc<Node>, reading: &mut Reading) -> bool {
+        let depth = self.nodes.get(reading.at).map_or(0, |it| it.depth);
+        let room = match self.options.depth {
+            Some(deepest) if depth >= deepest => 0,
+            _ => self.options.nodes_max.saturating_sub(self.nodes.len()),
+        };
+        let mut is_last = room == 0;
+        if !is_last {
+            let batch = node.children(&mut reading.from);
+            is_last = batch.is_empty();
+            for child in batch.into_iter().take(room) {
+                reading.count += 1;
+                self.add(reading.at, &child);
+            }
+        }
+        if is_last {
+            if let Some(seen) = self.nodes.get_mut(reading.at) {
+                seen.more = node.child_count().saturating_sub(reading.count);
+            }
+        }
+        !is_last
+    }
+
+    fn add(&mut self, parent: usize, child: &Arc<Node>) {
+        if is_known(child, &mut self.merged) {
+            return;
+        }
+        let at = self.nodes.len();
+        let above = self.nodes.get(parent).map(|above| (parent, above));
+        let seen = ViewNode::of(child, above, self.now);
+        self.nodes.push(seen);
+        if let Some(above) = self.nodes.get_mut(parent) {
+            above.children.push(at);
+        }
+        if child.load() & bit::PARENT != 0 {
+            self.waiting.push_back(Reading::of(at, child));
+        }
+    }
+
+    /// What was seen.
+    pub(crate) fn finish(self) -> View {
+        View { nodes: self.nodes }
+    }
+}
+
+/// A way through a view, as far as it was gone.
+#[derive(Default)]
+struct Trail {
+    /// It has begun.
+    is_begun: bool,
+    /// The nodes that were entered and not left, each with how many of its children were entered.
+    path: Vec<(usize, usize)>,
+}
+
+impl Trail {
+    fn next<'a>(&mut self, view: &'a View) -> Option<Step<'a>> {
+        if !self.is_begun {
+            self.is_begun = true;
+            self.path.push((0, 0));
+            let node = view.nodes.first()?;
+            return Some(Step::Enter {
+                node,
+                is_first: true,
+                follows: false,
+            });
+        }
+        let (at, entered) = self.path.last_mut()?;
+        let above = view.nodes.get(*at)?;
+        let next = above.children.get(*entered);
+        *entered += 1;
+        let (is_first, follows) = (
+            *entered == 1,
+            *entered < above.children.len() || above.more > 0,
+        );
+        let Some((at, node)) = next.and_then(|at| Some((*at, view.nodes.get(*at)?))) else {
+            self.path.pop();
+            return Some(Step::Leave { node: above });
+        };
+        self.path.push((at, 0));
+        Some(Step::Enter {
+            node,
+            is_first,
+            follows,
+        })
+    }
+}
+
+/// A view that is printed in pieces, so that it is never there a second time as one long text.
+pub(crate) struct Pieces {
+    view: View,
+    trail: Trail,
+    /// As text these are the rails; JSON has none.
+    rails: Option<Vec<bool>>,
+}
+
+impl Pieces {
+    pub(crate) fn json(view: View) -> Self {
+        Self {
+            view,
+            trail: Trail::default(),
+            rails: None,
+        }
+    }
+
+    pub(crate) fn text(view: View) -> Self {
+        Self {
+            rails: Some(Vec::new()),
+            ..Self::json(view)
+        }
+    }
+}
+
+impl Iterator for Pieces {
+    type Item = String;
+
+    /// The next piece, of some ten thousand octets.
+    fn next(&mut self) -> Option<String> {
+        const OCTETS: usize = 16 << 10;
+        let mut out = String::new();
+        while out.len() < OCTETS {
+            let Some(step) = self.trail.next(&self.view) else {
+                break;
+            };
+            match &mut self.rails {
+                Some(rails) => write_text_step(&mut out, rails, step),
+                None => write_json_step(&mut out, step),
+            }
+        }
+        Some(out).filter(|out| !out.is_empty())
     }
 }
 
@@ -291,7 +407,7 @@ impl ViewNode {
     fn of(node: &Arc<Node>, parent: Option<(usize, &Self)>, now: Stamp) -> Self {
         // Looking is what makes an end by deadline visible, here as everywhere.
         let ended = sweep::err(node);
-        let state = node.load();
+        let state = node.load_settled();
         let deadline_owner = match parent {
             Some((_, parent)) if state & (bit::OWNS | bit::SHIELD | bit::JOINT) == 0 => {
                 parent.deadline_owner
@@ -409,20 +525,6 @@ pub(super) fn state_name(state: u16) -> &'static str {
     } else {
         "live"
     }
-}
-
-/// The children of a node in the order of their creation, `room` of them at most.
-fn children_of(node: &Arc<Node>, room: usize) -> Vec<Arc<Node>> {
-    let mut children = Vec::new();
-    let mut from = ChildCursor::default();
-    while children.len() < room {
-        let batch = node.children(&mut from);
-        if batch.is_empty() {
-            break;
-        }
-        children.extend(batch.into_iter().take(room - children.len()));
-    }
-    children
 }
 
 /// Whether `node` has several parents and was met below another one.
@@ -614,6 +716,42 @@ fn write_step(node: &Node, now: Stamp, f: &mut fmt::Formatter<'_>) -> fmt::Resul
     }
 }
 
+fn write_text_step(out: &mut String, rails: &mut Vec<bool>, step: Step<'_>) {
+    match step {
+        Step::Enter { node, follows, .. } => {
+            write_rails(out, rails, follows);
+            write_line(out, node);
+            rails.push(follows);
+        }
+        Step::Leave { node } => {
+            if node.more > 0 {
+                write_rails(out, rails, false);
+                let _ = writeln!(out, "… {} more", node.more);
+            }
+            rails.pop();
+        }
+    }
+}
+
+fn write_json_step(out: &mut String, step: Step<'_>) {
+    match step {
+        Step::Enter { node, is_first, .. } => {
+            if !is_first {
+                out.push(',');
+            }
+            // Writing to a string cannot fail.
+            let _ = write_json(out, node);
+        }
+        Step::Leave { node } => {
+            out.push(']');
+            if node.more > 0 {
+                let _ = write!(out, ",\"more\":{}", node.more);
+            }
+            out.push('}');
+        }
+    }
+}
+
 fn write_rails(out: &mut String, rails: &[bool], follows: bool) {
     // The first node stands at the left edge, and so do the lines of its children.
     let Some((_, above)) = rails.split_first() else {
@@ -662,7 +800,7 @@ fn write_json(out: &mut String, node: &ViewNode) -> fmt::Result {
 
 /// Prints what it holds for the inside of a quoted string: as RFC 8259 §7 asks, and `<` besides, so that it can stand
 /// in a page. DOT's strings take the same escapes where labels are concerned.
-struct Quoted<T>(T);
+pub(crate) struct Quoted<T>(pub(crate) T);
 
 impl<T: fmt::Display> fmt::Display for Quoted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
