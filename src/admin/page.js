@@ -71,7 +71,6 @@ function bury(node) {
 // A node has left the tree: it is shown a little longer, if there is room for it.
 function depart(node) {
   if (node.left) return;
-  if (wasDropped(node)) node.state = 'live';
   node.left = performance.now();
   if (node.parent) node.parent.done += 1;
   ghosts.add(node);
@@ -84,14 +83,17 @@ function depart(node) {
   isStale = true;
 }
 
-// A handle that is dropped while somebody looks at the node ends it, with this cause; it is gone in the same moment.
-const wasDropped = (node) => /^context canceled: dropped; made at /.test(node.cause ?? '');
+// A handle that is dropped while somebody else has the node ends it, with this cause. Where nothing was left below, nothing
+// was cut: it is about to go.
+const wasLetGo = (node, change) =>
+  /^context canceled: dropped; made at /.test(change.cause ?? '') && ![...node.children.values()].some((it) => !it.left && !hasEnded(it));
 const isKept = (node) => node.isLesson && lessonName !== null;
 const hasEnded = (node) => node.state === 'canceled' || node.state === 'expired';
 const staysFor = (node) => (hasEnded(node) ? STAYS[node.state] : STAYS.well);
 
 // Colours a branch from the cut downwards.
 function end(node, change) {
+  if (wasLetGo(node, change)) return;
   const now = performance.now();
   node.cause = change.cause ?? null;
   node.receipt = change.receipt ?? null;

@@ -15,16 +15,12 @@ pub(super) async fn play(stage: Stage<'_>) -> Result<Told, Awry> {
         let (cut, _) = stage.exchange(CUT, 1).await?;
         let (beside, _) = stage.exchange(BESIDE, 1).await?;
         clock::sleep(LOOK).await;
-        let handle = stage.root.context().descendant(cut.id);
         let receipt = stage.root.cancel_descendant(cut.id, REASON);
         let receipt =
             receipt.ok_or_else(|| Awry(format!("exchange#{} had ended already", cut.id)))?;
-        // As long as somebody has a handle, the ended node stays to be seen.
-        Ok((cut.id, beside.id, receipt, handle))
+        Ok((cut.id, beside.id, receipt))
     };
-    let ((cut_answer, beside_answer), (cut, beside, receipt, handle)) =
-        try_zip(requests, cut).await?;
-    drop(handle);
+    let ((cut_answer, beside_answer), (cut, beside, receipt)) = try_zip(requests, cut).await?;
     ensure(cut_answer.status == 503, || {
         format!(
             "exchange#{cut} was cancelled, and its client got {}",

@@ -2,8 +2,7 @@
 
 use futures_lite::future::try_zip;
 
-use super::{Awry, LOOK, Seconds, Stage, Told, ensure};
-use crate::clock;
+use super::{Awry, Seconds, Stage, Told, ensure};
 use crate::context::ContextError;
 
 const TARGET: &str = "/lesson/deadline?ms=20000";
@@ -14,7 +13,7 @@ pub(super) async fn play(stage: Stage<'_>) -> Result<Told, Awry> {
     let request = stage.ask(TARGET, &[("X-Request-Timeout-Ms", ASKED_MS)]);
     let look = async {
         let (exchange, attempts) = stage.exchange(TARGET, 1).await?;
-        // An ended node stays to be seen, and asked why, while somebody has a handle.
+        // An ended node can be asked why while somebody has a handle.
         let handle = stage.root.context().descendant(exchange.id);
         let attempt = attempts.into_iter().next();
         match (attempt, handle) {
@@ -42,7 +41,6 @@ pub(super) async fn play(stage: Stage<'_>) -> Result<Told, Awry> {
         format!("the client got {} in place of 504", answer.status)
     })?;
     let cause = cause.brief().to_string();
-    clock::sleep(LOOK).await;
     drop(handle);
     Ok(Told {
         said: format!(

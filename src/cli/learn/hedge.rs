@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_lite::future::try_zip;
 
-use super::{Awry, LOOK, Seconds, Stage, Told, ensure};
-use crate::clock;
+use super::{Awry, Seconds, Stage, Told, ensure};
 use crate::context::ContextError;
 
 /// How often it was played: the origin is slow once for each.
@@ -20,7 +19,7 @@ pub(super) async fn play(stage: Stage<'_>) -> Result<Told, Awry> {
         let (Some(first), Some(second)) = (attempts.next(), attempts.next()) else {
             return Err(Awry("there were no two attempts".to_owned()));
         };
-        // The one that should lose: ended, it stays to be asked why.
+        // The one that should lose: ended, it can be asked why as long as somebody has a handle.
         let handle = stage.root.context().descendant(first.id);
         let handle =
             handle.ok_or_else(|| Awry(format!("attempt#{} had gone already", first.id)))?;
@@ -36,7 +35,6 @@ pub(super) async fn play(stage: Stage<'_>) -> Result<Told, Awry> {
         .filter(|cause| cause.kind() == ContextError::Canceled && cause.origin().id == first.id);
     let cause = cause.ok_or_else(|| Awry(format!("attempt#{} was not cancelled", first.id)))?;
     let cause = cause.brief().to_string();
-    clock::sleep(LOOK).await;
     drop(handle);
     let head_start = first.age.saturating_sub(second.age);
     Ok(Told {
