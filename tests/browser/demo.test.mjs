@@ -119,6 +119,7 @@ for (const [name, words] of [
       if (name === 'cancel') {
         // The branch that was cut is seen cut while the other one runs.
         await row(page, 'exchange', 'the lesson cut here').waitFor();
+        await page.setViewportSize({ width: 1180, height: 540 });
         if (process.env.PICTURE) await page.screenshot({ path: process.env.PICTURE });
       }
       const said = lesson.locator('.said');
