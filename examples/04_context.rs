@@ -4,6 +4,8 @@
 //!
 //! Each task takes a context and waits on that alone. Whom it belongs to, who else stops, why and when is the tree's
 //! affair, and the tree can be looked at.
+//!
+//! Live: the lesson `cancel` on the page of `osier demo` shows the same with real requests.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -4,6 +4,8 @@
 //!
 //! A deadline only ever gets earlier on the way down. Asking for more time than the parent has changes nothing, and the
 //! tree says whose deadline it is that counts. The clock is a virtual one, so nothing here takes time.
+//!
+//! Live: the lesson `deadline` on the page of `osier demo` shows the same with real requests.
 
 use std::time::Duration;
 

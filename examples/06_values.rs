@@ -4,6 +4,8 @@
 //!
 //! A key is a static with a type. A value shadows the one above, for what is below it only. Pictures of the tree show
 //! keys and never values.
+//!
+//! Live: the lesson `value` on the page of `osier demo` shows the same with real requests.
 
 use osier::context::{Context, Key, View, ViewOptions, background};
 

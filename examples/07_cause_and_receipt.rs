@@ -4,6 +4,8 @@
 //!
 //! `err` is for programs and has two values. `cause` is for people: reason, node, place in the source, age. `cancel`
 //! answers too: with a receipt.
+//!
+//! Live: the lesson `hedge` on the page of `osier demo` shows the same with real requests.
 
 use std::error::Error;
 use std::fmt;

@@ -4,6 +4,8 @@
 //!
 //! A server with three sessions is told to leave. The idle session goes at once, the busy one finishes its request and
 //! goes, the third never would: it is cancelled when the time is over. Time is virtual.
+//!
+//! Live: the lesson `drain` on the page of `osier demo` shows the same with real requests.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -25,7 +25,7 @@
 //! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools, names
 //! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer
 //! ├── config/     ROOM 7  text → Raw → Config, pure; errors with line, caret and "did you mean"
-//! ├── admin/      ROOM 8  the live tree, a cancel by id, status, metrics and reload, on a private listener
+//! ├── admin/      ROOM 8  the live tree and its page, a cancel by id, lessons, status, metrics and reload, on a private listener
 //! ├── auth/       users and their hashed passwords, verified by a thread of their own (feature `auth`)
 //! ├── log/        access records, written by a thread of their own
 //! ├── server/     assembly: a file or options → listeners, workers, the control side; reload, drain, handing over, stop

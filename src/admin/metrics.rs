@@ -37,10 +37,8 @@ impl Admin {
         }
         let census = Census::of(self.root.context(), NODES_MAX);
         Some(Response {
-            status: 200,
-            allow: None,
             content_type: Page::CONTENT_TYPE,
-            content: page(desk, &report, &census),
+            ..Response::text(200, page(desk, &report, &census))
         })
     }
 }

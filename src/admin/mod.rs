@@ -9,6 +9,7 @@ mod condition;
 pub mod crew;
 pub mod desk;
 mod guard;
+pub mod lesson;
 mod metrics;
 pub mod numbers;
 mod page;
@@ -28,7 +29,7 @@ use std::time::Duration;
 use async_io::Timer;
 use futures_lite::{AsyncWriteExt, future};
 
-use crate::context::{Cancel, View, ViewOptions};
+use crate::context::Cancel;
 use crate::http::limits::Limits;
 use crate::http::network::Network;
 use crate::net::listener::{AsyncStream, Ends};
@@ -37,6 +38,7 @@ pub use ask::ask;
 pub use condition::Condition;
 
 use desk::{Desk, Reloaded};
+use lesson::{Lessons, School};
 use request::{Refusal, Request};
 use response::{Manner, Reply, Response};
 
@@ -53,6 +55,8 @@ pub struct Admin {
     allow: Vec<Network>,
     /// Whoever runs the server.
     desk: Option<Arc<Desk>>,
+    /// Whoever gives lessons.
+    school: Option<School>,
     limits: Limits,
 }
 
@@ -74,6 +78,7 @@ impl Admin {
             hosts,
             allow: Vec::new(),
             desk: None,
+            school: None,
             limits: Limits::default(),
         }
     }
@@ -89,6 +94,13 @@ impl Admin {
     #[must_use]
     pub fn with_desk(mut self, desk: Arc<Desk>) -> Self {
         self.desk = Some(desk);
+        self
+    }
+
+    /// Has somebody to learn from.
+    #[must_use]
+    pub fn with_lessons(mut self, lessons: Option<Arc<dyn Lessons>>) -> Self {
+        self.school = lessons.map(School::new);
         self
     }
 
@@ -130,15 +142,20 @@ impl Admin {
 
     /// Answers, and waits for what takes a while.
     async fn reply(&self, request: &Request, local: Option<SocketAddr>) -> Reply<'_> {
+        if !guard::believes(&self.hosts, &request.host, local) {
+            return self.answer(request, local).into();
+        }
         if let Some(figures) = self.figures(request, local).await {
             return figures.into();
         }
-        let is_reload = request.path == "/reload" && request.method == b"POST";
-        if is_reload && guard::believes(&self.hosts, &request.host, local) {
-            self.reload(request).await.into()
-        } else {
-            self.answer(request, local).into()
+        if request.path == "/reload" && request.method == b"POST" {
+            return self.reload(request).await.into();
         }
+        if let Some(name) = request.path.strip_prefix("/learn/") {
+            let school = self.school.as_ref();
+            return lesson::play(school, request, name, &self.root).await.into();
+        }
+        self.answer(request, local).into()
     }
 
     fn answer(&self, request: &Request, local: Option<SocketAddr>) -> Response {
@@ -174,12 +191,8 @@ impl Admin {
             return Response::not_allowed("GET, HEAD");
         }
         match request.path.as_str() {
-            "/" => Response {
-                status: 200,
-                allow: None,
-                content_type: "text/html; charset=utf-8",
-                content: page::render(&View::of(root, &ViewOptions::default()).to_text()),
-            },
+            "/" => page::answer(),
+            "/learn" => lesson::list(self.school.as_ref()),
             "/healthz" => probe(self.condition.get() < Condition::DRAINING),
             "/readyz" => probe(self.condition.get() == Condition::SERVING),
             "/tree" | "/tree.json" | "/tree.dot" | "/tree.mmd" | "/tree.tsv" => {
@@ -189,7 +202,7 @@ impl Admin {
             "/status" | "/metrics" => Response::text(404, "nobody here knows how the server is\n"),
             _ => Response::text(
                 404,
-                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /tree.tsv, /status, /metrics, /healthz, /readyz, POST /reload, POST /cancel/ID, POST /drain/UPSTREAM/ADDRESS and POST /undrain/UPSTREAM/ADDRESS\n",
+                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /tree.tsv, /status, /metrics, /learn, /healthz, /readyz, POST /reload, POST /learn/NAME, POST /cancel/ID, POST /drain/UPSTREAM/ADDRESS and POST /undrain/UPSTREAM/ADDRESS\n",
             ),
         }
     }

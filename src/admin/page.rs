@@ -1,22 +1,56 @@
-//! The page: the live tree as text, refreshed every second by the browser itself. No script, no external asset.
+//! The page: the live tree in a browser, put together at compile time from a skeleton, a style and a script.
+//!
+//! Nothing is loaded from anywhere else, and nothing runs that is not this page's own: style and script carry a nonce
+//! that is new in every answer, and the policy knows no other source. Data comes later, as events, and is never markup.
 
-/// The page with a tree in it.
-pub(super) fn render(tree: &str) -> String {
-    let mut page = String::from(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"1\">\
-         <title>osier: the live tree</title>\
-         <style>:root{color-scheme:light dark}body{font:14px/1.5 ui-monospace,monospace;margin:2em}</style>\
-         <h1>osier</h1><pre>",
+use std::collections::hash_map::RandomState;
+use std::fmt::Write as _;
+use std::hash::BuildHasher as _;
+
+use super::response::Response;
+
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// The page, as an answer.
+pub(super) fn answer() -> Response {
+    let nonce = nonce();
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
-    for character in tree.chars() {
-        match character {
-            '<' => page.push_str("&lt;"),
-            '>' => page.push_str("&gt;"),
-            '&' => page.push_str("&amp;"),
-            '"' => page.push_str("&quot;"),
-            character => page.push(character),
-        }
+    Response {
+        content_type: "text/html; charset=utf-8",
+        policy: Some(policy),
+        ..Response::text(200, put_together(&nonce))
     }
-    page.push_str("</pre>");
+}
+
+fn put_together(nonce: &str) -> String {
+    let mut page = String::with_capacity(PAGE.len() + STYLE.len() + SCRIPT.len() + 64);
+    let mut rest = PAGE;
+    while let Some((text, after)) = rest.split_once('{') {
+        page.push_str(text);
+        let Some((hole, after)) = after.split_once('}') else {
+            break;
+        };
+        page.push_str(match hole {
+            "nonce" => nonce,
+            "style" => STYLE,
+            _ => SCRIPT,
+        });
+        rest = after;
+    }
+    page.push_str(rest);
     page
+}
+
+/// 128 bits that nobody can guess: of keys that the standard library draws from the system.
+fn nonce() -> String {
+    let mut nonce = String::with_capacity(32);
+    for half in [RandomState::new(), RandomState::new()] {
+        let _ = write!(nonce, "{:016x}", half.hash_one(nonce.len()));
+    }
+    nonce
 }

@@ -18,8 +18,13 @@ pub(super) struct Response {
     /// The methods that would do, where this one does not.
     pub(super) allow: Option<&'static str>,
     pub(super) content_type: &'static str,
+    /// What a browser may load and run for it, where that is anything at all.
+    pub(super) policy: Option<String>,
     pub(super) content: String,
 }
+
+/// The policy of what is no page.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 
 impl Response {
     pub(super) fn text(status: u16, content: impl Into<String>) -> Self {
@@ -27,6 +32,7 @@ impl Response {
             status,
             allow: None,
             content_type: "text/plain; charset=utf-8",
+            policy: None,
             content: content.into(),
         }
     }
@@ -50,6 +56,7 @@ impl Response {
             status,
             allow: None,
             content_type: "application/json",
+            policy: None,
             content,
         }
     }
@@ -146,7 +153,7 @@ async fn write_pieces(
     } else {
         ""
     };
-    let head = head(200, streamed.content_type, coding, manner.persists);
+    let head = head(200, streamed.content_type, coding, NOTHING, manner.persists);
     stream.write_all(&head).await?;
     if manner.is_head {
         stream.flush().await?;
@@ -175,11 +182,13 @@ fn whole(response: &Response, manner: Manner) -> Vec<u8> {
         status,
         allow,
         content_type,
+        policy,
         content,
     } = response;
     let allow = allow.map_or_else(String::new, |methods| format!("Allow: {methods}\r\n"));
     let fields = format!("Content-Length: {}\r\n{allow}", content.len());
-    let mut octets = head(*status, content_type, &fields, manner.persists);
+    let policy = policy.as_deref().unwrap_or(NOTHING);
+    let mut octets = head(*status, content_type, &fields, policy, manner.persists);
     if !manner.is_head {
         octets.extend_from_slice(content.as_bytes());
     }
@@ -187,7 +196,7 @@ fn whole(response: &Response, manner: Manner) -> Vec<u8> {
 }
 
 /// A head; `fields` are those that only this response has, each with its line end.
-fn head(status: u16, content_type: &str, fields: &str, persists: bool) -> Vec<u8> {
+fn head(status: u16, content_type: &str, fields: &str, policy: &str, persists: bool) -> Vec<u8> {
     let connection = if persists {
         ""
     } else {
@@ -196,7 +205,7 @@ fn head(status: u16, content_type: &str, fields: &str, persists: bool) -> Vec<u8
     format!(
         "HTTP/1.1 {status} {}\r\nDate: {}\r\nContent-Type: {content_type}\r\n{fields}\
          Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
-         Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'\r\n\
+         Content-Security-Policy: {policy}\r\nReferrer-Policy: no-referrer\r\n\
          {connection}\r\n",
         reason_of(status),
         http_date(clock::wall()),

@@ -136,6 +136,8 @@ pub(super) struct RespondFlags {
 /// The flags of `demo`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct DemoFlags {
+    pub(super) listen: Option<Address>,
+    pub(super) admin: Option<Address>,
     pub(super) workers: Option<usize>,
 }
 
@@ -420,6 +422,10 @@ fn demo(parser: &mut Parser) -> Result<Command, UsageError> {
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(Some("demo"))),
+            Arg::Short('l') | Arg::Long("listen") => {
+                flags.listen = Some(address("--listen", parser)?)
+            }
+            Arg::Long("admin") => flags.admin = Some(admin(parser)?),
             Arg::Long("workers") => flags.workers = workers(parser)?,
             other => return Err(other.unexpected().into()),
         }

@@ -106,7 +106,7 @@ pub(super) const COMMANDS: [Entry; 15] = [
     Entry {
         name: "demo",
         about: "an origin, the gateway and the live tree, to try",
-        flags: &[WORKERS],
+        flags: &[Flag::new("listen", Takes::Text).short('l'), ADMIN, WORKERS],
         takes: Takes::Nothing,
         help: help::DEMO,
     },

@@ -1,28 +1,26 @@
-//! `osier demo`: an origin, the gateway in front of it, and the live tree, in one process.
+//! `osier demo`: an origin, the gateway in front of it, the live tree and its lessons, in one process.
 
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
-use super::args::{self, DemoFlags, To};
+use super::args::{self, DemoFlags};
+use super::learn::Course;
 use super::{FAILED, origin, print, say, serve};
+use crate::config::{self, Config, Surroundings};
 use crate::net::address::Address;
-use crate::proxy::gateway::{Rules, Target};
 use crate::server::{Options, Server};
 
 /// Where the gateway listens, if the port is free.
 const GATEWAY: &str = "127.0.0.1:8086";
+/// What is said of the demo's configuration calls it this.
+const NAME: &str = "the demo's own configuration";
 
 /// Runs the demo until told to stop.
 pub(super) fn run(flags: DemoFlags) -> u8 {
-    let started = start_origin().map(|authority| {
-        let to = To {
-            authority,
-            base_path: String::new(),
-        };
-        serve::endpoint(&to)
-    });
-    let endpoint = match started {
-        Ok(endpoint) => endpoint,
+    let authorities = match start_origin() {
+        Ok(authorities) => authorities,
         Err(error) => {
             say(format_args!(
                 "osier: the demo's origin cannot start: {error}"
@@ -30,42 +28,75 @@ pub(super) fn run(flags: DemoFlags) -> u8 {
             return FAILED;
         }
     };
-    let name = endpoint.name.clone();
-    let defaults = Options::default();
-    let address = |text: &str| text.trim_start_matches("http://").parse::<Address>().ok();
+    let listen = flags.listen.or_else(|| GATEWAY.parse().ok());
+    let admin = flags
+        .admin
+        .or_else(|| args::ADMIN.trim_start_matches("http://").parse().ok());
+    let (Some(listen), Some(admin)) = (listen, admin) else {
+        return FAILED;
+    };
+    let config = match configuration(&listen, &authorities) {
+        Ok(config) => config,
+        Err(said) => {
+            say(format_args!("{said}"));
+            return FAILED;
+        }
+    };
     let options = Options {
-        listen: address(GATEWAY).into_iter().collect(),
-        admin: address(args::ADMIN),
+        admin: Some(admin),
         may_move: true,
         workers: flags.workers,
-        rules: Rules {
-            target: Target::Upstream(vec![endpoint]),
-            ..defaults.rules
-        },
-        ..defaults
+        ..Options::of_file(PathBuf::from(NAME), config, false)
     };
+    let [authority, _] = authorities;
     match Server::start(options) {
-        Ok(server) => {
-            serve::announce(&server, &format!("{name} (the demo's origin)"));
+        Ok(mut server) => {
+            serve::announce(&server, &format!("{authority} (the demo's origin)"));
             welcome(&server);
+            if let Some(gateway) = server.listening().first().cloned() {
+                server = server.teaching(Arc::new(Course::new(gateway)));
+            }
             serve::run(server)
         }
         Err(error) => serve::failed_to_start(&error),
     }
 }
 
-/// Starts the origin on a port of its own, in a thread of its own.
-fn start_origin() -> std::io::Result<String> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let authority = listener.local_addr()?.to_string();
+/// What the gateway is told.
+fn configuration(listen: &Address, [origin, other]: &[String; 2]) -> Result<Config, String> {
+    let text = include_str!("demo.toml")
+        .replace("{listen}", &listen.to_string())
+        .replace("{origin}", origin)
+        .replace("{other}", other);
+    let around = Surroundings {
+        environment: &|_| None,
+        file: &|_: &Path| Err(std::io::ErrorKind::NotFound.into()),
+    };
+    let outcome = config::read(NAME, text.as_bytes(), &around);
+    outcome
+        .config
+        .ok_or_else(|| outcome.report.render(false).trim_end().to_owned())
+}
+
+/// Starts the origin on two ports of its own, in a thread of its own.
+fn start_origin() -> std::io::Result<[String; 2]> {
+    let listeners = [
+        TcpListener::bind("127.0.0.1:0")?,
+        TcpListener::bind("127.0.0.1:0")?,
+    ];
+    let [one, other] = &listeners;
+    let authorities = [
+        one.local_addr()?.to_string(),
+        other.local_addr()?.to_string(),
+    ];
     thread::Builder::new()
         .name("osier-origin".into())
         .spawn(move || {
-            if let Err(error) = smol::block_on(origin::serve(listener)) {
+            if let Err(error) = smol::block_on(origin::serve(listeners)) {
                 say(format_args!("osier: the demo's origin has ended: {error}"));
             }
         })?;
-    Ok(authority)
+    Ok(authorities)
 }
 
 fn welcome(server: &Server) {
@@ -75,17 +106,14 @@ fn welcome(server: &Server) {
         .map(serve::shown)
         .unwrap_or_default();
     let admin = server.admin().map(serve::shown).unwrap_or_default();
-    let usual = serve::shown(&Address::from(std::net::SocketAddr::from((
-        [127, 0, 0, 1],
-        8087,
-    )))) == admin;
+    let usual = args::ADMIN.trim_start_matches("http://") == admin.trim_start_matches("http://");
     let flag = if usual {
         String::new()
     } else {
         format!(" --admin {admin}")
     };
     print(&format!(
-        "\n  the gateway     {gateway}/\n  the live tree   {admin}/\n\n\
+        "\n  the gateway     {gateway}/\n  the live tree   {admin}/      and five lessons to play: press Learn\n\n\
          Try, in another terminal:\n\n\
          \x20 curl {gateway}/            the request, as the origin sees it\n\
          \x20 curl {gateway}/slow        takes ten seconds: time to look at the tree,\n\

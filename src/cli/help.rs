@@ -49,10 +49,11 @@ EXIT CODES
 ";
 
 pub(super) const DEMO: &str = "\
-osier demo [--workers N]
+osier demo [--listen ADDRESS] [--admin ADDRESS] [--workers N]
 
 Starts an origin with an echo, a slow answer, a stream of events and a WebSocket echo; the gateway in front of it on
-127.0.0.1:8086; and the live tree on http://127.0.0.1:8087/. A port that is taken is passed over for the next free one.
+127.0.0.1:8086; and the live tree on http://127.0.0.1:8087/, with lessons that are played in it. A port that is taken is passed
+over for the next free one.
 ";
 
 pub(super) const RESPOND: &str = "\

@@ -12,6 +12,7 @@ mod explain;
 mod help;
 mod init;
 mod json;
+mod learn;
 mod operate;
 mod origin;
 mod run;

@@ -1,11 +1,13 @@
-//! The demo's origin: an echo, a slow answer, a stream of events, a WebSocket echo. Small, but on real sockets, with
-//! smol's own reactor: everything that the gateway does to it is really done.
+//! The demo's origin: an echo, a slow answer, a stream of events, a WebSocket echo, and what its lessons ask for. Small,
+//! but on real sockets, with smol's own reactor: everything that the gateway does to it is really done.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
-use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use smol::LocalExecutor;
 use smol::Timer;
 use smol::net::{TcpListener, TcpStream};
@@ -21,27 +23,38 @@ const SLOW: Duration = Duration::from_secs(10);
 /// How many events `/events` sends.
 const EVENTS: u32 = 3600;
 
-/// Serves for ever.
-pub(super) async fn serve(listener: std::net::TcpListener) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let listener = TcpListener::try_from(listener)?;
+/// How many requests it remembers for which it was slow once.
+const MEMORY: usize = 64;
+
+/// The requests for which it was slow once.
+type Memory = RefCell<VecDeque<String>>;
+
+/// Serves for ever, at two addresses.
+pub(super) async fn serve([one, other]: [std::net::TcpListener; 2]) -> io::Result<()> {
+    let memory = Memory::default();
     let executor = LocalExecutor::new();
-    executor
-        .run(async {
+    let accepting = |listener: std::net::TcpListener| {
+        let (executor, memory) = (&executor, &memory);
+        async move {
+            listener.set_nonblocking(true)?;
+            let listener = TcpListener::try_from(listener)?;
             loop {
                 match listener.accept().await {
                     // What becomes of one client is its own affair.
                     Ok((stream, _)) => executor
-                        .spawn(async { drop(connection(stream).await) })
+                        .spawn(async { drop(connection(stream, memory).await) })
                         .detach(),
                     Err(_) => drop(Timer::after(Duration::from_millis(50)).await),
                 }
             }
-        })
+        }
+    };
+    executor
+        .run(future::or(accepting(one), accepting(other)))
         .await
 }
 
-async fn connection(mut stream: TcpStream) -> io::Result<()> {
+async fn connection(mut stream: TcpStream, memory: &Memory) -> io::Result<()> {
     let limits = Limits::default();
     let mut input = Vec::new();
     let mut head = RequestHead::default();
@@ -84,17 +97,48 @@ async fn connection(mut stream: TcpStream) -> io::Result<()> {
         }
         match path {
             "/slow" => {
-                let wait = query
-                    .strip_prefix("ms=")
-                    .and_then(|ms| ms.parse().ok())
-                    .map_or(SLOW, Duration::from_millis);
+                let wait = span(query, "ms").unwrap_or(SLOW);
                 Timer::after(wait).await;
                 respond(&mut stream, 200, &format!("that took {wait:?}\n"), true).await?;
             }
             "/events" => return events(&mut stream).await,
+            _ if path.starts_with("/lesson/") => {
+                Timer::after(lesson_wait(query, memory)).await;
+                respond(&mut stream, 200, &echo(&head, &body), true).await?;
+            }
             _ => respond(&mut stream, 200, &echo(&head, &body), true).await?,
         }
     }
+}
+
+/// How long a lesson's request takes: `ms=N`, or with `once=WORD` `first=N` for the first one with this word and
+/// `then=N` for the others.
+fn lesson_wait(query: &str, memory: &Memory) -> Duration {
+    let which = match parameter(query, "once") {
+        None => "ms",
+        Some(word) => {
+            let mut memory = memory.borrow_mut();
+            if memory.iter().any(|known| known == word) {
+                "then"
+            } else {
+                memory.truncate(MEMORY - 1);
+                memory.push_front(word.to_owned());
+                "first"
+            }
+        }
+    };
+    span(query, which).unwrap_or_default()
+}
+
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// A parameter in milliseconds.
+fn span(query: &str, name: &str) -> Option<Duration> {
+    let ms = parameter(query, name)?.parse().ok()?;
+    Some(Duration::from_millis(ms))
 }
 
 /// The request as it arrived here: what the gateway made of the client's.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Receipt;
 use super::node::{ChildCursor, Node, bit};
 use super::stamp::Stamp;
-use super::sweep;
+use super::{sweep, watch};
 
 /// Whether `node` was told to drain, or has ended.
 pub(super) fn is_draining(node: &Arc<Node>) -> bool {
@@ -28,9 +28,16 @@ pub(super) fn drain(node: &Arc<Node>) -> Receipt {
     while !level.is_empty() {
         let mut below = Vec::new();
         for node in level {
-            let before = node.add(bit::DRAINING);
+            let before = if depth == 0 {
+                node.mark_draining()
+            } else {
+                node.add(bit::DRAINING)
+            };
             if before & bit::DONE != 0 {
                 continue;
+            }
+            if depth == 0 && before & bit::DRAINING == 0 && watch::is_on() {
+                watch::drained(&node);
             }
             if before & bit::DRAINING == 0 {
                 receipt.nodes += 1;

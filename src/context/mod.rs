@@ -50,6 +50,11 @@
 //! They go down the tree in this order when a program leaves in peace; the join comes up again. A task that owns its
 //! [`Context`] for as long as it runs is joined by that, and named if it stays.
 //!
+//! # The tree from outside
+//!
+//! A [`View`] is a picture of the tree, a [`Watch`] tells how it changes from then on. Both may be used at any time:
+//! they stop nobody from deriving, cancelling or dropping, and cost nothing while nobody looks.
+//!
 //! # Why `done` is a future that owns its node
 //!
 //! In Go it is a channel that is closed, made when somebody first asks. Here it is a future that does nothing before
@@ -59,7 +64,9 @@
 //! word is also what [`err`](Context::err) is, so `err` and `done` can never disagree. The future owns the node, because
 //! whoever waits must be woken even if every handle is dropped meanwhile.
 //!
-//! The numbered examples of this crate show all of this at work, from a channel that is closed to the usual traps.
+//! The numbered examples of this crate show all of this at work, from a channel that is closed to the usual traps. The page of
+//! `osier demo` shows it live: its lessons `cancel`, `deadline`, `value`, `hedge` and `drain` send real requests through a
+//! gateway, act on its tree, and say with numbers and figures what was seen.
 //!
 //! [`Canceled`]: ContextError::Canceled
 //! [`DeadlineExceeded`]: ContextError::DeadlineExceeded
@@ -76,10 +83,12 @@ mod label;
 mod node;
 mod spare;
 mod stamp;
+mod story;
 mod sweep;
 mod sync;
 mod value;
 mod view;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -98,7 +107,9 @@ pub use census::Census;
 pub use done::{Done, Draining, Emptied};
 pub use label::Label;
 pub use value::Key;
+pub(crate) use view::{Pieces, Quoted, Walk};
 pub use view::{StillAlive, Survivor, View, ViewNode, ViewOptions};
+pub use watch::{Change, Ended, Made, Watch};
 
 use crate::clock;
 use label::Kind;
@@ -470,6 +481,12 @@ impl Context {
     #[must_use]
     pub fn descendant(&self, id: u64) -> Option<Self> {
         view::find(&self.node, id).map(|node| Self { node: node.into() })
+    }
+
+    /// The node as one JSON object: the way to it, the names of the keys it sees values of, and why it ended.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        story::to_json(&self.node)
     }
 }
 

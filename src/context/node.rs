@@ -28,7 +28,7 @@ use super::spare;
 use super::stamp::Stamp;
 use super::sync::{AtomicU16, Event, LazyLock, Mutex, MutexGuard};
 use super::value::{KeyNumber, Slot};
-use super::{ContextError, Label};
+use super::{ContextError, Label, watch};
 
 /// Bits of the state word.
 ///
@@ -193,6 +193,9 @@ impl Node {
         new.id = next_id();
         if self.is_root() {
             new.grow(self, seed, self.state.load(Ordering::Relaxed));
+            if watch::is_on() {
+                watch::made(&child);
+            }
             return child;
         }
         set(&mut new.parent, Some(self.clone()));
@@ -203,6 +206,9 @@ impl Node {
         new.grow(self, seed, state);
         links.adopt(seq, Arc::downgrade(&child));
         drop(links);
+        if watch::is_on() {
+            watch::made(&child);
+        }
         child
     }
 
@@ -295,6 +301,7 @@ impl Node {
 
     /// Empties a node that nobody knows any more, but for its event. Whatever is the caller's is dropped by this.
     fn clear(&mut self) {
+        self.id = 0;
         self.about = About::Named(Label::EMPTY);
         let links = self.links_mut();
         links.more = None;
@@ -371,6 +378,19 @@ impl Node {
         self.mark(bit::ORIGIN | bit::EXPIRED)
     }
 
+    /// Tells the node to drain. Returns the word as it was before.
+    pub(super) fn mark_draining(&self) -> u16 {
+        let _links = self.lock();
+        self.add(bit::DRAINING)
+    }
+
+    /// The word, as it is after all that was done under the node's lock so far. Who looks at the tree asks for this one:
+    /// see `watch.rs`.
+    pub(super) fn load_settled(&self) -> u16 {
+        drop(self.lock());
+        self.load()
+    }
+
     /// Marks a merged node as ended by `ender`, one of its parents. Returns as [`Node::mark`].
     pub(super) fn mark_through(&self, ender: &Arc<Self>, bits: u16) -> Option<u16> {
         let _links = self.lock();
@@ -386,11 +406,17 @@ impl Node {
 
     /// The node whose own deadline is this node's effective one.
     pub(super) fn deadline_owner(self: &Arc<Self>) -> Option<&Arc<Self>> {
+        self.deadline_owner_within(usize::MAX)
+    }
+
+    /// As before, if it is at most `levels` above.
+    pub(super) fn deadline_owner_within(self: &Arc<Self>, mut levels: usize) -> Option<&Arc<Self>> {
         if self.deadline == Stamp::NEVER {
             return None;
         }
         let mut node = self;
         while node.load() & bit::OWNS == 0 {
+            levels = levels.checked_sub(1)?;
             let mut above = node.parent()?;
             if let About::Joint(joint) = &node.about {
                 let same = |other: &&Arc<Self>| other.deadline == node.deadline;
@@ -546,6 +572,9 @@ impl Node {
                 return Err(node);
             }
         }
+        if watch::is_on() {
+            watch::gone(node.id, node.parent());
+        }
         let Some(old) = Arc::get_mut(&mut node) else {
             // Somebody knows it otherwise, as a `Stop` does.
             node.add(bit::LOOSE);
@@ -582,11 +611,19 @@ impl Node {
             }
             others.append(&mut joint.others);
         }
-        let parent = self.parent.take()?;
-        if self.load() & bit::LOOSE == 0 {
+        let parent = self.parent.take();
+        // What is loose has left before, and what has no number has nothing to leave.
+        let id = std::mem::take(&mut self.id);
+        if id == 0 || self.load() & bit::LOOSE != 0 {
+            return parent;
+        }
+        if let Some(parent) = &parent {
             parent.release(self.seq, || true);
         }
-        Some(parent)
+        if watch::is_on() {
+            watch::gone(id, parent.as_ref());
+        }
+        parent
     }
 
     /// Takes the child at `seq` out of the list, if `may` says so under the lock. Returns what that said.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::node::{About, ChildCursor, Node, Word, bit, error_of};
 use super::stamp::Stamp;
-use super::{ContextError, Receipt};
+use super::{ContextError, Receipt, watch};
 
 /// Cancels `node` and everything below it.
 pub(super) fn cancel(node: &Arc<Node>, word: Word, place: &'static Location<'static>) -> Receipt {
@@ -29,11 +29,22 @@ pub(super) fn cancel(node: &Arc<Node>, word: Word, place: &'static Location<'sta
         return Receipt::default();
     }
     match node.mark_canceled(now, word, place) {
-        Some(before) if needs_visit(before) => Sweep::from(node, now).run(),
-        Some(_) => Receipt {
-            nodes: 1,
-            ..Receipt::default()
-        },
+        Some(before) => {
+            // It is told before anybody is woken, so that nobody below has gone by then.
+            let promise = watch::is_on().then(|| watch::canceled(node));
+            let receipt = if needs_visit(before) {
+                Sweep::from(node, now).run()
+            } else {
+                Receipt {
+                    nodes: 1,
+                    ..Receipt::default()
+                }
+            };
+            if let Some(promise) = promise {
+                promise.keep(receipt);
+            }
+            receipt
+        }
         None => {
             settle(node, node.load());
             Receipt::default()
@@ -45,6 +56,9 @@ pub(super) fn cancel(node: &Arc<Node>, word: Word, place: &'static Location<'sta
 pub(super) fn join(node: &Arc<Node>, parent: &Arc<Node>, kind: u16) {
     let now = Stamp::now();
     if let Some(before) = node.mark_through(parent, kind) {
+        if watch::is_on() {
+            watch::ended(node);
+        }
         if needs_visit(before) {
             Sweep::from(node, now).run();
         }
@@ -70,10 +84,14 @@ pub(super) fn err(node: &Arc<Node>) -> Option<ContextError> {
 fn expire(node: &Arc<Node>, now: Stamp) -> ContextError {
     if let Some(owner) = node.deadline_owner() {
         match owner.mark_expired() {
-            Some(before) if needs_visit(before) => {
-                Sweep::from(owner, now).run();
+            Some(before) => {
+                if watch::is_on() {
+                    watch::ended(owner);
+                }
+                if needs_visit(before) {
+                    Sweep::from(owner, now).run();
+                }
             }
-            Some(_) => {}
             None => settle(owner, owner.load()),
         }
     }
@@ -216,6 +234,9 @@ impl Sweep {
         } {
             Some(before) => {
                 self.receipt.nodes += 1;
+                if (due || state & bit::JOINT != 0) && watch::is_on() {
+                    watch::ended(&child);
+                }
                 if needs_visit(before) {
                     self.push(child);
                 }

@@ -6,9 +6,25 @@
 #[cfg(not(loom))]
 pub(super) use event_listener::Event;
 #[cfg(not(loom))]
-pub(super) use std::sync::{LazyLock, Mutex, MutexGuard, atomic::AtomicU16};
+pub(super) use std::sync::{
+    LazyLock, Mutex, MutexGuard,
+    atomic::{AtomicU8, AtomicU16, AtomicUsize},
+};
 #[cfg(not(loom))]
 pub(super) use std::thread_local as per_thread;
 
 #[cfg(loom)]
-pub(super) use crate::shim::{AtomicU16, Event, LazyLock, Mutex, MutexGuard, per_thread};
+pub(super) use crate::shim::{
+    AtomicU8, AtomicU16, AtomicUsize, Event, LazyLock, Mutex, MutexGuard, per_process, per_thread,
+};
+
+/// A static of the process.
+#[cfg(not(loom))]
+macro_rules! per_process {
+    ($(#[$about:meta])* static $name:ident: $of:ty = const { $init:expr };) => {
+        $(#[$about])*
+        static $name: $of = $init;
+    };
+}
+#[cfg(not(loom))]
+pub(super) use per_process;

@@ -36,6 +36,7 @@ use async_signal::Signals;
 
 use crate::admin::crew::{Ask, Crew, PATIENCE, Question};
 use crate::admin::desk::{Desk, Reload, Works};
+use crate::admin::lesson::Lessons;
 use crate::admin::{Admin, Condition};
 use crate::context::{self, Cancel, Context};
 use crate::http::network::Network;
@@ -156,6 +157,8 @@ pub struct Server {
     /// What the admin interface shows and asks.
     desk: Arc<Desk>,
     asked_to_reload: Receiver<Reload>,
+    /// What the admin interface lets people play.
+    lessons: Option<Arc<dyn Lessons>>,
     workers: Vec<Hand>,
     /// Asked to drain, by a [`Stopper`].
     stop: (Sender<()>, Receiver<()>),
@@ -331,6 +334,7 @@ impl Server {
             generation: 1,
             desk,
             asked_to_reload,
+            lessons: None,
             workers,
             stop: async_channel::bounded(1),
             ended,
@@ -388,6 +392,13 @@ impl Server {
         self.admin.as_ref().map(|bound| &bound.address)
     }
 
+    /// Has the admin interface offer these lessons.
+    #[must_use]
+    pub fn teaching(mut self, lessons: Arc<dyn Lessons>) -> Self {
+        self.lessons = Some(lessons);
+        self
+    }
+
     /// How many workers and connections there are at most.
     #[must_use]
     pub fn capacity(&self) -> &Capacity {
@@ -429,6 +440,7 @@ impl Server {
             self.admin_hosts.clone(),
         )
         .with_desk(self.desk.clone())
+        .with_lessons(self.lessons.clone())
         .allowing(self.admin_allow.clone());
         let signals = self.signals.take().map_or_else(control::signals, Ok)?;
         let ran = smol::block_on(control::run(&mut self, &admin, signals));

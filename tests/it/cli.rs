@@ -1,11 +1,11 @@
 //! The command as a process: what it prints, how it ends.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Output;
 
 use rustix::process::Signal;
 
-use crate::support::{Origin, Osier, Scratch, Wire, json, wait_for};
+use crate::support::{Json, Origin, Osier, Scratch, Wire, json, wait_for};
 
 /// Runs a command that ends by itself.
 fn run(arguments: &[&str]) -> Output {
@@ -737,6 +737,56 @@ fn demo_serves_its_origin_and_its_tree() {
     assert!(osier.hear().contains("draining"));
     osier.signal(Signal::INT);
     assert_eq!(osier.wait(), Some(0));
+}
+
+#[test]
+fn demo_plays_a_lesson_through_its_own_gateway() {
+    let mut command =
+        Osier::command(&["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.stdout(std::process::Stdio::null());
+    let osier = Osier::serving(command);
+    let admin: SocketAddr = osier.admin().trim_start_matches("http://").parse().unwrap();
+    let play = "POST /learn/value HTTP/1.1\r\nHost: localhost\r\nOsier-Admin: 1\r\nContent-Length: 0\r\n\r\n";
+    let mut learner = Wire::connect(admin);
+    let list = learner.ask("GET /learn HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let names: Vec<_> = json(list.text())
+        .items()
+        .iter()
+        .map(|it| it["name"].text().to_owned())
+        .collect();
+    assert_eq!(names, ["cancel", "deadline", "value", "hedge", "drain"]);
+    learner.send(play);
+
+    // While it is played its nodes are in the tree, real requests are under way, and nobody else may play.
+    let mut watcher = Wire::connect(admin);
+    wait_for("the lesson in the tree", || {
+        let tree = watcher.ask("GET /tree HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let words = [
+            "lesson#",
+            "asks above",
+            "asks below",
+            "GET /lesson/value/above",
+            "GET /lesson/value/below",
+        ];
+        words
+            .iter()
+            .all(|word| tree.text().contains(word))
+            .then_some(())
+    });
+    assert_eq!(watcher.ask(play).status(), 409);
+
+    let seen = json(learner.read_response().text());
+    assert!(
+        matches!(seen["ok"], Json::Bool(true)),
+        "{}",
+        seen["said"].text()
+    );
+    assert!(
+        seen["said"].text().contains("“grace”"),
+        "{}",
+        seen["said"].text()
+    );
+    assert_eq!(seen["nodes"].items().len(), 5);
 }
 
 #[test]

@@ -113,7 +113,6 @@ fn the_tree_is_cut_where_asked() {
     assert_eq!(answer("/tree?depth=x").status, 400);
     assert_eq!(answer("/tree?root=999999999").status, 404);
     assert_eq!(answer("/nothing").status, 404);
-    assert!(answer("/").content.contains("<pre>server#"));
     admin.condition.reach(Condition::DRAINING);
     assert_eq!(
         (answer("/healthz").status, answer("/tree").status),
@@ -227,4 +226,131 @@ fn a_stream_ends_with_its_last_chunk_or_with_the_connection() {
         ..manner
     };
     assert_eq!(written(head_only), (String::new(), true, true));
+}
+
+#[test]
+fn the_page_runs_what_is_its_own_and_nothing_else() {
+    let admin = admin();
+    let page = || admin.answer(&request("GET", "/", "localhost"), None);
+    let (one, other) = (page(), page());
+    let policy = one.policy.unwrap();
+    let (_, nonce) = policy.split_once("script-src 'nonce-").unwrap();
+    let (nonce, _) = nonce.split_once('\'').unwrap();
+    assert_eq!(nonce.len(), 32);
+    assert_ne!(other.policy, Some(policy.clone()));
+    for word in ["unsafe", "http", "*", "data:"] {
+        assert!(!policy.contains(word), "{policy}");
+    }
+    let tag = |name: &str| format!("<{name} nonce=\"{nonce}\">");
+    assert_eq!(one.content.matches(&tag("script")).count(), 1);
+    assert_eq!(one.content.matches(&tag("style")).count(), 1);
+    // What the policy would not let through, and what would take data for markup.
+    for word in [
+        " style=",
+        " onclick=",
+        " onload=",
+        " src=",
+        "href=",
+        "url(",
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacent",
+        "document.write",
+        "eval(",
+        "{nonce}",
+        "{style}",
+        "{script}",
+    ] {
+        assert!(!one.content.contains(word), "{word}");
+    }
+    assert!(
+        one.content.len() <= 60 * 1024,
+        "{} octets",
+        one.content.len()
+    );
+}
+
+/// One lesson, which ends when it is told to.
+#[derive(Debug)]
+struct Teacher(async_channel::Receiver<()>);
+
+impl Lessons for Teacher {
+    fn list(&self) -> &[lesson::Lesson] {
+        &[lesson::Lesson {
+            name: "one",
+            title: "The <only> one",
+            about: "It ends when it is \"told\" to.",
+        }]
+    }
+
+    fn play<'a>(&'a self, name: &str, root: &'a Cancel) -> Option<lesson::Playing<'a>> {
+        (name == "one").then(|| -> lesson::Playing<'a> {
+            Box::pin(async move {
+                let is_so = self.0.recv().await.is_ok();
+                lesson::Seen {
+                    is_so,
+                    said: format!("node {} was seen", root.context().id()),
+                    law: "A law.",
+                    number: is_so.then_some(25),
+                    example: "examples/04_context.rs",
+                    nodes: vec![7, 8],
+                }
+            })
+        })
+    }
+}
+
+#[test]
+fn lessons_are_played_one_at_a_time_and_told_as_they_went() {
+    let reply = |admin: &Admin, method: &str, path: &str, is_meant: bool| {
+        let request = Request {
+            is_meant,
+            ..request(method, path, "localhost")
+        };
+        match future::block_on(admin.reply(&request, None)) {
+            Reply::Whole(response) => (response.status, response.content),
+            Reply::Stream(_) => panic!("{path} goes on"),
+        }
+    };
+    let nobody = admin();
+    assert_eq!(
+        reply(&nobody, "GET", "/learn", true),
+        (200, "[]\n".to_owned())
+    );
+    assert_eq!(reply(&nobody, "POST", "/learn/one", true).0, 404);
+
+    let (tell, told) = async_channel::bounded(1);
+    let admin = admin().with_lessons(Some(Arc::new(Teacher(told))));
+    assert_eq!(
+        reply(&admin, "GET", "/learn", true).1,
+        "[{\"name\":\"one\",\"title\":\"The \\u003conly> one\",\"about\":\"It ends when it is \\\"told\\\" to.\"}]\n"
+    );
+    assert_eq!(reply(&admin, "GET", "/learn/one", true).0, 405);
+    assert_eq!(reply(&admin, "POST", "/learn/one", false).0, 403);
+    assert_eq!(reply(&admin, "POST", "/learn/other", true).0, 404);
+
+    let asked = request("POST", "/learn/one", "localhost");
+    let mut playing = Box::pin(admin.reply(&asked, None));
+    assert!(future::block_on(future::poll_once(&mut playing)).is_none());
+    assert_eq!(reply(&admin, "POST", "/learn/one", true).0, 409);
+    // Whoever asked has gone; the next one may play.
+    drop(playing);
+    tell.try_send(()).unwrap();
+    let id = admin.root.context().id();
+    assert_eq!(
+        reply(&admin, "POST", "/learn/one", true),
+        (
+            200,
+            format!(
+                "{{\"name\":\"one\",\"ok\":true,\"said\":\"node {id} was seen\",\"law\":\"A law.\",\"number\":25,\
+                 \"example\":\"examples/04_context.rs\",\"nodes\":[7,8]}}\n"
+            )
+        )
+    );
+    drop(tell);
+    let (_, awry) = reply(&admin, "POST", "/learn/one", true);
+    assert!(
+        awry.contains("\"ok\":false") && awry.contains("\"number\":null"),
+        "{awry}"
+    );
 }

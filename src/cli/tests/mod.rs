@@ -1,6 +1,7 @@
 mod commands;
 mod init;
 mod json;
+mod learn;
 mod operate;
 
 use std::ffi::OsString;

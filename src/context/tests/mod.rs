@@ -12,6 +12,7 @@ mod node;
 mod sweep;
 mod value;
 mod view;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

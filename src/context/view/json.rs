@@ -9,23 +9,27 @@ impl View {
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut out = String::new();
-        self.walk(|step| match step {
-            Step::Enter { node, is_first, .. } => {
-                if !is_first {
-                    out.push(',');
-                }
-                // Writing to a string cannot fail.
-                let _ = write_json(&mut out, node);
-            }
-            Step::Leave { node } => {
-                out.push(']');
-                if node.more > 0 {
-                    let _ = write!(out, ",\"more\":{}", node.more);
-                }
-                out.push('}');
-            }
-        });
+        self.walk(|step| write_step(&mut out, step));
         out
+    }
+}
+
+pub(super) fn write_step(out: &mut String, step: Step<'_>) {
+    match step {
+        Step::Enter { node, is_first, .. } => {
+            if !is_first {
+                out.push(',');
+            }
+            // Writing to a string cannot fail.
+            let _ = write_json(out, node);
+        }
+        Step::Leave { node } => {
+            out.push(']');
+            if node.more > 0 {
+                let _ = write!(out, ",\"more\":{}", node.more);
+            }
+            out.push('}');
+        }
     }
 }
 
@@ -62,7 +66,7 @@ fn write_json(out: &mut String, node: &ViewNode) -> fmt::Result {
 
 /// Prints what it holds for the inside of a quoted string: as RFC 8259 §7 asks, and `<` besides, so that it can stand
 /// in a page.
-struct Quoted<T>(T);
+pub(crate) struct Quoted<T>(pub(crate) T);
 
 impl<T: fmt::Display> fmt::Display for Quoted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,8 +10,10 @@ mod dot;
 mod json;
 mod mermaid;
 mod path;
+mod pieces;
 mod text;
 mod tsv;
+mod walk;
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -24,7 +26,12 @@ use super::stamp::Stamp;
 use super::{Cause, Context, sweep};
 
 pub use alive::{StillAlive, Survivor};
+pub(crate) use json::Quoted;
 pub(super) use path::write_path;
+pub(crate) use pieces::Pieces;
+pub(crate) use walk::Walk;
+
+use pieces::Trail;
 
 /// How much of a tree is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,33 +97,9 @@ impl View {
     /// Looks at `ctx` and everything below it.
     #[must_use]
     pub fn of(ctx: &Context, options: &ViewOptions) -> Self {
-        let now = Stamp::now();
-        let mut nodes = vec![ViewNode::of(&ctx.node, None, now)];
-        let mut waiting = VecDeque::from([(0, Arc::clone(&ctx.node))]);
-        let mut merged = HashSet::new();
-        while let Some((index, node)) = waiting.pop_front() {
-            let is_deep = options
-                .depth
-                .is_some_and(|depth| nodes[index].depth >= depth);
-            let room = if is_deep {
-                0
-            } else {
-                options.nodes_max.saturating_sub(nodes.len())
-            };
-            let children = children_of(&node, room);
-            nodes[index].more = node.child_count().saturating_sub(children.len());
-            for child in children {
-                if is_known(&child, &mut merged) {
-                    continue;
-                }
-                let seen = ViewNode::of(&child, Some((index, &nodes[index])), now);
-                let at = nodes.len();
-                nodes.push(seen);
-                nodes[index].children.push(at);
-                waiting.push_back((at, child));
-            }
-        }
-        Self { nodes }
+        let mut walk = Walk::new(ctx, options);
+        while walk.step(usize::MAX) {}
+        walk.finish()
     }
 
     /// All nodes: the first is the one that was looked at, every other one comes after its parent.
@@ -134,34 +117,9 @@ impl View {
 
     /// Enters and leaves every node, children between the two, without recursion.
     fn walk<'a>(&'a self, mut visit: impl FnMut(Step<'a>)) {
-        let mut path: Vec<(&ViewNode, usize)> = Vec::new();
-        let mut entering = self.nodes.first().map(|node| Step::Enter {
-            node,
-            is_first: true,
-            follows: false,
-        });
-        loop {
-            if let Some(step) = entering.take() {
-                let (Step::Enter { node, .. } | Step::Leave { node }) = step;
-                visit(step);
-                path.push((node, 0));
-            }
-            let Some((node, index)) = path.last_mut() else {
-                return;
-            };
-            let child = node.children.get(*index).and_then(|at| self.nodes.get(*at));
-            *index += 1;
-            if let Some(child) = child {
-                let follows = *index < node.children.len() || node.more > 0;
-                entering = Some(Step::Enter {
-                    node: child,
-                    is_first: *index == 1,
-                    follows,
-                });
-            } else {
-                visit(Step::Leave { node });
-                path.pop();
-            }
+        let mut trail = Trail::default();
+        while let Some(step) = trail.next(self) {
+            visit(step);
         }
     }
 }
@@ -184,7 +142,7 @@ impl ViewNode {
     fn of(node: &Arc<Node>, parent: Option<(usize, &Self)>, now: Stamp) -> Self {
         // Looking is what makes an end by deadline visible, here as everywhere.
         let ended = sweep::err(node);
-        let state = node.load();
+        let state = node.load_settled();
         let deadline_owner = match parent {
             Some((_, parent)) if state & (bit::OWNS | bit::SHIELD | bit::JOINT) == 0 => {
                 parent.deadline_owner

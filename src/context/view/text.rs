@@ -12,21 +12,25 @@ impl View {
         let mut out = String::new();
         // For each level above the present line: whether anything follows on that level.
         let mut rails = Vec::new();
-        self.walk(|step| match step {
-            Step::Enter { node, follows, .. } => {
-                write_rails(&mut out, &rails, follows);
-                write_line(&mut out, node);
-                rails.push(follows);
-            }
-            Step::Leave { node } => {
-                if node.more > 0 {
-                    write_rails(&mut out, &rails, false);
-                    let _ = writeln!(out, "… {} more", node.more);
-                }
-                rails.pop();
-            }
-        });
+        self.walk(|step| write_step(&mut out, &mut rails, step));
         out
+    }
+}
+
+pub(super) fn write_step(out: &mut String, rails: &mut Vec<bool>, step: Step<'_>) {
+    match step {
+        Step::Enter { node, follows, .. } => {
+            write_rails(out, rails, follows);
+            write_line(out, node);
+            rails.push(follows);
+        }
+        Step::Leave { node } => {
+            if node.more > 0 {
+                write_rails(out, rails, false);
+                let _ = writeln!(out, "… {} more", node.more);
+            }
+            rails.pop();
+        }
     }
 }
 

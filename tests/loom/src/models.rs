@@ -10,7 +10,7 @@ use std::time::Duration;
 use loom::thread;
 
 use crate::clock;
-use crate::context::{Cancel, Context, ContextError, background};
+use crate::context::{Cancel, Change, Context, ContextError, View, ViewOptions, Watch, background};
 
 /// Name, preemptions, model.
 pub(crate) const ALL: &[(&str, usize, fn())] = &[
@@ -61,6 +61,13 @@ pub(crate) const ALL: &[(&str, usize, fn())] = &[
         last_cancel_dropped_against_find,
     ),
     ("last_drop_against_stop", 5, last_drop_against_stop),
+    (
+        "watch_counts_each_change_once",
+        3,
+        watch_counts_each_change_once,
+    ),
+    ("watch_begun_during_changes", 3, watch_begun_during_changes),
+    ("watch_waits_for_a_receipt", 3, watch_waits_for_a_receipt),
 ];
 
 /// Counts executions. Of the standard library: loom's own begin anew each time.
@@ -536,4 +543,99 @@ fn last_drop_against_stop() {
     assert!(new.err().is_none() && top.descendant(new.id()).is_some());
     drop((new, _new));
     assert!(waiting_for_nobody(&top));
+}
+
+/// How many of these changes are about the node.
+fn told(changes: &[Change], id: u64) -> usize {
+    let is_of = |change: &&Change| match change {
+        Change::Made(made) => made.id == id,
+        Change::Ended(ended) => ended.id == id,
+        Change::Drained(it) | Change::Gone(it) => *it == id,
+    };
+    changes.iter().filter(is_of).count()
+}
+
+/// Each change is told or counted as lost, and that once, by each of two watches that have too little room, while one
+/// of them is emptied and one goes.
+fn watch_counts_each_change_once() {
+    let (top, _top) = background().with_cancel();
+    let mut watch = Watch::with_capacity(Some(&top), 2);
+    let other = Watch::with_capacity(Some(&top), 1);
+    let maker = {
+        let top = top.clone();
+        thread::spawn(move || drop(top.with_cancel()))
+    };
+    let dropper = thread::spawn(move || drop(other));
+    let mut seen = watch.take().len();
+    drop(top.with_cancel());
+    maker.join().unwrap();
+    dropper.join().unwrap();
+    seen += watch.take().len();
+    // Two nodes were made, and both are gone.
+    assert_eq!(seen as u64 + watch.lost(), 4);
+    drop(top.with_cancel());
+    assert_eq!(watch.take().len(), 2);
+}
+
+/// A node that is made, cancelled and dropped while a watch begins: what the picture does not have is told afterwards,
+/// and what the picture has as it was is not forgotten.
+fn watch_begun_during_changes() {
+    let (top, _top) = background().with_cancel();
+    let (old, old_cancel) = top.with_cancel();
+    let old_id = old.id();
+    let seen = top.clone();
+    let changing = thread::spawn(move || {
+        old_cancel.cancel();
+        drop((old, old_cancel));
+        let (new, new_cancel) = seen.with_cancel();
+        new_cancel.detach();
+        new
+    });
+    let mut watch = Watch::of(&top);
+    let view = View::of(&top, &ViewOptions::default());
+    let new = changing.join().unwrap();
+    let changes = watch.take();
+    let shown = |id| view.nodes().iter().find(|node| node.id == id);
+    assert!(shown(new.id()).is_some() || told(&changes, new.id()) == 1);
+    assert!(told(&changes, new.id()) <= 1);
+    let ends = |change: &Change| matches!(change, Change::Ended(it) if it.id == old_id);
+    let goes = |change: &Change| matches!(change, Change::Gone(it) if *it == old_id);
+    let count = |is: &dyn Fn(&Change) -> bool| changes.iter().filter(|it| is(it)).count();
+    let (ended, gone) = (count(&ends), count(&goes));
+    assert!(ended <= 1 && gone <= 1);
+    match shown(old_id).map(|node| node.state) {
+        Some("live") => assert!(ended == 1 && gone == 1),
+        Some(_) => assert_eq!(gone, 1),
+        None => {}
+    }
+    assert_eq!(watch.lost(), 0);
+}
+
+/// What comes after a cancel that is at work is told after it, and a cancel not without its receipt.
+fn watch_waits_for_a_receipt() {
+    let [a, b, c] = three();
+    drop(c);
+    let mut watch = Watch::of(&a.0);
+    let (top, below) = (a.0.id(), b.0.id());
+    let dropping = {
+        let (ctx, cancel) = b;
+        let waiter = waiting(ctx.done());
+        thread::spawn(move || {
+            cancel.detach();
+            drop((waiter, ctx));
+        })
+    };
+    let cancelling = thread::spawn(move || a.1.cancel());
+    let mut changes = watch.take();
+    dropping.join().unwrap();
+    let receipt = cancelling.join().unwrap();
+    // What was taken with the cancel before comes first.
+    changes.extend(watch.take());
+    changes.extend(watch.take());
+    assert_eq!((told(&changes, top), told(&changes, below)), (1, 1));
+    let told_of = changes.iter().find_map(|change| match change {
+        Change::Ended(ended) => Some(ended.receipt),
+        _ => None,
+    });
+    assert_eq!(told_of, Some(Some(receipt)));
 }

@@ -1,8 +1,9 @@
 //! What the tree shares between threads, as loom has it.
 
 use event_listener::EventListener;
-use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::sync::atomic::Ordering;
 
+pub(crate) use loom::sync::atomic::{AtomicU8, AtomicUsize};
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 
 /// A state word whose every access is a turn.
@@ -97,6 +98,17 @@ macro_rules! per_thread {
     };
 }
 pub(crate) use per_thread;
+
+/// Statics of the process that are made anew for every execution, written as std's are.
+macro_rules! per_process {
+    ($(#[$about:meta])* static $name:ident: $of:ty = const { $init:expr };) => {
+        loom::lazy_static! {
+            $(#[$about])*
+            static ref $name: $of = $init;
+        }
+    };
+}
+pub(crate) use per_process;
 
 /// A static that is made anew for every execution.
 pub(crate) struct LazyLock<T: 'static>(loom::lazy_static::Lazy<T>);
