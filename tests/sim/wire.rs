@@ -114,6 +114,20 @@ impl Wire {
         }
     }
 
+    /// Whether the second end is there, and can see that the first one is not: by a reset, or by an end behind which
+    /// nothing is left to read.
+    pub(crate) fn is_left_alone(&self) -> Option<Hangup> {
+        if !self.open[1].get() {
+            return None;
+        }
+        let mut lane = self.lanes[1].borrow_mut();
+        lane.settle();
+        if lane.is_reset() {
+            return Some(Hangup::Reset);
+        }
+        (lane.has_ended() && lane.arrived.is_empty()).then_some(Hangup::Ended)
+    }
+
     /// How it treats octets once so many have passed.
     fn manner_after(&self, octets: usize) -> Manner {
         match octets < NARROW {

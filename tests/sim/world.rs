@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use osier::clock::{self, TestClock};
-use osier::context::{Cancel, Context, Reason, View, ViewOptions, background};
+use osier::context::{Cancel, Context, Reason, View, ViewNode, ViewOptions, background};
 use osier::limit::Permits;
 use osier::log::Scribe;
+use osier::net::stream::Hangup;
 use osier::proxy::error::Drained;
 use osier::proxy::gateway::Gateway;
 use osier::proxy::session;
@@ -27,6 +28,7 @@ use super::records::{Book, Record};
 use super::trace::Trace;
 use super::turns::Turns;
 use super::verdict::{self, Circumstances};
+use super::wire::Wire;
 
 /// So many steps without time moving on are a loop.
 const STEPS_MAX: usize = 400_000;
@@ -121,6 +123,8 @@ pub(crate) struct World {
     stories: Rc<RefCell<Vec<Story>>>,
     /// Clients that have not gone yet.
     playing: Rc<Cell<usize>>,
+    /// The connections of the clients, and which may send no more than one request without content.
+    visits: Rc<RefCell<Vec<Visit>>>,
     faults: RefCell<Vec<String>>,
     circumstances: Circumstances,
     /// Nobody keeps to any rule, or has a tag.
@@ -182,6 +186,7 @@ impl World {
             stop: Rc::new(stop),
             stories: Rc::default(),
             playing: Rc::default(),
+            visits: Rc::default(),
             faults: RefCell::default(),
             circumstances,
             is_hostile: false,
@@ -235,11 +240,16 @@ impl World {
     fn visit(&self, script: Script) -> impl Future<Output = ()> + 'static {
         let (net, turns, gateway) = (self.net.clone(), self.turns.clone(), self.gateway.clone());
         let (stories, playing) = (self.stories.clone(), self.playing.clone());
-        let server = self.server.clone();
+        let (server, visits) = (self.server.clone(), self.visits.clone());
         async move {
             let number = script.number;
             if !gateway.is_draining() {
                 let (client, tip) = net.connect(format!("c{number}"));
+                visits.borrow_mut().push(Visit {
+                    session: format!("c{number}"),
+                    wire: client.wire(),
+                    is_one: matches!(&script.asks[..], [ask] if ask.body.is_empty()),
+                });
                 let peer = SocketAddr::from(([10, 0, 0, number as u8], 1024));
                 let (node, cancel) = server.named("session", format!("c{number}")).with_cancel();
                 let serving = session::serve_by(gateway, tip, Some(peer), node, 0);
@@ -372,14 +382,39 @@ impl World {
                 ));
             }
         }
+        self.check_stays(nodes);
         // Without a limit for heads, whoever has begun one looks as if it idled.
         let header = self.site.routes[0].terms[0].timeouts.header;
         if self.gateway.is_draining() && header.is_some() {
-            let idles = |node: &&osier::context::ViewNode| {
-                node.kind == "session" && node.children.is_empty()
-            };
+            let idles = |node: &&ViewNode| node.kind == "session" && node.children.is_empty();
             if let Some(node) = nodes.iter().find(idles) {
                 self.fault(format!("{} idles in a gateway that drains", node.label));
+            }
+        }
+    }
+
+    /// Nothing is done any more for a client that is known to have gone.
+    fn check_stays(&self, nodes: &[ViewNode]) {
+        let listen = self.site.listeners[0].as_ref();
+        let half_close = listen.is_some_and(|it| it.half_close);
+        for visit in &*self.visits.borrow() {
+            let Some(hangup) = visit.wire.is_left_alone() else {
+                continue;
+            };
+            let is_it = |node: &&ViewNode| node.kind == "session" && node.label == visit.session;
+            let session = nodes.iter().find(is_it);
+            let mut below = session.into_iter().flat_map(|it| &it.children);
+            let has = |kind: &str| nodes.iter().any(|it| it.kind == kind);
+            // A tunnel looks at its sides only where octets come from and go to.
+            let is_gone = match hangup {
+                Hangup::Reset => session.is_some() && !has("tunnel"),
+                _ => visit.is_one && !half_close && below.any(|at| nodes[*at].kind == "exchange"),
+            };
+            if is_gone {
+                let who = &visit.session;
+                return self.fault(format!(
+                    "{who} has gone ({hangup:?}), and its session goes on"
+                ));
             }
         }
     }
@@ -456,6 +491,15 @@ impl World {
             elapsed: self.trace.elapsed(),
         }
     }
+}
+
+/// A client's connection.
+struct Visit {
+    /// What the session is called.
+    session: String,
+    wire: Rc<Wire>,
+    /// It asks once at most, and sends no content.
+    is_one: bool,
 }
 
 /// Nothing that has a deadline ends early by it.
