@@ -140,6 +140,13 @@ impl Report {
             let Span { start, end } = &mut diagnostic.span;
             *end = (*end).min(text.len());
             *start = (*start).min(*end);
+            // It takes every character for one octet.
+            while !text.is_char_boundary(*start) {
+                *start -= 1;
+            }
+            while !text.is_char_boundary(*end) {
+                *end += 1;
+            }
         }
         // In the order of the file, whatever the order in which it was found.
         list.sort_by_key(|diagnostic| diagnostic.span);

@@ -53,6 +53,7 @@ pub(crate) fn run(input: &[u8], book: &mut Book, is_traced: bool) -> Report {
             .push(spawning.spawn(speech.clone().serve(tip)));
         None
     };
+    let rest = turns.clone();
     let mut world = World::new(
         plan,
         &dice,
@@ -66,6 +67,8 @@ pub(crate) fn run(input: &[u8], book: &mut Book, is_traced: bool) -> Report {
     world.is_hostile = true;
     let report = world.run(book);
     drop(origins.take());
+    // What was dropped lets go of what it held.
+    while rest.step() {}
     report
 }
 

@@ -89,6 +89,15 @@ impl Plan {
         self.acts.iter().all(|(_, act)| *act == Act::Reload)
     }
 
+    /// Nothing is waited for before a connection to an origin is made.
+    pub(crate) fn connects_at_once(&self) -> bool {
+        let route = &self.site.routes[0];
+        let endpoints = &self.site.upstreams[0].endpoints;
+        route.auth.is_none()
+            && route.hedge.is_none()
+            && endpoints.iter().all(|placed| placed.permits.is_none())
+    }
+
     /// Connections are cut off without a word, so that nobody on them can know.
     pub(crate) fn has_losses(&self) -> bool {
         self.acts.iter().any(|(_, act)| *act == Act::Lose)

@@ -55,6 +55,7 @@ pub(crate) struct Record {
     pub(crate) method: String,
     pub(crate) status: u16,
     pub(crate) sent: usize,
+    pub(crate) attempts: usize,
     pub(crate) total_ms: f64,
     pub(crate) cause: String,
     /// Everything but ids and the wall clock.
@@ -74,6 +75,7 @@ impl Record {
             method: value(line, "method").to_owned(),
             status: number("status") as u16,
             sent: number("sent"),
+            attempts: number("attempts"),
             total_ms: value(line, "total_ms").parse().unwrap_or(f64::NAN),
             cause: value(line, "cause").to_owned(),
             line: format!("{target} {about}"),

@@ -21,6 +21,8 @@ pub(crate) struct Circumstances {
     pub(crate) is_calm: bool,
     /// Whatever can be waited for has a limit.
     pub(crate) is_bounded: bool,
+    /// Nobody waits before a connection is made.
+    pub(crate) connects_at_once: bool,
     /// Connections were cut off without a word.
     pub(crate) has_losses: bool,
     /// Others may answer in place of the origin, with less than the whole.
@@ -50,17 +52,23 @@ fn pauses(story: &Story, outcomes: &[Outcome], circumstances: &Circumstances) ->
 
 /// No exchange ends later than its deadline, where its client takes what it is told at once.
 fn late(story: &Story, record: &Record, circumstances: &Circumstances) -> Option<String> {
-    let Timeouts { total, request, .. } = circumstances.timeouts;
+    let Timeouts {
+        total,
+        request,
+        connect,
+        ..
+    } = circumstances.timeouts;
     let is_taken = !story.is_slow && circumstances.room >= 4096;
+    // From the last octet of its content on, where it has some.
+    let is_whole = matches!(record.method.as_str(), "GET" | "HEAD" | "DELETE");
+    // It has not waited for a permit, or for whoever was asked, or for an attempt before this one.
+    let is_first = record.attempts == 1 && circumstances.connects_at_once;
     let limits = [
         (total, true),
-        // From the last octet of its content on, where it has some.
-        (
-            request,
-            matches!(record.method.as_str(), "GET" | "HEAD" | "DELETE"),
-        ),
+        (request, is_whole),
+        (connect, is_whole && is_first),
     ];
-    let causes = ["deadline:total", "deadline:request"];
+    let causes = ["deadline:total", "deadline:request", "connect_timeout"];
     let mut limits = causes.into_iter().zip(limits);
     let is_late = limits.any(|(cause, (limit, counts))| {
         let limit = limit.map_or(f64::MAX, |limit| (limit + TICK).as_secs_f64() * 1e3);

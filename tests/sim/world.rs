@@ -151,6 +151,7 @@ impl World {
             room: plan.manners[0].room,
             is_calm: plan.is_calm(),
             is_bounded: plan.is_bounded(),
+            connects_at_once: plan.connects_at_once(),
             has_losses: plan.has_losses(),
             has_auth: plan.site.routes[0].auth.is_some(),
         };

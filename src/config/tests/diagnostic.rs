@@ -286,3 +286,15 @@ fn lines_are_counted_from_one() {
         assert_eq!(line_of(text, offset), line, "{offset}");
     }
 }
+
+#[test]
+fn a_place_is_whole_characters() {
+    for text in ["[a]\n\u{657} = 1\n", "a = \u{20ac}\n", "\u{1f600}"] {
+        let report = read_text(text).report;
+        assert!(report.has_errors());
+        for diagnostic in report.diagnostics() {
+            let Span { start, end } = diagnostic.span;
+            assert!(text.get(start..end).is_some(), "{diagnostic:?}");
+        }
+    }
+}
