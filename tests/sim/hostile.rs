@@ -144,7 +144,7 @@ impl Speech {
             }
             match self.dice.below(3) {
                 0 => tip.abort(),
-                1 => return,
+                1 => {}
                 _ => {
                     let _ = stream::shutdown(&tip).await;
                     futures_lite::future::pending::<()>().await;

@@ -136,7 +136,7 @@ impl Origin {
                 }
             }
             if self.more().await.is_none() {
-                let _ = self.check_content(&tag, &head, body, false);
+                self.check_content(&tag, &head, body, false);
                 return None;
             }
         };

@@ -234,7 +234,6 @@ pub(crate) struct Tip {
     /// Octets read and written.
     tally: Cell<(usize, usize)>,
     /// Called when this end closes.
-    #[expect(clippy::type_complexity, reason = "a function that is called once")]
     on_drop: RefCell<Option<Box<dyn FnOnce()>>>,
 }
 

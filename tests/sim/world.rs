@@ -428,7 +428,7 @@ impl World {
             self.fault(format!("{when}, nodes are left:\n{}", view.to_text()));
         }
         let permits = permits(&self.site);
-        let sum = |count: fn(&Permits) -> usize| permits.iter().map(|it| count(it)).sum();
+        let sum = |count: fn(&Permits) -> usize| permits.iter().map(count).sum();
         let in_flight = self.site.upstreams.iter().flat_map(|it| &it.endpoints);
         let left = [
             ("sessions", self.gateway.session_count()),
