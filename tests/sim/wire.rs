@@ -58,6 +58,8 @@ struct Lane {
     /// Nothing written from here on arrives.
     is_lost: bool,
     end: Option<End>,
+    /// It had ended before it was reset.
+    had_ended: bool,
     /// The reset was told to the reader.
     is_told: bool,
     /// Nobody will read any more.
@@ -123,7 +125,8 @@ impl Wire {
         let mut lane = self.lanes[1].borrow_mut();
         lane.settle();
         if lane.is_reset() {
-            return Some(Hangup::Reset);
+            // Behind an end that was no farewell nobody waits for a reset: it is met by what is written next.
+            return (!lane.had_ended).then_some(Hangup::Reset);
         }
         (lane.has_ended() && lane.arrived.is_empty()).then_some(Hangup::Ended)
     }
@@ -203,6 +206,7 @@ impl Lane {
         if matches!(self.end, Some(End::Reset(_))) {
             return;
         }
+        self.had_ended = self.end.is_some();
         self.end = Some(End::Reset(at));
         if loses {
             self.under_way.clear();
