@@ -32,6 +32,14 @@ fn request(method: &str, path: &str, host: &str) -> Request {
     }
 }
 
+/// What is answered as a whole.
+fn answer(admin: &Admin, request: &Request, local: Option<SocketAddr>) -> Response {
+    match future::block_on(admin.reply(request, local)) {
+        Reply::Whole(response) => response,
+        Reply::Stream(streamed) => panic!("{streamed:?}"),
+    }
+}
+
 #[test]
 fn only_a_host_that_is_meant_is_believed() {
     let admin = admin();
@@ -47,15 +55,18 @@ fn only_a_host_that_is_meant_is_believed() {
         ("", 403),
     ] {
         assert_eq!(
-            admin.answer(&request("GET", "/tree", host), local).status,
+            answer(&admin, &request("GET", "/tree", host), local).status,
             status,
             "{host}"
         );
     }
     assert_eq!(
-        admin
-            .answer(&request("GET", "/healthz", "attacker.example"), local)
-            .status,
+        answer(
+            &admin,
+            &request("GET", "/healthz", "attacker.example"),
+            local
+        )
+        .status,
         200
     );
 }
@@ -103,7 +114,7 @@ fn a_cancel_has_to_be_meant() {
 #[test]
 fn the_tree_is_cut_where_asked() {
     let admin = admin();
-    let answer = |path: &str| admin.answer(&request("GET", path, "localhost"), None);
+    let answer = |path: &str| answer(&admin, &request("GET", path, "localhost"), None);
     assert!(answer("/tree").content.starts_with("server#"));
     assert!(
         answer("/tree.json?depth=0&max=5")
@@ -196,6 +207,7 @@ fn a_stream_ends_with_its_last_chunk_or_with_the_connection() {
         let pieces = futures_lite::stream::iter([b"one".to_vec(), vec![b'x'; 17]]);
         let streamed = response::Streamed {
             content_type: "text/plain",
+            is_endless: false,
             pieces: Box::pin(pieces),
         };
         let reply = Reply::Stream(streamed);
