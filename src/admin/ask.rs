@@ -4,6 +4,8 @@ use std::io::{self, Read as _, Write as _};
 use std::time::Duration;
 
 use super::PATIENCE;
+use crate::http::body::Decoder;
+use crate::http::framing::response_framing;
 use crate::http::head::{Parsed, ResponseHead};
 use crate::http::limits::Limits;
 use crate::net::address::Address;
@@ -42,7 +44,8 @@ pub fn ask(address: &Address, method: &str, path: &str, body: &str) -> io::Resul
     let Parsed::Complete(consumed) = parsed else {
         return Err(broken("it closed before it answered".to_owned()));
     };
-    let content = String::from_utf8_lossy(answer.get(consumed..).unwrap_or_default()).into_owned();
+    let content = content_of(&head, method, answer.get(consumed..).unwrap_or_default())
+        .map_err(|why| broken(why.to_owned()))?;
     if head.status() == 200 {
         Ok(content)
     } else {
@@ -52,4 +55,26 @@ pub fn ask(address: &Address, method: &str, path: &str, body: &str) -> io::Resul
         };
         Err(io::Error::new(kind, content.trim_end().to_owned()))
     }
+}
+
+/// The content, without the coding that a long one comes in.
+fn content_of(
+    head: &ResponseHead,
+    method: &str,
+    mut octets: &[u8],
+) -> Result<String, &'static str> {
+    let framed = response_framing(head, method.as_bytes()).map_err(|error| error.sin())?;
+    let mut decoder = Decoder::new(&framed, &Limits::default());
+    let mut content = Vec::new();
+    while !decoder.is_done() {
+        let decoded = decoder.decode(octets).map_err(|error| error.sin())?;
+        content.extend_from_slice(decoded.data);
+        let consumed = decoded.consumed;
+        octets = octets.get(consumed..).unwrap_or_default();
+        if consumed == 0 && !decoder.is_done() {
+            decoder.finish_eof().map_err(|error| error.sin())?;
+            break;
+        }
+    }
+    Ok(String::from_utf8_lossy(&content).into_owned())
 }

@@ -35,7 +35,7 @@ impl Admin {
                 desk.json(self.condition.word(), &report),
             ));
         }
-        let census = Census::of(self.root.context(), NODES_MAX);
+        let census = super::tree::count(self.root.context(), NODES_MAX).await;
         Some(Response {
             content_type: Page::CONTENT_TYPE,
             ..Response::text(200, page(desk, &report, &census))

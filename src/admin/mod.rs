@@ -8,6 +8,7 @@ mod ask;
 mod condition;
 pub mod crew;
 pub mod desk;
+mod events;
 mod guard;
 pub mod lesson;
 mod metrics;
@@ -16,6 +17,7 @@ mod page;
 mod process;
 mod request;
 mod response;
+mod shut;
 mod tree;
 
 #[cfg(test)]
@@ -24,11 +26,13 @@ mod tests;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
 
 use async_io::Timer;
 use futures_lite::{AsyncWriteExt, future};
 
+use crate::clock;
 use crate::context::Cancel;
 use crate::http::limits::Limits;
 use crate::http::network::Network;
@@ -41,6 +45,7 @@ use desk::{Desk, Reloaded};
 use lesson::{Lessons, School};
 use request::{Refusal, Request};
 use response::{Manner, Reply, Response};
+use shut::Shut;
 
 /// How long a client may take for a request, or leave a connection idle.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,6 +63,12 @@ pub struct Admin {
     /// Whoever gives lessons.
     school: Option<School>,
     limits: Limits,
+    /// When it began.
+    since: Instant,
+    /// How many listen to what happens.
+    readers: AtomicUsize,
+    /// Whether it is still open.
+    shut: Shut,
 }
 
 impl fmt::Debug for Admin {
@@ -80,7 +91,15 @@ impl Admin {
             desk: None,
             school: None,
             limits: Limits::default(),
+            since: clock::now(),
+            readers: AtomicUsize::new(0),
+            shut: Shut::new(),
         }
+    }
+
+    /// Ends what goes on: nobody is told anything any more.
+    pub fn shut(&self) {
+        self.shut.now();
     }
 
     /// Lets these networks in, too.
@@ -148,8 +167,14 @@ impl Admin {
         if let Some(figures) = self.figures(request, local).await {
             return figures.into();
         }
-        if request.path == "/reload" && request.method == b"POST" {
-            return self.reload(request).await.into();
+        let is_read = matches!(request.method.as_slice(), b"GET" | b"HEAD");
+        match request.path.as_str() {
+            "/reload" if request.method == b"POST" => return self.reload(request).await.into(),
+            "/tree" | "/tree.json" | "/tree.dot" | "/tree.mmd" | "/tree.tsv" if is_read => {
+                return tree::answer(self.root.context(), request).await;
+            }
+            "/events" if is_read => return events::answer(self, request),
+            _ => {}
         }
         if let Some(name) = request.path.strip_prefix("/learn/") {
             let school = self.school.as_ref();
@@ -166,7 +191,6 @@ impl Admin {
                 "this Host is not believed here; use localhost, or name it in admin.hosts\n",
             );
         }
-        let root = self.root.context();
         let is_post = request.method == b"POST";
         if let Some(id) = request.path.strip_prefix("/cancel/") {
             return if is_post {
@@ -190,19 +214,32 @@ impl Admin {
         if !matches!(request.method.as_slice(), b"GET" | b"HEAD") {
             return Response::not_allowed("GET, HEAD");
         }
+        if let Some(id) = request.path.strip_prefix("/node/") {
+            return self.node(id);
+        }
         match request.path.as_str() {
             "/" => page::answer(),
             "/learn" => lesson::list(self.school.as_ref()),
             "/healthz" => probe(self.condition.get() < Condition::DRAINING),
             "/readyz" => probe(self.condition.get() == Condition::SERVING),
-            "/tree" | "/tree.json" | "/tree.dot" | "/tree.mmd" | "/tree.tsv" => {
-                tree::answer(root, request)
-            }
             // With a desk they have been answered already.
             "/status" | "/metrics" => Response::text(404, "nobody here knows how the server is\n"),
             _ => Response::text(
                 404,
-                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /tree.tsv, /status, /metrics, /learn, /healthz, /readyz, POST /reload, POST /learn/NAME, POST /cancel/ID, POST /drain/UPSTREAM/ADDRESS and POST /undrain/UPSTREAM/ADDRESS\n",
+                "here are /tree, /tree.json, /tree.dot, /tree.mmd, /tree.tsv, /events, /node/ID, /status, /metrics, /learn, /healthz, /readyz, POST /reload, POST /learn/NAME, POST /cancel/ID, POST /drain/UPSTREAM/ADDRESS and POST /undrain/UPSTREAM/ADDRESS\n",
+            ),
+        }
+    }
+
+    fn node(&self, id: &str) -> Response {
+        let Ok(id) = id.parse::<u64>() else {
+            return Response::text(400, "an id is a number, as /tree shows it\n");
+        };
+        match self.root.context().descendant(id) {
+            Some(node) => Response::json(200, node.to_json() + "\n"),
+            None => Response::json(
+                404,
+                "{\"error\":\"no such node lives in the tree\"}\n".to_owned(),
             ),
         }
     }

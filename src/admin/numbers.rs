@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::desk::{Desk, push_json};
 use super::metrics::NODES_MAX;
+use super::tree::count;
 use crate::clock;
-use crate::context::{Census, Context};
+use crate::context::Context;
 use crate::metrics::{Snapshot, UpstreamRates};
 
 /// Who tells how it goes just now, again and again: what came since it told last.
@@ -28,7 +29,7 @@ impl Numbers {
             None => Vec::new(),
         };
         let mut out = String::from("\"nodes\":{");
-        let census = Census::of(root, NODES_MAX);
+        let census = count(root, NODES_MAX).await;
         for (index, (kind, count)) in census.kinds.iter().enumerate() {
             out.push_str(if index == 0 { "" } else { "," });
             push_json(&mut out, kind);

@@ -4,8 +4,10 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 
-use futures_lite::{AsyncWriteExt, Stream, StreamExt};
+use async_io::Timer;
+use futures_lite::{AsyncReadExt, AsyncWriteExt, Stream, StreamExt, future};
 
+use super::PATIENCE;
 use crate::clock;
 use crate::http::head::{Version, reason_of};
 use crate::net::listener::AsyncStream;
@@ -68,6 +70,8 @@ pub(super) type Pieces<'a> = Pin<Box<dyn Stream<Item = Vec<u8>> + 'a>>;
 /// A response whose content is written as it comes to be.
 pub(super) struct Streamed<'a> {
     pub(super) content_type: &'static str,
+    /// It goes on until whoever asked leaves: so it is looked whether they did.
+    pub(super) is_endless: bool,
     pub(super) pieces: Pieces<'a>,
 }
 
@@ -85,7 +89,6 @@ pub(super) enum Reply<'a> {
     /// All of it is there, and so is its length.
     Whole(Response),
     /// It goes on.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no page goes on yet"))]
     Stream(Streamed<'a>),
 }
 
@@ -159,22 +162,50 @@ async fn write_pieces(
         stream.flush().await?;
         return Ok(manner.persists);
     }
-    while let Some(piece) = streamed.pieces.next().await {
+    while let Some(piece) = next(stream, &mut streamed).await {
+        let mut octets = Vec::with_capacity(piece.len() + 20);
         if is_chunked {
             let size = format!("{:x}\r\n", piece.len());
-            stream.write_all(size.as_bytes()).await?;
+            octets.extend_from_slice(size.as_bytes());
         }
-        stream.write_all(&piece).await?;
+        octets.extend_from_slice(&piece);
         if is_chunked {
-            stream.write_all(b"\r\n").await?;
+            octets.extend_from_slice(b"\r\n");
         }
-        stream.flush().await?;
+        send(stream, &octets).await?;
     }
     if is_chunked {
         stream.write_all(b"0\r\n\r\n").await?;
         stream.flush().await?;
     }
     Ok(manner.persists)
+}
+
+/// The next piece; none if there is none, or if nobody waits for it any longer.
+async fn next(stream: &mut Box<dyn AsyncStream>, streamed: &mut Streamed<'_>) -> Option<Vec<u8>> {
+    if !streamed.is_endless {
+        return streamed.pieces.next().await;
+    }
+    let left = async {
+        let mut room = [0; 512];
+        // What else it asks for would never have its turn.
+        while matches!(stream.read(&mut room).await, Ok(1..)) {}
+        None
+    };
+    future::or(streamed.pieces.next(), left).await
+}
+
+/// Writes octets to somebody who reads them in time.
+async fn send(stream: &mut Box<dyn AsyncStream>, octets: &[u8]) -> io::Result<()> {
+    let sending = async {
+        stream.write_all(octets).await?;
+        stream.flush().await
+    };
+    future::or(sending, async {
+        Timer::after(PATIENCE).await;
+        Err(io::ErrorKind::TimedOut.into())
+    })
+    .await
 }
 
 fn whole(response: &Response, manner: Manner) -> Vec<u8> {

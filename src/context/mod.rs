@@ -104,6 +104,7 @@ use std::time::{Duration, Instant};
 pub use after::{AfterFunc, Stop};
 pub use cause::{Cause, ContextError, Dropped, Origin, Reason};
 pub use census::Census;
+pub(crate) use census::Count;
 pub use done::{Done, Draining, Emptied};
 pub use label::Label;
 pub use value::Key;

@@ -154,7 +154,7 @@ impl Watch {
             capacity,
             label_octets: 0,
             lost: 0,
-            unseen: UNSEEN.load(Ordering::Relaxed),
+            unseen: 0,
         };
         Self {
             id: lock().add(queue),
@@ -176,7 +176,8 @@ impl Watch {
     }
 
     /// How many changes it was too full for, since it was made. In a watch that looks at one tree of several, what
-    /// happened in the others while it was full is counted too.
+    /// happened in the others while no watch had room is counted too, what was just happening there when it was made, and
+    /// what is too deep there.
     #[must_use]
     pub fn lost(&self) -> u64 {
         lock().lost(self.id)
@@ -295,7 +296,12 @@ impl Queues {
     fn add(&mut self, queue: Queue) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        self.all.push(Queue { id, ..queue });
+        let unseen = UNSEEN.load(Ordering::Relaxed);
+        self.all.push(Queue {
+            id,
+            unseen,
+            ..queue
+        });
         self.say();
         id
     }

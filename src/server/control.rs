@@ -106,6 +106,7 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
                 let Err(_) = shutting.recv().await;
             };
             accepting.or(shut).await;
+            admin.shut();
         }
         pending().await
     };

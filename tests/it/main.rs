@@ -36,6 +36,8 @@ mod log;
 
 /// The end of a server: what may finish, what must not begin.
 mod drain;
+/// What happens in the tree, told while it happens.
+mod watch;
 
 /// A server among others: passed sockets, a service manager, another user, another binary under load.
 mod operate;

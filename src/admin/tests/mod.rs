@@ -32,6 +32,14 @@ fn request(method: &str, path: &str, host: &str) -> Request {
     }
 }
 
+/// What is answered as a whole.
+fn answer(admin: &Admin, request: &Request, local: Option<SocketAddr>) -> Response {
+    match future::block_on(admin.reply(request, local)) {
+        Reply::Whole(response) => response,
+        Reply::Stream(streamed) => panic!("{streamed:?}"),
+    }
+}
+
 #[test]
 fn only_a_host_that_is_meant_is_believed() {
     let admin = admin();
@@ -47,15 +55,18 @@ fn only_a_host_that_is_meant_is_believed() {
         ("", 403),
     ] {
         assert_eq!(
-            admin.answer(&request("GET", "/tree", host), local).status,
+            answer(&admin, &request("GET", "/tree", host), local).status,
             status,
             "{host}"
         );
     }
     assert_eq!(
-        admin
-            .answer(&request("GET", "/healthz", "attacker.example"), local)
-            .status,
+        answer(
+            &admin,
+            &request("GET", "/healthz", "attacker.example"),
+            local
+        )
+        .status,
         200
     );
 }
@@ -103,7 +114,7 @@ fn a_cancel_has_to_be_meant() {
 #[test]
 fn the_tree_is_cut_where_asked() {
     let admin = admin();
-    let answer = |path: &str| admin.answer(&request("GET", path, "localhost"), None);
+    let answer = |path: &str| answer(&admin, &request("GET", path, "localhost"), None);
     assert!(answer("/tree").content.starts_with("server#"));
     assert!(
         answer("/tree.json?depth=0&max=5")
@@ -196,6 +207,7 @@ fn a_stream_ends_with_its_last_chunk_or_with_the_connection() {
         let pieces = futures_lite::stream::iter([b"one".to_vec(), vec![b'x'; 17]]);
         let streamed = response::Streamed {
             content_type: "text/plain",
+            is_endless: false,
             pieces: Box::pin(pieces),
         };
         let reply = Reply::Stream(streamed);
@@ -353,4 +365,91 @@ fn lessons_are_played_one_at_a_time_and_told_as_they_went() {
         awry.contains("\"ok\":false") && awry.contains("\"number\":null"),
         "{awry}"
     );
+}
+
+/// A server with so many sessions, each with an exchange.
+fn crowd(admin: &Admin, sessions: usize) -> Vec<(context::Context, Cancel)> {
+    let (listener, stop) = admin.root.context().named("listener", "").with_cancel();
+    let mut nodes = vec![(listener.clone(), stop)];
+    for _ in 0..sessions {
+        let session = listener.named("session", "127.0.0.1").with_cancel();
+        let exchange = session.0.named("exchange", "GET /").with_cancel();
+        nodes.extend([session, exchange]);
+    }
+    nodes
+}
+
+/// Asks for a large tree, and reads all of it. Returns how many octets it had.
+async fn read_tree(admin: &Admin) -> usize {
+    let asked = request("GET", "/tree.json?max=200000", "localhost");
+    let Reply::Stream(mut streamed) = admin.reply(&asked, None).await else {
+        panic!("as a whole")
+    };
+    let mut count = 0;
+    while let Some(piece) = futures_lite::StreamExt::next(&mut streamed.pieces).await {
+        assert!(piece.len() < 64 << 10, "{}", piece.len());
+        count += piece.len();
+    }
+    count
+}
+
+#[test]
+fn a_large_tree_does_not_keep_others_waiting() {
+    let admin = admin();
+    let nodes = crowd(&admin, 5000);
+    let is_read = std::cell::Cell::new(false);
+    future::block_on(future::zip(
+        async {
+            assert!(read_tree(&admin).await > 10_000 * 100);
+            is_read.set(true);
+        },
+        async {
+            for _ in 0..20 {
+                let asked = request("GET", "/healthz", "localhost");
+                assert!(
+                    matches!(admin.reply(&asked, None).await, Reply::Whole(it) if it.status == 200)
+                );
+                assert!(!is_read.get());
+                future::yield_now().await;
+            }
+        },
+    ));
+    drop(nodes);
+}
+
+/// `cargo test --release --lib large_tree_delays -- --ignored --nocapture`: how long it takes at most to make and drop
+/// an exchange's nodes while nobody looks, and while somebody reads a tree of 100,000 nodes.
+#[test]
+#[ignore = "a figure, not a law"]
+fn how_long_a_large_tree_delays_an_exchange() {
+    let admin = Arc::new(admin());
+    let nodes = crowd(&admin, 50_000);
+    let (listener, _) = &nodes[0];
+    let slowest = |is_over: &dyn Fn() -> bool| {
+        let mut slowest = (Duration::ZERO, 0);
+        while !is_over() {
+            let begun = clock::monotonic();
+            let session = listener.named("session", "").with_cancel();
+            drop(session.0.named("exchange", "GET /").with_cancel());
+            drop(session);
+            slowest = (slowest.0.max(begun.elapsed()), slowest.1 + 1);
+        }
+        slowest
+    };
+    let begun = clock::monotonic();
+    let alone = slowest(&|| begun.elapsed() > Duration::from_secs(1));
+    println!("alone: {:?} of {}", alone.0, alone.1);
+    for _ in 0..5 {
+        let seen = Arc::clone(&admin);
+        let begun = clock::monotonic();
+        // The admin's own parts stay on one thread, as they do in a server.
+        let reading = std::thread::spawn(move || future::block_on(read_tree(&seen)));
+        let watched = slowest(&|| reading.is_finished());
+        let octets = reading.join().unwrap();
+        let took = begun.elapsed();
+        println!(
+            "beside a tree of {octets} octets in {took:?}: {:?} of {}",
+            watched.0, watched.1
+        );
+    }
 }

@@ -190,20 +190,6 @@ pub(super) fn state_name(state: u16) -> &'static str {
     }
 }
 
-/// The children of a node in the order of their creation, `room` of them at most.
-pub(super) fn children_of(node: &Arc<Node>, room: usize) -> Vec<Arc<Node>> {
-    let mut children = Vec::new();
-    let mut from = ChildCursor::default();
-    while children.len() < room {
-        let batch = node.children(&mut from);
-        if batch.is_empty() {
-            break;
-        }
-        children.extend(batch.into_iter().take(room - children.len()));
-    }
-    children
-}
-
 /// Whether `node` has several parents and was met below another one.
 pub(super) fn is_known(node: &Node, merged: &mut HashSet<u64>) -> bool {
     node.load() & bit::JOINT != 0 && !merged.insert(node.id)

@@ -1,6 +1,6 @@
-//! How a view is gone through, in one go or piece by piece.
+//! A view printed piece by piece: the way through its nodes, which may be left and taken up again.
 
-use super::{Step, View, json, text};
+use super::{Step, View, json, text, tsv};
 
 /// A way through a view, as far as it was gone.
 #[derive(Default)]
@@ -44,27 +44,36 @@ impl Trail {
     }
 }
 
+/// Prints one step. The rails tell text what follows on the levels above.
+type Print = fn(&mut String, &mut Vec<bool>, Step<'_>);
+
 /// A view that is printed in pieces, so that it is never there a second time as one long text.
 pub(crate) struct Pieces {
     view: View,
     trail: Trail,
-    /// As text these are the rails; JSON has none.
-    rails: Option<Vec<bool>>,
+    rails: Vec<bool>,
+    print: Print,
 }
 
 impl Pieces {
     pub(crate) fn json(view: View) -> Self {
-        Self {
-            view,
-            trail: Trail::default(),
-            rails: None,
-        }
+        Self::new(view, |out, _, step| json::write_step(out, step))
     }
 
     pub(crate) fn text(view: View) -> Self {
+        Self::new(view, text::write_step)
+    }
+
+    pub(crate) fn tsv(view: View) -> Self {
+        Self::new(view, |out, _, step| tsv::write_step(out, step))
+    }
+
+    fn new(view: View, print: Print) -> Self {
         Self {
-            rails: Some(Vec::new()),
-            ..Self::json(view)
+            view,
+            trail: Trail::default(),
+            rails: Vec::new(),
+            print,
         }
     }
 }
@@ -80,10 +89,7 @@ impl Iterator for Pieces {
             let Some(step) = self.trail.next(&self.view) else {
                 break;
             };
-            match &mut self.rails {
-                Some(rails) => text::write_step(&mut out, rails, step),
-                None => json::write_step(&mut out, step),
-            }
+            (self.print)(&mut out, &mut self.rails, step);
         }
         Some(out).filter(|out| !out.is_empty())
     }

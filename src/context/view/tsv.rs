@@ -14,13 +14,15 @@ impl View {
     #[must_use]
     pub fn to_tsv(&self) -> String {
         let mut out = String::new();
-        self.walk(|step| {
-            if let Step::Enter { node, .. } = step {
-                // Writing to a string cannot fail.
-                let _ = write_fields(&mut out, node);
-            }
-        });
+        self.walk(|step| write_step(&mut out, step));
         out
+    }
+}
+
+pub(super) fn write_step(out: &mut String, step: Step<'_>) {
+    if let Step::Enter { node, .. } = step {
+        // Writing to a string cannot fail.
+        let _ = write_fields(out, node);
     }
 }
 

@@ -1,4 +1,4 @@
-//! How a tree is looked at: a few children at a time, level by level.
+//! How a picture is taken: in steps, from the top down, with no node held between two of them.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Weak};
