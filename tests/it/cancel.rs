@@ -460,5 +460,12 @@ fn the_page_needs_nothing_from_elsewhere() {
     assert_eq!(page.status(), 200);
     assert!(page.field("content-type").unwrap().starts_with("text/html"));
     assert!(!page.text().contains("https://"), "{page:?}");
-    assert!(page.text().contains("server#"), "{page:?}");
+    let policy = page.field("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+    let nonce = policy.split("'nonce-").nth(1).unwrap();
+    let nonce = nonce.split('\'').next().unwrap();
+    assert!(
+        page.text().contains(&format!("nonce=\"{nonce}\"")),
+        "{page:?}"
+    );
 }
