@@ -9,6 +9,7 @@ mod drain;
 mod inert;
 mod label;
 mod node;
+mod story;
 mod sweep;
 mod value;
 mod view;
