@@ -61,7 +61,7 @@ pub(super) fn seccomp() -> Result<(), Missing> {
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|error| failed(&error))?;
     // No condition: whatever the arguments are.
     let refused = refused::CALLS.iter().chain(refused::OF_X86);
-    let rules = refused.map(|call| (i64::from(*call), Vec::new())).collect();
+    let rules = refused.map(|call| (*call, Vec::new())).collect();
     let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch);
     let program: BpfProgram = filter
