@@ -1018,6 +1018,7 @@ fn what_nobody_says_is_as_the_manual_has_it() {
 max_connections = "auto"
 trusted_proxies = []
 shutdown = { delay = "0s", grace = "30s" }
+sandbox = "off"
 
 [log]
 access = "off"
