@@ -125,7 +125,10 @@ pub(super) fn failed_to_start(error: &StartError) -> u8 {
     say(format_args!("osier: {error}"));
     match error {
         StartError::Bind(..) => TRY_LATER,
-        StartError::Privileges(_) | StartError::Log(_) | StartError::Worker(_) => FAILED,
+        StartError::Privileges(_)
+        | StartError::Sandbox(_)
+        | StartError::Log(_)
+        | StartError::Worker(_) => FAILED,
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::diagnostic::{Diagnostic, Found, Span, line_of};
 use super::model::{
     AccessLog, Admin, Config, Format, HalfClose, Level, LimitChanges, Limits, Listener, Log,
-    Override, Shutdown, TimeoutChanges,
+    Override, Sandbox, Shutdown, TimeoutChanges,
 };
 use super::raw::{Raw, RawAdmin, RawLimits, RawListen, RawLog, RawTimeouts};
 use super::suggest::nearest;
@@ -92,6 +92,7 @@ pub(super) fn check(
         },
         user: check.parsed(raw.user.as_ref(), account),
         group: check.parsed(raw.group.as_ref(), account),
+        sandbox: check.sandbox(raw.sandbox.as_ref()),
         log: raw
             .log
             .as_ref()
@@ -458,6 +459,24 @@ impl Check<'_> {
             hosts,
             allow,
         })
+    }
+
+    fn sandbox(&self, written: Option<&Written<String>>) -> Sandbox {
+        let words = [Sandbox::Off, Sandbox::Try, Sandbox::Require].map(|it| (it.name(), it));
+        let sandbox = self.choice(written, &words).unwrap_or_default();
+        if let (Some(written), false) = (written, cfg!(feature = "sandbox")) {
+            let message = "this osier was built without the feature `sandbox`";
+            let said = match sandbox {
+                Sandbox::Off => return sandbox,
+                Sandbox::Try => {
+                    Diagnostic::warning(written.at, message).label("it changes nothing")
+                }
+                Sandbox::Require => Diagnostic::error(written.at, message),
+            };
+            self.found
+                .push(said.help("build it with `cargo build --release --features sandbox`"));
+        }
+        sandbox
     }
 
     fn log(&self, raw: &RawLog) -> Log {

@@ -16,8 +16,16 @@ const PAGE_OCTETS_MAX: u64 = 1 << 20;
 /// everything else is: in the report.
 #[must_use]
 pub fn load(path: &Path) -> Outcome {
+    load_explained(path, &|_, error| error)
+}
+
+/// The same; `explain` may say more of what went wrong with a file.
+pub(crate) fn load_explained(
+    path: &Path,
+    explain: &dyn Fn(&Path, io::Error) -> io::Error,
+) -> Outcome {
     let name = path.display().to_string();
-    let octets = match read_at_most(path, CONFIG_OCTETS_MAX) {
+    let octets = match read_at_most(path, CONFIG_OCTETS_MAX).map_err(|error| explain(path, error)) {
         Ok(octets) => octets,
         Err(error) => {
             let message = format!("cannot read the file: {error}");
@@ -30,7 +38,7 @@ pub fn load(path: &Path) -> Outcome {
     };
     let around = Surroundings {
         environment: &|name| std::env::var(name).ok(),
-        file: &|path| read_at_most(path, PAGE_OCTETS_MAX),
+        file: &|path| read_at_most(path, PAGE_OCTETS_MAX).map_err(|error| explain(path, error)),
     };
     read(&name, &octets, &around)
 }

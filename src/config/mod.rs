@@ -31,11 +31,12 @@ use std::path::Path;
 use diagnostic::{Diagnostic, Found, Report, Span};
 
 pub use load::load;
+pub(crate) use load::load_explained;
 pub use model::{
     AccessLog, Action, Admin, Auth, Balance, Config, Edits, Endpoint, ErrorPage, Format, Forwarded,
     HalfClose, Health, Keepalive, Level, LimitChanges, Limits, Listener, Log, Override, Paths, Per,
-    Queue, RateLimit, RequestId, Rewrite, Route, Share, Shutdown, TimeoutChanges, TimeoutName,
-    Upstream,
+    Queue, RateLimit, RequestId, Rewrite, Route, Sandbox, Share, Shutdown, TimeoutChanges,
+    TimeoutName, Upstream,
 };
 pub use route::OWN_FIELDS;
 

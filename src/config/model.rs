@@ -38,6 +38,8 @@ pub struct Config {
     pub user: Option<String>,
     /// The group to become after binding; `None`: the user's.
     pub group: Option<String>,
+    /// What is taken from the process when all is bound.
+    pub sandbox: Sandbox,
     /// What is logged, and where.
     pub log: Log,
     /// The admin interface, if there is one.
@@ -82,6 +84,30 @@ impl Config {
         let mut limits = listener.limits.over(&self.limits);
         limits = route.limits.over(&limits);
         upstream.map_or(limits, |upstream| upstream.limits.over(&limits))
+    }
+}
+
+/// Whether the process gives up what a gateway never needs: files that nobody named, and system calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sandbox {
+    /// It keeps everything.
+    #[default]
+    Off,
+    /// As far as the kernel helps; what is missing is said.
+    Try,
+    /// All of it, or there is no start.
+    Require,
+}
+
+impl Sandbox {
+    /// The word for it in a file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Try => "try",
+            Self::Require => "require",
+        }
     }
 }
 

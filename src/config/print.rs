@@ -38,6 +38,7 @@ impl Config {
                 line(&mut out, key, quoted(account));
             }
         }
+        line(&mut out, "sandbox", quoted(self.sandbox.name()));
         self.print_log(&mut out);
         if let Some(admin) = &self.admin {
             out.push_str("\n[admin]\n");

@@ -24,6 +24,7 @@ pub(super) struct Raw {
     pub(super) shutdown: Option<Written<RawShutdown>>,
     pub(super) user: Text,
     pub(super) group: Text,
+    pub(super) sandbox: Text,
     pub(super) log: Option<Written<RawLog>>,
     pub(super) admin: Option<Written<RawAdmin>>,
     pub(super) timeouts: RawTimeouts,
@@ -287,6 +288,7 @@ fn file(table: &Table<'_>) -> Raw {
         }),
         user: table.text("user", STRING),
         group: table.text("group", STRING),
+        sandbox: table.text("sandbox", "\"off\", \"try\" or \"require\""),
         log: table.table("log", "log", |table| RawLog {
             access: table.text("access", STRING),
             format: table.text("format", STRING),

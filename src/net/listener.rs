@@ -54,13 +54,16 @@ impl Bound {
                 let fd = open(AddressFamily::UNIX, None)?;
                 let unix = SocketAddrUnix::new(path)?;
                 // A path that nobody listens on any more is what a process leaves behind that was killed.
-                if let Err(Errno::ADDRINUSE) = net::bind(&fd, &unix) {
-                    let probe = open(AddressFamily::UNIX, None)?;
-                    if net::connect(&probe, &unix) != Err(Errno::CONNREFUSED) {
-                        return Err(Errno::ADDRINUSE.into());
+                match net::bind(&fd, &unix) {
+                    Err(Errno::ADDRINUSE) => {
+                        let probe = open(AddressFamily::UNIX, None)?;
+                        if net::connect(&probe, &unix) != Err(Errno::CONNREFUSED) {
+                            return Err(Errno::ADDRINUSE.into());
+                        }
+                        std::fs::remove_file(path)?;
+                        net::bind(&fd, &unix)?;
                     }
-                    std::fs::remove_file(path)?;
-                    net::bind(&fd, &unix)?;
+                    bound => bound?,
                 }
                 net::listen(&fd, BACKLOG)?;
                 Ok(Self {

@@ -90,6 +90,10 @@ pub(super) fn impossible(old: &Config, new: &Config) -> Vec<String> {
     note(old.limits.buffers != new.limits.buffers, "limits.buffers");
     note(old.user != new.user || old.group != new.group, "user");
     note(old.admin != new.admin, "admin");
+    if old.sandbox != new.sandbox {
+        // What takes over from this process is inside as well.
+        warnings.push("`sandbox` stays as it is: that needs a restart".to_owned());
+    }
     warnings
 }
 

@@ -322,6 +322,7 @@ impl Control<'_> {
             return log.warn("Usr2: refused, this program does not say how it is replaced");
         };
         log.info(format_args!("Usr2: starting {replacement}"));
+        let inside = self.server.inside.clone();
         let listening = self.server.listening.bound();
         let offers = listening
             .map(|bound| handoff::offer(Role::Listen, bound))
@@ -331,7 +332,7 @@ impl Control<'_> {
                     .iter()
                     .map(|bound| handoff::offer(Role::Admin, bound)),
             );
-        self.handoff = Some(Box::pin(replacement.start(offers.collect())));
+        self.handoff = Some(Box::pin(replacement.start(offers.collect(), inside)));
     }
 
     /// Another process serves: it gets the name and the sockets, and this one ends with its sessions.

@@ -40,6 +40,7 @@ use rustix::net::{
 };
 
 use super::passed::{PassedSocket, Role};
+use super::sandbox::{self, Inside, Use};
 use crate::net::address::Address;
 use crate::net::listener::Bound;
 
@@ -79,10 +80,16 @@ impl Replacement {
         })
     }
 
+    /// What is started.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Starts it, passes the sockets on and waits until it serves. Dropped before that, the new process is killed.
     pub(super) fn start(
         &self,
         sockets: Vec<(Role, Address, Vec<Arc<OwnedFd>>)>,
+        inside: Option<Arc<Inside>>,
     ) -> impl Future<Output = Result<Successor, HandoffError>> + 'static {
         let this = self.clone();
         async move {
@@ -110,9 +117,17 @@ impl Replacement {
             ] {
                 command.env_remove(name);
             }
-            let child = command
-                .spawn()
-                .map_err(|error| HandoffError::Start(this.program, error))?;
+            command.env_remove(sandbox::VARIABLE);
+            if let Some(inside) = &inside {
+                command.env(sandbox::VARIABLE, inside.word());
+            }
+            let child = command.spawn().map_err(|error| {
+                let error = match &inside {
+                    Some(inside) => inside.explain(&this.program, Use::Run, error),
+                    None => error,
+                };
+                HandoffError::Start(this.program, error)
+            })?;
             // It holds the other end still.
             drop(command);
             let mut successor = Successor {

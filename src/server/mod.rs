@@ -20,6 +20,7 @@ mod probe;
 mod reload;
 mod reverse_proxy;
 mod roll;
+mod sandbox;
 mod worker;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ use crate::admin::crew::{Ask, Crew, PATIENCE, Question};
 use crate::admin::desk::{Desk, Reload, Works};
 use crate::admin::lesson::Lessons;
 use crate::admin::{Admin, Condition};
+use crate::config::Sandbox;
 use crate::context::{self, Cancel, Context};
 use crate::http::network::Network;
 use crate::limit::PerAddress;
@@ -53,6 +55,7 @@ use listening::Listening;
 use lookups::Lookups;
 use passed::Role;
 use probe::Probes;
+use sandbox::{Inside, Needs, Use};
 
 pub use capacity::Capacity;
 pub use handoff::Replacement;
@@ -61,6 +64,7 @@ pub use passed::Passed;
 pub use privileges::{Identity, Person, PrivilegeError};
 pub use reload::Configured;
 pub use reverse_proxy::{Builder, ReverseProxy};
+pub use sandbox::SandboxError;
 
 /// What a server is made of.
 #[derive(Debug, Clone)]
@@ -92,6 +96,9 @@ pub struct Options {
     /// Who the process becomes when all is bound: before any thread starts, for good. Only for a process that is nothing
     /// but this server.
     pub identity: Option<Identity>,
+    /// What is taken from the process when all is bound: before any thread starts, for good. As with `identity`, only
+    /// for a process that is nothing but this server.
+    pub sandbox: Sandbox,
     /// Listening sockets that were passed to this process; what is asked for and among them is not bound again.
     pub passed: Passed,
     /// What is started by USR2 to take over from this process; without it USR2 is refused.
@@ -124,6 +131,7 @@ impl Default for Options {
             admin_allow: Vec::new(),
             log: log::Settings::default(),
             identity: None,
+            sandbox: Sandbox::Off,
             passed: Passed::default(),
             replacement: None,
             notify: Notify::default(),
@@ -178,6 +186,8 @@ pub struct Server {
     delay: Duration,
     grace: Duration,
     capacity: Capacity,
+    /// What it can do no more.
+    inside: Option<Arc<Inside>>,
     /// Followed from the start, so that none is missed before [`Server::run`].
     signals: Option<Signals>,
 }
@@ -234,11 +244,13 @@ impl Server {
         let person = options.identity.as_ref().map(Identity::resolve);
         let person = person.transpose().map_err(StartError::Privileges)?;
         let mut passed = options.passed;
+        let outer = passed.sandbox();
         let mut missing = Vec::new();
         let mut open = |role, address: &Address, workers| {
             let mut bind = |address: &Address| match passed.take(role, address, workers) {
                 Ok(Some(bound)) => Ok(bound),
-                Ok(None) => Bound::bind(address, workers),
+                Ok(None) => Bound::bind(address, workers)
+                    .map_err(|error| not_bound(outer.as_ref(), address, error)),
                 Err(error) => Err(error),
             };
             let bound = somewhere(address, options.may_move, &mut bind)?;
@@ -266,9 +278,20 @@ impl Server {
         if let Some(person) = &person {
             person.become_it().map_err(StartError::Privileges)?;
         }
+        let needs = Needs {
+            file: (options.file.as_ref()).map(|file| (file.path.as_path(), &file.config)),
+            log: &options.log.access,
+            addresses: options.listen.iter().chain(&options.admin).collect(),
+            program: options.replacement.as_ref().map(Replacement::program),
+        };
+        let entered = sandbox::enter(options.sandbox, &needs, outer);
+        let (inside, holes) = entered.map_err(StartError::Sandbox)?;
+        let inside = inside.map(Arc::new);
         let signals = control::signals().map_err(StartError::Worker)?;
-        let log = Log::start(&options.log).map_err(StartError::Log)?;
-        let (predecessor, remarks) = passed.finish();
+        let log = Log::start(&options.log)
+            .map_err(|error| StartError::Log(not_logged(inside.as_deref(), &options.log, error)))?;
+        let (predecessor, mut remarks) = passed.finish();
+        remarks.extend(holes);
         let mut listening = Listening::default();
         // In the order of the options, and those that are missing too: a reload finds them by their numbers.
         for address in &options.listen {
@@ -349,6 +372,7 @@ impl Server {
             delay: options.delay,
             grace: options.grace,
             capacity,
+            inside,
             signals: Some(signals),
         };
         let probing = server.probes.serve(&server.site, &server.ctx, &server.log);
@@ -508,6 +532,22 @@ fn somewhere(
     first.map_err(|error| StartError::Bind(address.clone(), error))
 }
 
+/// An error of [`Bound::bind`], with the reason where a sandbox is it.
+fn not_bound(inside: Option<&Inside>, address: &Address, error: io::Error) -> io::Error {
+    match (inside, address) {
+        (Some(inside), Address::Unix(path)) => inside.explain(path, Use::Bind, error),
+        _ => error,
+    }
+}
+
+/// An error of opening the log, likewise.
+fn not_logged(inside: Option<&Inside>, log: &log::Settings, error: io::Error) -> io::Error {
+    match (inside, &log.access) {
+        (Some(inside), log::Destination::File(path)) => inside.explain(path, Use::Write, error),
+        _ => error,
+    }
+}
+
 /// No interface has the address: one that will come up, perhaps.
 fn is_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable
@@ -520,6 +560,8 @@ pub enum StartError {
     Bind(Address, io::Error),
     /// The process could not become who it is to be.
     Privileges(PrivilegeError),
+    /// The sandbox that is required is not to be had.
+    Sandbox(SandboxError),
     /// The access log could not be opened.
     Log(io::Error),
     /// A worker could not be started.
@@ -545,6 +587,7 @@ impl fmt::Display for StartError {
                 }
             }
             Self::Privileges(error) => write!(f, "cannot change the user: {error}"),
+            Self::Sandbox(error) => write!(f, "cannot enter the sandbox: {error}"),
             Self::Log(error) => write!(f, "cannot open the access log: {error}"),
             Self::Worker(error) => write!(f, "cannot start a worker: {error}"),
         }
@@ -556,6 +599,7 @@ impl std::error::Error for StartError {
         match self {
             Self::Bind(_, error) | Self::Log(error) | Self::Worker(error) => Some(error),
             Self::Privileges(error) => Some(error),
+            Self::Sandbox(error) => Some(error),
         }
     }
 }

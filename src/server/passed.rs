@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::handoff::Predecessor;
+use super::sandbox::{self, Inside};
 use super::{activation, handoff};
 use crate::net::address::Address;
 use crate::net::listener::{Bound, local_address};
@@ -125,6 +126,12 @@ impl Passed {
         }
         let is_ours = self.predecessor.is_some();
         Bound::adopt(address, taken, is_ours, workers).map(Some)
+    }
+
+    /// The sandbox that this process was started in, by the one that it takes over from.
+    pub(super) fn sandbox(&self) -> Option<Inside> {
+        self.predecessor.as_ref()?;
+        Inside::inherited(std::env::var(sandbox::VARIABLE).ok().as_deref())
     }
 
     /// Ends the taking: who waits to hear from us; and what nobody wanted, as a line each.

@@ -139,7 +139,7 @@ impl Person {
 }
 
 /// How many threads this process has, where that can be seen.
-fn thread_count() -> Option<usize> {
+pub(super) fn thread_count() -> Option<usize> {
     Some(fs::read_dir("/proc/self/task").ok()?.count())
 }
 

@@ -1,12 +1,13 @@
 //! A reload: parse, check, build, swap. A file that is not right changes nothing.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::SystemTime;
 
 use super::build;
+use super::sandbox::Use;
 use super::{Identity, Options, Order, Server, StartError, changes, lookups};
 use crate::admin::desk::{Endpoint, Reloaded, Status};
 use crate::config::{self, Config};
@@ -75,7 +76,12 @@ impl Server {
             return Reloaded::Refused("there is no configuration file to read again".to_owned());
         };
         let path = file.path.clone();
-        let outcome = aside(move || config::load(&path)).await;
+        let inside = self.inside.clone();
+        let explain = move |path: &Path, error| match &inside {
+            Some(inside) => inside.explain(path, Use::Read, error),
+            None => error,
+        };
+        let outcome = aside(move || config::load_explained(&path, &explain)).await;
         let Some(outcome) = outcome else {
             return Reloaded::Refused("no thread could be had to read the file".to_owned());
         };
@@ -120,13 +126,15 @@ impl Server {
                     for file in opened.iter().filter_map(Bound::file) {
                         file.remove();
                     }
+                    let error = super::not_bound(self.inside.as_deref(), address, error);
                     return Err(StartError::Bind(address.clone(), error));
                 }
             }
         }
-        self.log
-            .set(&Configured::log(&config))
-            .map_err(StartError::Log)?;
+        let log = Configured::log(&config);
+        self.log.set(&log).map_err(|error| {
+            StartError::Log(super::not_logged(self.inside.as_deref(), &log, error))
+        })?;
 
         let before = self.site.clone();
         let Some(mut site) = self.assemble(&config, &before).await else {
@@ -169,6 +177,7 @@ impl Server {
                 max_connections: old.max_connections,
                 user: old.user,
                 group: old.group,
+                sandbox: old.sandbox,
                 admin: old.admin,
                 ..config
             };
@@ -314,6 +323,7 @@ impl Options {
                 .and_then(|max| usize::try_from(max).ok()),
             log: Configured::log(&config),
             identity,
+            sandbox: config.sandbox,
             delay: config.shutdown.delay,
             grace: config.shutdown.grace,
             file: Some(Configured {

@@ -42,6 +42,10 @@ mod watch;
 /// A server among others: passed sockets, a service manager, another user, another binary under load.
 mod operate;
 
+/// What the process can do no more, and that it does all the rest as before.
+#[cfg(feature = "sandbox")]
+mod sandbox;
+
 /// Who is let in with a password, and what becomes of those who guess.
 #[cfg(feature = "auth")]
 mod auth;

@@ -113,6 +113,7 @@ fn keys_of_the_whole() -> Vec<Key> {
     let own = |address: &str| address.parse::<crate::net::address::Address>().unwrap();
     vec![
         key("workers", "workers = 3", |c| c.workers, Some(3)),
+        key("sandbox", "sandbox = \"try\"", |c| c.sandbox, Sandbox::Try),
         key(
             "max_connections",
             "max_connections = 9",
@@ -1017,6 +1018,7 @@ fn what_nobody_says_is_as_the_manual_has_it() {
 max_connections = "auto"
 trusted_proxies = []
 shutdown = { delay = "0s", grace = "30s" }
+sandbox = "off"
 
 [log]
 access = "off"
@@ -1109,4 +1111,29 @@ fn addresses_in_routes_are_upstreams_of_their_own_and_one_address_is_one() {
         _ => vec![],
     };
     assert_eq!((to(0), to(1), to(2)), (vec![1], vec![1], vec![2, 0]));
+}
+
+/// Who wants a sandbox is not left without one unheard.
+#[test]
+fn a_build_without_the_sandbox_says_so() {
+    let said = |word: &str| {
+        let outcome = read_text(&file("", &format!("sandbox = \"{word}\"")));
+        (outcome.config.is_some(), outcome.report.render(false))
+    };
+    let is_built = cfg!(feature = "sandbox");
+    for (word, is_fine, kind) in [("try", true, "warning:"), ("require", is_built, "error:")] {
+        let (is_config, report) = said(word);
+        assert_eq!(is_config, is_fine, "{report}");
+        assert_eq!(report.is_empty(), is_built, "{report}");
+        if !is_built {
+            assert!(report.starts_with(kind), "{report}");
+            assert!(report.contains("--features sandbox"), "{report}");
+        }
+    }
+    assert_eq!(said("off"), (true, String::new()));
+    let (is_config, report) = said("on");
+    assert!(
+        !is_config && report.contains("off, try, require"),
+        "{report}"
+    );
 }

@@ -689,7 +689,14 @@ fn configs() -> impl Strategy<Value = Config> {
                     route
                 });
                 let routes = routes.collect();
+                // What only a build with the feature reads without a complaint.
+                let sandbox = match (cfg!(feature = "sandbox"), &user, &group) {
+                    (true, Some(_), _) => Sandbox::Require,
+                    (true, None, Some(_)) => Sandbox::Try,
+                    _ => Sandbox::Off,
+                };
                 Config {
+                    sandbox,
                     workers,
                     max_connections,
                     trusted,
