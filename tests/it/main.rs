@@ -69,6 +69,9 @@ mod chaos;
 /// What the kernel does to sockets: ends that come with data, resets, unix sockets, want of descriptors, many at once.
 mod sockets;
 
+/// Want of descriptors, disk and memory; slow and dead peers, clocks that jump, links that go: limits hold, others are served.
+mod faults;
+
 /// Programs that others wrote, in front of the command and behind it.
 mod clients;
 

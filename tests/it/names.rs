@@ -27,8 +27,12 @@ const ALL: Duration = Duration::from_secs(180);
 /// What says that a test runs in its namespace: where its files are.
 const INSIDE: &str = "OSIER_TEST_NAMES";
 
-/// Whether this is the namespace. If not, the test has been run there, and went well.
 fn is_inside(test: &str) -> bool {
+    is_in_a_namespace(&format!("names::{test}"))
+}
+
+/// Whether this is the namespace. If not, the test of this name has been run there, and went well.
+pub(crate) fn is_in_a_namespace(test: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
@@ -59,12 +63,7 @@ fn is_inside(test: &str) -> bool {
         .args(["sh", "-c", SCRIPT, "sh"])
         .arg(home.path())
         .arg(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            &format!("names::{test}"),
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", test, "--ignored", "--nocapture"])
         .env(INSIDE, home.path())
         // Every process there has the number of one in another.
         .env("TMPDIR", home.path())

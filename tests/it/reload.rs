@@ -32,10 +32,20 @@ impl Gateway {
         Self::start(top, rest, &[])
     }
 
+    /// The same, at this address.
+    pub(crate) fn listening(address: &str, top: &str, rest: &str) -> Self {
+        let head = HEAD.replace("127.0.0.1:0", address);
+        Self::started(format!("{top}{ADMIN}{head}{rest}"), &[])
+    }
+
     fn start(top: &str, rest: &str, flags: &[&str]) -> Self {
-        let file = Scratch::new("osier.toml");
         let admin = if top.contains("admin") { "" } else { ADMIN };
-        fs::write(file.path(), format!("{top}{admin}{HEAD}{rest}")).unwrap();
+        Self::started(format!("{top}{admin}{HEAD}{rest}"), flags)
+    }
+
+    fn started(text: String, flags: &[&str]) -> Self {
+        let file = Scratch::new("osier.toml");
+        fs::write(file.path(), text).unwrap();
         let path = file.path().to_str().unwrap().to_owned();
         let mut arguments = vec!["run", "-c", &path];
         arguments.extend(flags);

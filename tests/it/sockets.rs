@@ -354,7 +354,7 @@ fn lowest_free_descriptor(pid: u32) -> u64 {
 }
 
 /// The processor time a process has used, in clock ticks.
-fn ticks(pid: u32) -> u64 {
+pub(crate) fn ticks(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let behind_name = stat.rsplit(')').next().unwrap();
     let fields: Vec<_> = behind_name.split_whitespace().collect();

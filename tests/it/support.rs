@@ -503,8 +503,13 @@ enum Listening {
 
 impl Origin {
     pub(crate) fn bind() -> Self {
+        Self::bind_to(([127, 0, 0, 1], 0))
+    }
+
+    fn bind_to(address: ([u8; 4], u16)) -> Self {
+        let listener = TcpListener::bind(SocketAddr::from(address)).unwrap();
         Self {
-            listener: Listening::Tcp(TcpListener::bind("127.0.0.1:0").unwrap()),
+            listener: Listening::Tcp(listener),
             _socket: None,
         }
     }
@@ -573,7 +578,15 @@ impl Origin {
     pub(crate) fn script(
         script: impl Fn(&mut Wire, &Message) -> bool + Send + Sync + 'static,
     ) -> Scripted {
-        let origin = Self::bind();
+        Self::script_at(([127, 0, 0, 1], 0), script)
+    }
+
+    /// The same, at this address.
+    pub(crate) fn script_at(
+        address: ([u8; 4], u16),
+        script: impl Fn(&mut Wire, &Message) -> bool + Send + Sync + 'static,
+    ) -> Scripted {
+        let origin = Self::bind_to(address);
         let address = origin.address();
         let record = Arc::new(Record::default());
         let (script, seen) = (Arc::new(script), record.clone());
