@@ -104,7 +104,7 @@ pub(super) fn check(
             buffers: check
                 .parsed(raw.limits.buffers.as_ref(), |text| match text {
                     "auto" => Ok(None),
-                    _ => positive_size(text).map(Some),
+                    _ => buffers_size(text).map(Some),
                 })
                 .flatten(),
             ..limits.over(&Limits::default())
@@ -552,9 +552,10 @@ fn account(text: &str) -> Result<String, String> {
         .ok_or_else(|| "expected the name of an account".to_owned())
 }
 
-fn positive_size(text: &str) -> Result<u64, String> {
+/// With a few kibioctets every exchange would be turned away: its own head is the first that they are for.
+fn buffers_size(text: &str) -> Result<u64, String> {
     match value::size(text)? {
-        0 => Err("nothing could be done with none".to_owned()),
+        octets if octets < 64 * 1024 => Err("at least `64KiB`".to_owned()),
         octets => Ok(octets),
     }
 }

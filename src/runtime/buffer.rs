@@ -84,6 +84,12 @@ impl Budget {
         self.used.load(Ordering::Relaxed).saturating_add(octets) <= self.max
     }
 
+    /// Whether what comes back may be kept. What is kept is then never more than half of all: it alone exhausts nothing,
+    /// and whoever had to be turned away is served when the want is over.
+    fn may_keep(&self) -> bool {
+        self.used.load(Ordering::Relaxed) <= self.max / 2
+    }
+
     pub(super) fn add(&self, octets: usize) {
         self.used.fetch_add(octets, Ordering::Relaxed);
     }
@@ -284,7 +290,7 @@ impl Drop for Buffer {
             _ => (&self.pool.small, 0),
         };
         let mut shelf = shelf.borrow_mut();
-        if shelf.len() < kept_max {
+        if shelf.len() < kept_max && self.pool.budget.may_keep() {
             self.pool.note(octets.capacity(), 0);
             shelf.push(octets);
         } else {

@@ -298,7 +298,7 @@ fn with_no_room_for_buffers_the_next_is_told_and_when_there_is_room_served() {
     let origin = Origin::bind();
     let mut answering = Vec::new();
     let gateway = Gateway::run_with(
-        "limits = { buffers = \"512KiB\" }\n",
+        "limits = { buffers = \"256KiB\" }\n",
         &format!("[[route]]\nto = \"{}\"\n", origin.address()),
     );
     // Content that the origin does not take yet: each holds what it has of it.
@@ -317,7 +317,8 @@ fn with_no_room_for_buffers_the_next_is_told_and_when_there_is_room_served() {
         }
         let mut at_origin = origin.accept();
         at_origin.read_head();
-        client.send_until_full(1 << 26);
+        let mut writer = client.another();
+        thread::spawn(move || writer.try_send(vec![0; 1 << 26]));
         answering.push(at_origin);
         held.push(client);
         assert!(held.len() < 200, "there is no limit");
@@ -337,6 +338,28 @@ fn with_no_room_for_buffers_the_next_is_told_and_when_there_is_room_served() {
         at_origin.read_request();
         at_origin.answer("again");
         assert_eq!(client.read_response().text(), "again");
+    }
+}
+
+#[test]
+fn buffers_that_are_kept_for_later_are_no_reason_to_turn_anybody_away() {
+    let origin = Origin::that_answers();
+    let gateway = Gateway::run_with(
+        "limits = { buffers = \"512KiB\" }\n",
+        &format!("[[route]]\nto = \"{}\"\n", origin.address()),
+    );
+    // Heads that are never whole: each has a buffer, and all together more than there may be.
+    let mut half: Vec<_> = (0..300).map(|_| gateway.osier.connect()).collect();
+    for client in &mut half {
+        client.send("GET / HTTP/1.1\r\nX: ");
+    }
+    wait_for("want of buffers", || {
+        (gateway.get("/").status() == 503).then_some(())
+    });
+    drop(half);
+    wait_until_empty(&gateway.osier);
+    for _ in 0..50 {
+        assert_eq!(gateway.get("/again").text(), "/again");
     }
 }
 
@@ -773,11 +796,6 @@ impl Drop for Far {
         let _ = self.holder.kill();
         let _ = self.holder.wait();
     }
-}
-
-fn endpoint_is_healthy(gateway: &Gateway) -> bool {
-    let status = json(&gateway.status());
-    status["upstreams"].items()[0]["endpoints"].items()[0]["healthy"] == Json::Bool(true)
 }
 
 /// An origin there, which never ends what it is asked for at `/half`; another here; and the gateway in front of both.

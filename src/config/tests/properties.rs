@@ -654,7 +654,7 @@ fn configs() -> impl Strategy<Value = Config> {
         1..10_001_usize,
         of(0..1_u64 << 40),
         of(1..9_usize),
-        of(1..9_u64),
+        of(65_536..1_u64 << 40),
     );
     let limits = limits.prop_map(|(head, fields, body, per_ip, buffers)| Limits {
         head,

@@ -43,7 +43,7 @@ fn beyond_the_budget_bodies_get_small_buffers() {
     assert_eq!(
         buffers.for_body(None).capacity(),
         LARGE,
-        "the kept one is given out again"
+        "there is room for one again"
     );
 }
 
@@ -55,4 +55,17 @@ fn a_pool_that_goes_gives_everything_back() {
     assert_eq!(budget.used(), SMALL + LARGE);
     drop(buffers);
     assert_eq!(budget.used(), 0);
+}
+
+#[test]
+fn what_is_kept_exhausts_nothing() {
+    let budget = Arc::new(Budget::new(LARGE));
+    let buffers = Buffers::new(budget.clone());
+    // Small ones are given beyond the budget.
+    let many: Vec<_> = (0..100).map(|_| buffers.small()).collect();
+    assert!(budget.is_exhausted());
+    drop(many);
+    assert!(!budget.is_exhausted());
+    assert_eq!(budget.out(), 0);
+    assert_eq!(budget.used(), LARGE / 2, "what may be kept is");
 }
