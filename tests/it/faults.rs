@@ -278,6 +278,8 @@ fn clients_that_do_not_read_are_ended_and_cost_no_memory() {
     // Two buffers for each at most, and what the process needs for its first ones.
     assert!(grown < CLIENTS * 256 + 4096, "{grown} KiB");
     wait_until_no_exchange(&gateway);
+    let ended = "osier_ended_total{cause=\"response_body_timeout\"}";
+    assert_eq!(Page::of(&gateway).get(ended), CLIENTS as f64);
     for mut client in clients {
         // What the sockets held, and then the end: never the whole.
         client.read_to_end();
