@@ -1,7 +1,7 @@
 //! Basic authentication: a file says whose request may pass.
 
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::error::{Error, Phase, What};
 use super::exchange::Exchange;
@@ -9,7 +9,6 @@ use super::site::BasicAuth;
 use super::timeout::Timeout;
 use super::wait::{Owed, within};
 use crate::auth::{Asked, Credentials, QueueFull, Verdict};
-use crate::clock;
 use crate::context::Reason;
 use crate::http::head::RequestHead;
 use crate::net::dialer::Dial;
@@ -31,7 +30,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let verdict = match asked.map_err(full)? {
             Asked::Known(verdict) => verdict,
             Asked::Waiting(waiting) => {
-                let (at, timeout) = self.verdict_due();
+                let (at, timeout) = self.due_within(WAIT_MAX, Timeout::Verify);
                 let named = self.ctx.named("task", Timeout::Verify.waits_for());
                 let (ctx, _cancel) =
                     named.with_deadline_cause(at, Reason::Static(timeout.as_static()));
@@ -53,17 +52,6 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             Verdict::Limited { retry_after } => {
                 Err(Error::client(Phase::Head, What::Limited { retry_after }))
             }
-        }
-    }
-
-    /// When it is too late to verify, and why. `total` ends it too, as the branch above.
-    fn verdict_due(&self) -> (Instant, Timeout) {
-        let due = (clock::later(clock::now(), WAIT_MAX), Timeout::Verify);
-        let budget = self.terms.timeouts.request;
-        let budget = budget.map(|budget| clock::later(self.started, budget));
-        match budget {
-            Some(at) if at < due.0 => (at, Timeout::Request),
-            _ => due,
         }
     }
 }

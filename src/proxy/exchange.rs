@@ -414,6 +414,18 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         }
     }
 
+    /// When whoever is asked for a word has to have said it, and why then: within `limit` from now, which `timeout` names,
+    /// and within the budget of the request. `total` ends it too, as the branch above.
+    pub(super) fn due_within(&self, limit: Duration, timeout: Timeout) -> (Instant, Timeout) {
+        let due = (clock::later(clock::now(), limit), timeout);
+        let budget = self.terms.timeouts.request;
+        let budget = budget.map(|budget| clock::later(self.started, budget));
+        match budget {
+            Some(at) if at < due.0 => (at, Timeout::Request),
+            _ => due,
+        }
+    }
+
     /// What templates may ask about the request.
     pub(super) fn facts<'h>(&self, heads: &'h Heads, upstream: &'h str) -> Facts<'h> {
         Facts {

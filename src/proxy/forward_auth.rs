@@ -44,8 +44,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let octets = self.question(auth, &heads.request, &member.endpoint.name)?;
         let label = Label::new(&member.endpoint.name);
         let named = self.ctx.named("attempt", label);
-        let (ctx, _cancel) =
-            named.with_timeout_cause(auth.timeout, Reason::Static(Timeout::Errand.as_static()));
+        let (due, timeout) = self.due_within(auth.timeout, Timeout::Errand);
+        let (ctx, _cancel) = named.with_deadline_cause(due, Reason::Static(timeout.as_static()));
         let errand = Errand {
             gateway: self.gateway,
             ctx: &ctx,

@@ -414,7 +414,8 @@ impl World {
             if is_gone {
                 let who = &visit.session;
                 return self.fault(format!(
-                    "{who} has gone ({hangup:?}), and its session goes on"
+                    "{who} has gone ({hangup:?}), and its session goes on:\n{}",
+                    View::of(&self.server, &ViewOptions::default()).to_text()
                 ));
             }
         }
