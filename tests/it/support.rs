@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use osier::context::Context;
 use osier::log::{Destination, Log};
 use osier::net::address::Address;
 use osier::proxy::gateway::{Endpoint, Target};
@@ -687,6 +688,8 @@ pub(crate) struct House {
     /// Where its records are, unless the options say otherwise.
     records: Scratch,
     log: Log,
+    /// The server's node.
+    ctx: Context,
 }
 
 /// Options for one endpoint and one worker, with everything else as it is by default.
@@ -731,9 +734,15 @@ impl House {
             admin,
             stopper: server.stopper(),
             log: server.log().clone(),
+            ctx: server.context().clone(),
             runner: Some(thread::spawn(move || server.run())),
             records,
         }
+    }
+
+    /// The server's node.
+    pub(crate) fn ctx(&self) -> &Context {
+        &self.ctx
     }
 
     /// A handle to its log.

@@ -1,5 +1,8 @@
 //! What happens in the tree, told by the admin interface while it happens: `/events` and `/node/ID`.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use crate::support::{House, Message, Origin, Wire, wait_for};
 
 /// One who listens to `/events`.
@@ -362,4 +365,48 @@ fn a_large_tree_comes_in_pieces() {
     check_json(tree.text().trim_end());
     assert!(tree.text().contains("\"kind\":\"server\""));
     drop(clients);
+}
+
+/// A figure to look at, since no test is timed: `cargo test --release --test it watch::what_a_tree -- --ignored --nocapture`.
+#[test]
+#[ignore = "needs a quiet machine for its figure"]
+fn what_a_tree_of_a_hundred_thousand_costs_an_exchange() {
+    let origin = Origin::that_answers();
+    let house = House::to(origin.endpoint());
+    let branches: Vec<_> = (0..100)
+        .map(|_| house.ctx().named("task", "a branch").with_cancel())
+        .collect();
+    let leaves: Vec<_> = branches
+        .iter()
+        .flat_map(|(branch, _)| (0..1000).map(|_| branch.named("task", "a leaf").with_cancel()))
+        .collect();
+    let mut client = house.connect();
+    let mut slowest = |count: usize, is_over: &dyn Fn() -> bool| {
+        let mut longest = Duration::ZERO;
+        let mut exchanges = 0;
+        while exchanges < count || !is_over() {
+            let begun = Instant::now();
+            assert_eq!(client.get("/x").text(), "/x");
+            longest = longest.max(begun.elapsed());
+            exchanges += 1;
+        }
+        (exchanges, longest)
+    };
+    for _ in 0..5 {
+        let alone = slowest(1000, &|| true);
+        let (octets, beside) = thread::scope(|scope| {
+            let reading = scope.spawn(|| {
+                ask(&house, "GET", "/tree.json?max=200000", "localhost")
+                    .text()
+                    .len()
+            });
+            let beside = slowest(1, &|| reading.is_finished());
+            (reading.join().unwrap(), beside)
+        });
+        assert!(octets > 10_000_000, "{octets}");
+        println!(
+            "exchanges and the slowest: alone {alone:?}, beside a tree of {octets} octets {beside:?}"
+        );
+    }
+    drop(leaves);
 }
