@@ -51,7 +51,7 @@ impl Count {
 
     fn add(&mut self, node: &Arc<Node>) {
         *self.census.kinds.entry(node.kind.name()).or_default() += 1;
-        if node.load() & bit::PARENT != 0 {
+        if node.load() & (bit::PARENT | bit::DONE) != 0 {
             let front = (Arc::downgrade(node), ChildCursor::default(), 0);
             self.waiting.push_back(front);
         }

@@ -501,6 +501,7 @@ Host: example
 X-Forwarded-For: 127.0.0.1
 X-Forwarded-Host: example
 X-Forwarded-Proto: http
+Via: 1.1 osier
 X-Request-Id: …
 X-Via: an executor of my own
 ",

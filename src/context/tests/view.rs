@@ -153,3 +153,15 @@ fn a_node_is_found_by_its_number() {
     assert_eq!(b.descendant(b.id()).unwrap().id(), b.id());
     assert!(b.descendant(a.id()).is_none());
 }
+
+#[test]
+fn what_was_derived_from_an_ended_node_is_seen_below_it() {
+    let (top, _top) = background().with_cancel();
+    let mut ctx = top.clone();
+    for _ in 0..10 {
+        // The handle is dropped, which ends the node before it has a child.
+        ctx = ctx.with_cancel().0;
+    }
+    let view = View::of(&top, &ViewOptions::default());
+    assert_eq!(view.nodes().len(), 11, "{}", view.to_text());
+}

@@ -103,7 +103,8 @@ impl Walk {
         if let Some(above) = self.nodes.get_mut(parent) {
             above.children.push(at);
         }
-        if child.load() & bit::PARENT != 0 {
+        // Who had ended before its first child came does not say that it has one.
+        if child.load() & (bit::PARENT | bit::DONE) != 0 {
             self.waiting.push_back(Reading::of(at, child));
         }
     }
