@@ -11,7 +11,7 @@
 //! same run by the programs of `benches/peers`, where there is a Go toolchain and where Cargo can build the other.
 
 // Shared with the bench of the proxies, which uses all of it.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the bench uses a part of it")]
 #[path = "peers/toolchain.rs"]
 mod toolchain;
 

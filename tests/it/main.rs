@@ -9,7 +9,7 @@
     reason = "a test that meets the unexpected has failed"
 )]
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each test uses a part of it")]
 mod support;
 
 /// Messages in, messages out: methods, framing, versions, pipelining, reuse, and what forwarding adds and takes away.
