@@ -51,7 +51,11 @@ pub mod target;
 mod write;
 
 #[cfg(test)]
-#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that goes out of bounds has failed"
+)]
 mod tests;
 
 pub use body::{ChunkHead, Decoded, Decoder, Encoder};
