@@ -19,6 +19,7 @@ use crate::clock;
 use crate::context::{Cancel, Context, Label};
 use crate::http::field::Fields;
 use crate::limit::{Entered, PerAddress};
+use crate::net::connection::Connection as Client;
 use crate::net::dialer::Dialer;
 use crate::net::listener::{Accepted, Listener};
 use crate::net::tcp::Socket;
@@ -135,7 +136,13 @@ impl Door {
             _counted: counted,
         };
         self.worker.spawn(Served {
-            session: session::serve_by(self.gateway.clone(), client, peer, node, number),
+            session: session::serve_by(
+                self.gateway.clone(),
+                Client::Plain(client),
+                peer,
+                node,
+                number,
+            ),
             cancel,
             place,
         });
