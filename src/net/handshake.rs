@@ -5,7 +5,6 @@ use std::io;
 
 /// Why a TLS handshake failed.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum HandshakeError {
     /// The peer went away before it had sent anything: a port scan, a health check, a connection made in advance.
     Gone,
@@ -20,21 +19,6 @@ pub enum HandshakeError {
     },
     /// One side refused the other: what it said.
     Refused(String),
-}
-
-impl HandshakeError {
-    /// One word for it, of a fixed set: for counters.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Gone => "gone",
-            Self::Cut => "cut",
-            Self::Io(_) => "io",
-            Self::NotTls { is_http: true } => "plain_http",
-            Self::NotTls { is_http: false } => "not_tls",
-            Self::Refused(_) => "refused",
-        }
-    }
 }
 
 impl fmt::Display for HandshakeError {
