@@ -33,6 +33,8 @@ use diagnostic::{Diagnostic, Found, Report, Span};
 
 pub use load::load;
 pub(crate) use load::load_explained;
+#[cfg(feature = "tls")]
+pub(crate) use load::load_file;
 pub use model::{
     AccessLog, Action, Admin, Auth, Balance, Config, Edits, Endpoint, ErrorPage, Format, Forwarded,
     HalfClose, Health, Keepalive, Level, LimitChanges, Limits, Listener, Log, Override, Paths, Per,
@@ -40,7 +42,7 @@ pub use model::{
     TimeoutName, Upstream,
 };
 #[cfg(feature = "tls")]
-pub use model::{ListenTls, TlsPair};
+pub use model::{ListenTls, Renewal, TlsPair};
 pub use route::OWN_FIELDS;
 
 /// What a configuration refers to outside its own text.

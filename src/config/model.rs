@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+#[cfg(feature = "tls")]
+use std::io;
+#[cfg(feature = "tls")]
+use std::path::Path;
 use std::path::PathBuf;
 #[cfg(feature = "auth")]
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(feature = "tls")]
+use std::time::SystemTime;
 
 use super::value::Rate;
 #[cfg(feature = "auth")]
@@ -392,8 +398,75 @@ pub struct ListenTls {
     pub has_clock_floor: bool,
 }
 
+/// What came of reading a certificate again that has changed.
+#[cfg(feature = "tls")]
+#[derive(Debug)]
+pub struct Renewal {
+    /// The file that is told of.
+    pub path: PathBuf,
+    /// It is in use from now on, where it says so until when; or it is not, and why.
+    pub outcome: Result<Option<SystemTime>, String>,
+}
+
 #[cfg(feature = "tls")]
 impl ListenTls {
+    /// All of its files.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let pairs = self.pairs.iter().flat_map(|it| [&it.cert, &it.key]);
+        let clients = self.client_ca.iter().map(|(path, _)| path);
+        pairs.chain(clients).map(PathBuf::as_path)
+    }
+
+    /// Reads its files again, by `file`. What is as it was is not told of; what cannot be used stays as it was.
+    pub fn renew(&mut self, file: &dyn Fn(&Path) -> io::Result<Vec<u8>>, told: &mut Vec<Renewal>) {
+        let read = |path: &Path| file(path).map_err(|error| (path.to_owned(), error.to_string()));
+        for pair in &mut self.pairs {
+            let again = read(&pair.cert).and_then(|chain| {
+                let key = read(&pair.key)?;
+                Identity::from_pem(&chain, &key).map_err(|flaw| {
+                    let path = if flaw.is_of_key() {
+                        &pair.key
+                    } else {
+                        &pair.cert
+                    };
+                    (path.clone(), flaw.to_string())
+                })
+            });
+            match again {
+                Ok(identity) if identity == pair.identity => {}
+                Ok(identity) => {
+                    told.push(Renewal {
+                        path: pair.cert.clone(),
+                        outcome: Ok(Some(identity.facts().until)),
+                    });
+                    pair.identity = identity;
+                }
+                Err((path, why)) => told.push(Renewal {
+                    path,
+                    outcome: Err(why),
+                }),
+            }
+        }
+        let Some((path, authorities)) = &mut self.client_ca else {
+            return;
+        };
+        let again = file(path).map_err(|error| error.to_string());
+        let again = again
+            .and_then(|content| Authorities::from_pem(&content).map_err(|flaw| flaw.to_string()));
+        let outcome = match again {
+            Ok(again) if again == *authorities => return,
+            Ok(again) => {
+                *authorities = again;
+                Ok(None)
+            }
+            Err(why) => Err(why),
+        };
+        told.push(Renewal {
+            path: path.clone(),
+            outcome,
+        });
+    }
+
     /// What an acceptor is made by.
     #[must_use]
     pub fn terms(&self) -> Terms {
