@@ -20,6 +20,9 @@ mod name;
 pub mod stream;
 pub mod wall;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::CryptoProvider;
