@@ -1,5 +1,6 @@
 //! An exchange: one request and its responses, from the request head to the verdict on both connections.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::Write as _;
@@ -372,37 +373,31 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             // What the client waits for was over before it began.
             return Err(Error::ended(&self.ctx, Phase::Head));
         }
-        if let Some(auth) = &way.route.auth {
-            if let Some(answer) = Box::pin(self.authenticate(auth, heads)).await? {
-                self.respond(way.route, &answer, heads, told, reply).await?;
-                return Ok(Outcome::Done);
+        let refused = match &way.route.auth {
+            Some(auth) => Box::pin(self.authenticate(auth, heads)).await?,
+            None => None,
+        };
+        let answer = match (refused, &way.route.action) {
+            (Some(answer), _) => Cow::Owned(answer),
+            (None, Action::Forward(..)) if heads.request.max_forwards() == Some(0) => {
+                Cow::Owned(Answer::of_the_last(&heads.request))
             }
-        }
-        match &way.route.action {
-            Action::Forward(..) if heads.request.max_forwards() == Some(0) => {
-                let answer = Answer::of_the_last(&heads.request);
-                self.respond(way.route, &answer, heads, told, reply).await?;
-                Ok(Outcome::Done)
-            }
-            Action::Forward(..) => {
+            (None, Action::Forward(..)) => {
                 let Some(upstream) = way.upstream else {
                     return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
                 };
-                self.proxy(way, upstream, &framed, input, heads, told, reply)
-                    .await
+                let proxied = self.proxy(way, upstream, &framed, input, heads, told, reply);
+                return proxied.await;
             }
-            Action::Redirect { to, status } => {
+            (None, Action::Redirect { to, status }) => {
                 let mut location = Vec::new();
                 self.facts(heads, "").write(to, &mut location);
-                let answer = Answer::redirect(*status, location);
-                self.respond(way.route, &answer, heads, told, reply).await?;
-                Ok(Outcome::Done)
+                Cow::Owned(Answer::redirect(*status, location))
             }
-            Action::Respond(answer) => {
-                self.respond(way.route, answer, heads, told, reply).await?;
-                Ok(Outcome::Done)
-            }
-        }
+            (None, Action::Respond(answer)) => Cow::Borrowed(answer),
+        };
+        self.respond(way.route, &answer, heads, told, reply).await?;
+        Ok(Outcome::Done)
     }
 
     /// Finds out who asks. `None`: somebody who may; else what is answered.
