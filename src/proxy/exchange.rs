@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 
 use super::answer::{self, Answer, Connection};
-use super::carry::Failed;
+use super::carry::{Failed, owed};
 use super::error::{Error, Phase, Side, What};
 use super::facts::Facts;
 use super::gateway::{Gateway, Heads};
@@ -373,7 +373,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             return Err(Error::ended(&self.ctx, Phase::Head));
         }
         if let Some(auth) = &way.route.auth {
-            if let Some(answer) = Box::pin(self.authenticate(auth, heads)).await? {
+            let owed = owed(input.as_ref(), &framed, reply);
+            if let Some(answer) = Box::pin(self.authenticate(auth, heads, &owed)).await? {
                 self.respond(way.route, &answer, heads, told, reply).await?;
                 return Ok(Outcome::Done);
             }
@@ -406,11 +407,19 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     }
 
     /// Finds out who asks. `None`: somebody who may; else what is answered.
-    async fn authenticate(&self, auth: &Auth, heads: &Heads) -> Result<Option<Answer>, Error> {
+    async fn authenticate(
+        &self,
+        auth: &Auth,
+        heads: &Heads,
+        owed: &Owed,
+    ) -> Result<Option<Answer>, Error> {
         match auth {
-            Auth::Forward(auth) => self.ask(auth, heads).await,
+            Auth::Forward(auth) => self.ask(auth, heads, owed).await,
             #[cfg(feature = "auth")]
-            Auth::Basic(auth) => self.verify(auth, &heads.request).await.map(|()| None),
+            Auth::Basic(auth) => {
+                let verified = self.verify(auth, &heads.request, owed).await;
+                verified.map(|()| None)
+            }
         }
     }
 
