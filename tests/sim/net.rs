@@ -85,13 +85,6 @@ impl Network {
         self.0.held.get()
     }
 
-    /// How many timers are its own.
-    pub(crate) fn alarms(&self) -> usize {
-        let wires = self.0.wires.borrow();
-        let wires = wires.iter().filter_map(std::rc::Weak::upgrade);
-        wires.map(|wire| wire.alarms()).sum()
-    }
-
     /// One of the connections there are.
     pub(crate) fn any(&self) -> Option<Rc<Wire>> {
         let mut wires = self.0.wires.borrow_mut();

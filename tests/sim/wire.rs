@@ -135,15 +135,6 @@ impl Wire {
         self.lanes[1].borrow().end_is_read
     }
 
-    /// How many timers it has for what is under way.
-    pub(crate) fn alarms(&self) -> usize {
-        let is_set = |lane: &&RefCell<Lane>| {
-            let lane = lane.borrow();
-            lane.alarm.as_ref().is_some_and(|it| it.at() > clock::now())
-        };
-        self.lanes.iter().filter(is_set).count()
-    }
-
     /// How it treats octets once so many have passed.
     fn manner_after(&self, octets: usize) -> Manner {
         match octets < NARROW {
@@ -257,6 +248,11 @@ impl Tip {
     /// The connection itself, for those who break it.
     pub(crate) fn wire(&self) -> Rc<Wire> {
         self.wire.clone()
+    }
+
+    /// Whatever is written goes at once.
+    pub(crate) fn takes_all_at_once(&self) -> bool {
+        self.wire.manner.fickle == 0 && self.wire.manner.room >= 65_536
     }
 
     /// Has this called when the end closes.

@@ -441,11 +441,6 @@ impl World {
                 "requests in flight",
                 in_flight.map(|it| it.state.in_flight()).sum(),
             ),
-            // What is said last is still on its way to whoever is at the other end.
-            (
-                "timers",
-                self.clock.armed_count().saturating_sub(self.net.alarms()),
-            ),
         ];
         for (what, count) in left.into_iter().filter(|(_, count)| *count > 0) {
             self.fault(format!("{when}, {count} {what} are left"));
@@ -457,6 +452,11 @@ impl World {
         self.net.close();
         while self.turns.step() {}
         let mut faults = self.faults.take();
+        // Origins and whatever was under way have gone; clients that have not may still have theirs.
+        let armed = self.clock.armed_count();
+        if armed > 0 && faults.is_empty() && self.playing.get() == 0 {
+            faults.push(format!("after the end, {armed} timers are left"));
+        }
         let is_well = faults.is_empty();
         let others = Rc::strong_count(&self.gateway) - 1;
         if others > 0 && is_well {
