@@ -593,7 +593,10 @@ fn a_mirror_gets_a_copy_and_nobody_waits_for_it() {
 
 #[test]
 fn a_copy_that_is_not_answered_lasts_no_longer_than_an_exchange_may() {
-    for limit in ["request = \"200ms\"", "request = \"off\", total = \"200ms\""] {
+    for limit in [
+        "request = \"200ms\"",
+        "request = \"off\", total = \"200ms\"",
+    ] {
         let (app, shadow) = (origin("app"), silent());
         let gateway = alone(&format!(
             "{}{}[[route]]\nto = \"app\"\nmirror = {{ to = \"shadow\" }}\ntimeouts = {{ response = \"off\", {limit} }}\n",
