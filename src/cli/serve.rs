@@ -151,7 +151,10 @@ pub(super) fn announce(server: &Server, what: &str) {
     let listening: Vec<_> = server
         .listening()
         .iter()
-        .map(shown)
+        .map(|address| match server.is_secure(address) {
+            true => shown(address).replacen("http:", "https:", 1),
+            false => shown(address),
+        })
         .chain(missing)
         .collect();
     let capacity = server.capacity();

@@ -4,9 +4,11 @@
 //! sockets, on any futures-io pair ([`pair::Pair`]) and on pipes in memory.
 
 pub mod address;
+pub mod connection;
 pub mod control;
 pub mod dialer;
 mod dns;
+pub mod handshake;
 pub mod listener;
 pub mod names;
 pub mod pair;
@@ -14,6 +16,8 @@ pub mod pool;
 pub mod service;
 pub mod stream;
 pub mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 #[cfg(test)]
 mod tests;

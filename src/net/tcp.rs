@@ -53,6 +53,31 @@ impl Socket {
             }
         }
     }
+
+    /// Receives into `into`, which has room. Returns how many octets; 0 is the peer's end.
+    #[cfg(feature = "tls")]
+    pub(super) fn poll_receive(
+        &self,
+        cx: &task::Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.source.poll_read_with(cx, |fd| {
+            let received = net::recv(fd, &mut *into, net::RecvFlags::empty())?.0;
+            Ok((received, received < into.len()))
+        })
+    }
+
+    /// Something may be there to be received, as far as is known without asking.
+    #[cfg(feature = "tls")]
+    pub(super) fn may_receive(&self) -> bool {
+        self.source.is_readable()
+    }
+
+    /// The connection is gone in both directions.
+    #[cfg(feature = "tls")]
+    pub(super) fn is_reset(&self) -> bool {
+        self.source.is_reset()
+    }
 }
 
 impl Stream for Socket {

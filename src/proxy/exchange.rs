@@ -24,6 +24,7 @@ use super::retry::{self, Flaw};
 use super::scene::{Found, Member, Scene, Upstream};
 use super::session::Session;
 use super::site::{Action, Auth, Limit, Per, Route, Site, Terms};
+use super::template::{Hole, Part};
 use super::timeout::Timeout;
 use super::upload::Upload;
 use super::wait::{Owed, within};
@@ -172,6 +173,13 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
         route,
         number,
     } = scene.site.find(&heads.request, peer, &mut heads.path);
+    // A listener may send everybody elsewhere, whatever the routes say.
+    let moved = listen.elsewhere.as_deref();
+    let tally = match (moved, route) {
+        (None, Some(_)) => scene.tally(number).cloned(),
+        _ => None,
+    };
+    let route = moved.or(route);
     let to = route.and_then(|route| scene.place(route));
     let place = to.map_or(0, |(place, _)| place);
     let terms = route
@@ -196,7 +204,7 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
     let mut told = Told {
         exchange: ctx.id(),
         started: Some(started),
-        route: route.and_then(|_| scene.tally(number).cloned()),
+        route: tally,
         upstream: to.map(|(_, upstream)| upstream.tally.clone()),
         client,
         ..Told::default()
@@ -393,6 +401,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 return proxied.await;
             }
             (None, Action::Redirect { to, status }) => {
+                let has_host = head.authority().is_some_and(|it| !it.host.is_empty());
+                if !has_host && to.parts.contains(&Part::Hole(Hole::Host)) {
+                    return Err(Error::client_sin(Phase::Head, "missing_host", 400));
+                }
                 let mut location = Vec::new();
                 self.facts(heads, "").write(to, &mut location);
                 Cow::Owned(Answer::redirect(*status, location))
@@ -433,7 +445,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     }
 
     /// What templates may ask about the request.
-    pub(super) fn facts<'h>(&self, heads: &'h Heads, upstream: &'h str) -> Facts<'h> {
+    pub(super) fn facts<'h>(&'h self, heads: &'h Heads, upstream: &'h str) -> Facts<'h> {
         Facts {
             client: self.client,
             request: &heads.request,
@@ -444,6 +456,16 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 .first(Name::XRequestId)
                 .unwrap_or_default(),
             upstream,
+            scheme: self.scheme(),
+            subject: self.session.client.peer_subject(),
+        }
+    }
+
+    /// What the client's connection is to it.
+    pub(super) fn scheme(&self) -> &'static str {
+        match self.session.client.is_secure() {
+            true => "https",
+            false => "http",
         }
     }
 
@@ -474,6 +496,9 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         if self.is_out_of_place(head) {
             return Err(Error::client_sin(Phase::Head, "https_in_the_clear", 421));
         }
+        if self.session.is_mistaken.get() {
+            return Err(Error::client_sin(Phase::Head, "plain_http_on_tls", 400));
+        }
         if head.expectation() == Expectation::Unknown {
             return Err(Error::client_sin(Phase::Head, "unknown_expectation", 417));
         }
@@ -494,7 +519,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             Ok(Target::Absolute { scheme, .. }) if scheme.eq_ignore_ascii_case(b"https")
         );
         let peer = self.session.peer.map(|peer| peer.ip().to_canonical());
-        is_https && !self.scene.site.is_trusted(peer)
+        is_https && !self.session.client.is_secure() && !self.scene.site.is_trusted(peer)
     }
 
     /// Makes attempts until one has led to a response, and carries that.

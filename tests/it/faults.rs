@@ -673,16 +673,16 @@ fn libfaketime() -> PathBuf {
 }
 
 /// The wall clock of one process.
-struct WallClock(Scratch);
+pub(crate) struct WallClock(pub(crate) Scratch);
 
 impl WallClock {
-    fn set(&self, offset: &str) {
+    pub(crate) fn set(&self, offset: &str) {
         let new = self.0.path().with_extension("new");
         fs::write(&new, format!("{offset}\n")).unwrap();
         fs::rename(new, self.0.path()).unwrap();
     }
 
-    fn given_to(&self, command: &mut Command) {
+    pub(crate) fn given_to(&self, command: &mut Command) {
         command
             .env("LD_PRELOAD", libfaketime())
             .env("FAKETIME_TIMESTAMP_FILE", self.0.path())

@@ -240,6 +240,7 @@ fn listeners() -> impl Strategy<Value = Vec<Listener>> {
     let rest = (
         half_close,
         any::<bool>(),
+        of(1_u16..),
         timeout_changes(true),
         limit_changes(),
     );
@@ -256,13 +257,19 @@ fn listeners() -> impl Strategy<Value = Vec<Listener>> {
         };
         let listeners = listeners.into_iter();
         listeners
-            .map(|(count, (half_close, retry, timeouts, limits))| Listener {
-                addresses: (0..count).map(&mut address).collect(),
-                half_close,
-                retry,
-                timeouts,
-                limits,
-            })
+            .map(
+                |(count, (half_close, retry, redirect, timeouts, limits))| Listener {
+                    addresses: (0..count).map(&mut address).collect(),
+                    half_close,
+                    retry,
+                    // Its files are more than text: `ok-tls.toml` has them.
+                    #[cfg(feature = "tls")]
+                    tls: None,
+                    redirect,
+                    timeouts,
+                    limits,
+                },
+            )
             .collect()
     })
 }
