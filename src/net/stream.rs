@@ -40,7 +40,8 @@ pub trait Stream {
     fn poll_shutdown(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>>;
 
     /// Ready when the peer has ended its direction or the connection is gone. Takes no octet away from
-    /// [`Stream::poll_read`].
+    /// [`Stream::poll_read`]. While it says that the peer's direction has ended, it wakes the task once more when the
+    /// connection is reset behind that.
     fn poll_hangup(&self, cx: &mut task::Context<'_>) -> Poll<Hangup>;
 
     /// Octets can go through a pipe to and from this connection, by [`Stream::poll_fill`] and [`Stream::poll_drain`].

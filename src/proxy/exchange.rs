@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 
 use super::answer::{self, Answer, Connection};
-use super::carry::Failed;
+use super::carry::{Failed, owed};
 use super::error::{Error, Phase, Side, What};
 use super::facts::Facts;
 use super::gateway::{Gateway, Heads};
@@ -382,7 +382,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             return Err(Error::ended(&self.ctx, Phase::Head));
         }
         let refused = match &way.route.auth {
-            Some(auth) => Box::pin(self.authenticate(auth, heads)).await?,
+            Some(auth) => {
+                let owed = owed(input.as_ref(), &framed, reply);
+                Box::pin(self.authenticate(auth, heads, &owed)).await?
+            }
             None => None,
         };
         let answer = match (refused, &way.route.action) {
@@ -413,11 +416,19 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     }
 
     /// Finds out who asks. `None`: somebody who may; else what is answered.
-    async fn authenticate(&self, auth: &Auth, heads: &Heads) -> Result<Option<Answer>, Error> {
+    async fn authenticate(
+        &self,
+        auth: &Auth,
+        heads: &Heads,
+        owed: &Owed,
+    ) -> Result<Option<Answer>, Error> {
         match auth {
-            Auth::Forward(auth) => self.ask(auth, heads).await,
+            Auth::Forward(auth) => self.ask(auth, heads, owed).await,
             #[cfg(feature = "auth")]
-            Auth::Basic(auth) => self.verify(auth, &heads.request).await.map(|()| None),
+            Auth::Basic(auth) => {
+                let verified = self.verify(auth, &heads.request, owed).await;
+                verified.map(|()| None)
+            }
         }
     }
 

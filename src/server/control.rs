@@ -360,6 +360,8 @@ impl Control<'_> {
     /// Another process serves: it gets the name and the sockets, and this one ends with its sessions.
     fn retire(&mut self, successor: Successor) {
         let (server, pid) = (&mut *self.server, successor.pid());
+        // Before anybody hears of it: who asks then is told that it was the last time.
+        server.tell(&Order::Retire);
         server.log.info(format_args!(
             "Usr2: process {pid} serves now; ending with the sessions that are here, after {:?} at most",
             server.grace
@@ -370,7 +372,6 @@ impl Control<'_> {
         server.missing.clear();
         server.admin = None;
         self.admin = None;
-        self.server.tell(&Order::Retire);
         successor.confirm();
         self.enter(Phase::Retired, self.server.grace);
     }
