@@ -418,24 +418,27 @@ impl Stream for TlsStream {
         }
         let state = &mut *self.state.borrow_mut();
         loop {
-            let unread = state.plain + state.ahead.len();
-            let ended = match unread {
-                0 => Hangup::Ended,
-                unread => Hangup::EndedBehind(unread as u64),
-            };
             match state.end {
                 Some(End::Failed(_)) => return Poll::Ready(Hangup::Reset),
-                Some(End::Notified | End::Cut) => return Poll::Ready(ended),
-                None if self.socket.is_reset() => return Poll::Ready(Hangup::Reset),
-                // Enough was read ahead: a close_notify behind it is seen when some of it is read; an end of the
-                // connection at once.
-                None if state.plain >= PLAIN_MAX || !state.ahead.is_empty() => {
-                    return match ready!(self.socket.poll_hangup(cx)) {
-                        Hangup::Reset => Poll::Ready(Hangup::Reset),
-                        _ => Poll::Ready(ended),
-                    };
+                Some(End::Notified | End::Cut) => {
+                    return Poll::Ready(match state.plain {
+                        0 => Hangup::Ended,
+                        unread => Hangup::EndedBehind(unread as u64),
+                    });
                 }
-                None => ready!(self.poll_more(state, cx)),
+                None if self.socket.is_reset() => return Poll::Ready(Hangup::Reset),
+                None if state.plain < PLAIN_MAX => ready!(self.poll_more(state, cx)),
+                // Enough was read ahead: a close_notify behind it is seen when some of it is read; an end of the
+                // connection at once. How much plaintext is in what is behind it cannot be told: rather more than less,
+                // for a client that has sent another request has not left.
+                None => {
+                    let unread = (state.plain + state.ahead.len()) as u64;
+                    return Poll::Ready(match ready!(self.socket.poll_hangup(cx)) {
+                        Hangup::Reset => Hangup::Reset,
+                        Hangup::Ended => Hangup::EndedBehind(unread),
+                        Hangup::EndedBehind(more) => Hangup::EndedBehind(unread + more),
+                    });
+                }
             }
         }
     }
