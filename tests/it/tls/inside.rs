@@ -160,6 +160,74 @@ fn a_client_that_leaves_without_a_farewell_ends_its_request_and_no_other() {
 }
 
 #[test]
+fn requests_sent_ahead_of_a_farewell_are_answered_but_the_last() {
+    let place = Place::before(echo(), "");
+    for version in [&TLS12, &TLS13] {
+        let client = Client::with(&place.authority, None, &[version]);
+        let mut wire = client.connect(&place.gateway, "a.example");
+        let bodies = [octets(300_000), octets(50_000), octets(40)];
+        let requests = bodies.iter().map(|body| post(body));
+        let requests: Vec<u8> = requests.chain([post(b"gone")]).flatten().collect();
+        wire.send(requests);
+        wire.finish();
+        for body in bodies {
+            assert!(wire.read_response().body == body);
+        }
+    }
+}
+
+#[test]
+fn a_cancel_while_a_record_is_stuck_leaves_whole_messages_or_a_cut_one() {
+    const REQUESTS: usize = 4000;
+    let (authority, files) = (Authority::new(), Files::new());
+    let tls = format!(
+        "{{ {} }}",
+        files.pair("own", &authority.server(&["a.example"]))
+    );
+    let body = "x".repeat(8000);
+    let rest = format!("[[route]]\nrespond = {{ body = \"{body}\" }}\n");
+    let gateway = gateway(&tls, "timeouts = { body = \"1h\", idle = \"1h\" }", &rest);
+    let mut wire = Client::of(&authority).connect(&gateway, "a.example");
+    wire.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n".repeat(REQUESTS));
+    // Nobody reads the answers, until one is stuck.
+    let (mut last, mut same) = (String::new(), 0);
+    let id = crate::support::wait_for("an answer that is stuck", || {
+        let tree = gateway.admin("localhost", "/tree").text().to_owned();
+        let id = tree
+            .split("exchange#")
+            .nth(1)?
+            .split(' ')
+            .next()?
+            .to_owned();
+        same = if id == last { same + 1 } else { 0 };
+        last = id.clone();
+        (same > 50).then_some(id)
+    });
+    assert_eq!(gateway.tell(&format!("/cancel/{id}")).status(), 200);
+    let (octets, _) = wire.read_to_end();
+    let mut rest = std::str::from_utf8(&octets).expect("text");
+    let mut whole = 0;
+    while !rest.is_empty() {
+        assert!(
+            rest.starts_with("HTTP/1.1 "),
+            "behind {whole}: {:?}",
+            &rest[..rest.len().min(200)]
+        );
+        let Some((head, behind)) = rest.split_once("\r\n\r\n") else {
+            break;
+        };
+        if head.starts_with("HTTP/1.1 503 ") {
+            break;
+        }
+        let (content, behind) = behind.split_at(behind.len().min(body.len()));
+        assert!(body.starts_with(content));
+        whole += 1;
+        rest = behind;
+    }
+    assert!(whole > 1 && whole < REQUESTS, "{whole}");
+}
+
+#[test]
 fn a_client_that_reads_slowly_gets_everything() {
     let large = octets(8 << 20);
     let body = large.clone();
