@@ -178,17 +178,20 @@ fn requests_sent_ahead_of_a_farewell_are_answered_but_the_last() {
 
 #[test]
 fn a_cancel_while_a_record_is_stuck_leaves_whole_messages_or_a_cut_one() {
-    const REQUESTS: usize = 4000;
-    let (authority, files) = (Authority::new(), Files::new());
-    let tls = format!(
-        "{{ {} }}",
-        files.pair("own", &authority.server(&["a.example"]))
-    );
-    let body = "x".repeat(8000);
-    let rest = format!("[[route]]\nrespond = {{ body = \"{body}\" }}\n");
-    let gateway = gateway(&tls, "timeouts = { body = \"1h\", idle = \"1h\" }", &rest);
-    let mut wire = Client::of(&authority).connect(&gateway, "a.example");
-    wire.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n".repeat(REQUESTS));
+    const REQUESTS: usize = 60_000;
+    let body = "x".repeat(100);
+    let answer = body.clone();
+    let origin = Origin::script(move |wire, _| {
+        wire.answer(&answer);
+        true
+    });
+    let place = Place::before(origin, "timeouts = { body = \"1h\", idle = \"1h\" }");
+    let gateway = &place.gateway;
+    // Shorter than what a cancel is answered with: of that all has to come, or nothing.
+    let mut wire = Client::of(&place.authority).connect(gateway, "a.example");
+    let mut requests = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n".repeat(REQUESTS);
+    requests.push_str("GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
+    wire.send(requests);
     // Nobody reads the answers, until one is stuck.
     let (mut last, mut same) = (String::new(), 0);
     let id = crate::support::wait_for("an answer that is stuck", || {
@@ -216,15 +219,14 @@ fn a_cancel_while_a_record_is_stuck_leaves_whole_messages_or_a_cut_one() {
         let Some((head, behind)) = rest.split_once("\r\n\r\n") else {
             break;
         };
-        if head.starts_with("HTTP/1.1 503 ") {
-            break;
-        }
-        let (content, behind) = behind.split_at(behind.len().min(body.len()));
-        assert!(body.starts_with(content));
+        let length = head.split("Content-Length: ").nth(1).unwrap();
+        let length: usize = length.lines().next().unwrap().parse().unwrap();
+        let (content, behind) = behind.split_at(behind.len().min(length));
+        assert!(head.starts_with("HTTP/1.1 503 ") || body.starts_with(content));
         whole += 1;
         rest = behind;
     }
-    assert!(whole > 1 && whole < REQUESTS, "{whole}");
+    assert!(whole > 1, "{whole}");
 }
 
 #[test]
