@@ -28,6 +28,7 @@ mod facts;
 mod forward_auth;
 mod hedge;
 mod mirror;
+mod pace;
 mod record;
 mod relay;
 mod scene;
