@@ -33,6 +33,8 @@ pub(super) struct Check<'a> {
     pub(super) text: &'a str,
     pub(super) around: &'a Surroundings<'a>,
     pub(super) found: &'a Found,
+    /// Something is written in `trusted_proxies`.
+    pub(super) trusts: bool,
 }
 
 /// Who says a timeout or a limit: routes and upstreams come too late for some.
@@ -55,6 +57,10 @@ pub(super) fn check(
         text,
         around,
         found,
+        trusts: raw
+            .trusted_proxies
+            .as_ref()
+            .is_some_and(|networks| !networks.value.is_empty()),
     };
     let timeouts = check.timeouts(&raw.timeouts, Scope::Global);
     let limits = check.limits(&raw.limits, Scope::Global);
@@ -367,8 +373,11 @@ impl Check<'_> {
             }
         }
         let half_close = [("cancel", HalfClose::Cancel), ("allow", HalfClose::Allow)];
+        let proxy_protocol = raw.proxy_protocol.as_ref().filter(|flag| flag.value);
+        self.somebody_is_trusted(proxy_protocol, &addresses);
         Listener {
             addresses,
+            proxy_protocol: proxy_protocol.is_some(),
             half_close: self
                 .choice(raw.half_close.as_ref(), &half_close)
                 .unwrap_or_default(),
@@ -376,6 +385,27 @@ impl Check<'_> {
             timeouts: self.timeouts(&raw.timeouts, Scope::Listen),
             limits: self.limits(&raw.limits, Scope::Listen),
         }
+    }
+
+    /// Refuses a listener that would refuse everybody.
+    pub(super) fn somebody_is_trusted(
+        &self,
+        proxy_protocol: Option<&Written<bool>>,
+        addresses: &[Address],
+    ) {
+        let by_inet = |address: &Address| matches!(address, Address::Inet(_));
+        let Some(flag) = proxy_protocol else { return };
+        if self.trusts || !addresses.iter().any(by_inet) {
+            return;
+        }
+        self.found.push(
+            Diagnostic::error(
+                flag.key,
+                format!("`{}` without `trusted_proxies`", flag.name),
+            )
+            .label("nobody's header would be believed")
+            .help("add `trusted_proxies = [\"10.0.0.0/8\"]` at the top: the proxies in front"),
+        );
     }
 
     /// A list was written empty; not: all of it was refused, which was said.

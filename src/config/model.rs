@@ -16,6 +16,7 @@ use crate::http::limits::Limits as HeadLimits;
 use crate::http::network::Network;
 use crate::net::address::Address;
 use crate::net::pool;
+use crate::net::proxy_protocol::Version;
 use crate::proxy::gateway::Host;
 use crate::proxy::retry::Retry;
 use crate::proxy::route::Matchers;
@@ -357,6 +358,8 @@ pub struct Listener {
     pub addresses: Vec<Address>,
     /// What a client's FIN before the response means.
     pub half_close: HalfClose,
+    /// Connections begin with a PROXY protocol header, of a trusted proxy.
+    pub proxy_protocol: bool,
     /// An address that is not there yet is tried again.
     pub retry: bool,
     /// Its own timeouts.
@@ -404,6 +407,8 @@ pub struct Upstream {
     pub sticky: Option<String>,
     /// How origins are told what is left of the budget.
     pub deadline_header: Option<DeadlineField>,
+    /// Which PROXY protocol header connections begin with, if any.
+    pub send_proxy: Option<Version>,
     /// Idle connections.
     pub keepalive: Keepalive,
     /// Its own timeouts.

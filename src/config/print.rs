@@ -284,6 +284,7 @@ fn print_listener(listener: &Listener, out: &mut String) {
         HalfClose::Allow => "allow",
     };
     line(out, "half_close", quoted(half_close));
+    line(out, "proxy_protocol", listener.proxy_protocol);
     line(out, "retry", listener.retry);
     print_timeouts(&listener.timeouts, out);
     print_limit_changes(&listener.limits, out);
@@ -371,6 +372,13 @@ fn print_care(upstream: &Upstream, out: &mut String) {
     if let Some(field) = &upstream.deadline_header {
         line(out, "deadline_header", quoted(&field.name));
     }
+    let words = super::upstream::SEND_PROXY;
+    let word = words.iter().find(|(_, it)| *it == upstream.send_proxy);
+    line(
+        out,
+        "send_proxy",
+        quoted(word.map_or("off", |(word, _)| word)),
+    );
 }
 
 /// When a request is tried again.

@@ -75,6 +75,7 @@ pub(super) struct RawListen {
     pub(super) addr: Texts,
     pub(super) has_addr: bool,
     pub(super) half_close: Text,
+    pub(super) proxy_protocol: Flag,
     pub(super) retry: Flag,
     pub(super) timeouts: RawTimeouts,
     pub(super) limits: RawLimits,
@@ -95,6 +96,7 @@ pub(super) struct RawUpstream {
     pub(super) resolve: Option<Written<RawResolve>>,
     pub(super) sticky: Option<Written<Text>>,
     pub(super) deadline_header: Text,
+    pub(super) send_proxy: Text,
     pub(super) timeouts: RawTimeouts,
     pub(super) limits: RawLimits,
 }
@@ -338,6 +340,7 @@ fn listen(table: &Table<'_>) -> RawListen {
         addr: table.texts("addr", ADDRESS),
         has_addr: table.mentions("addr").is_some(),
         half_close: table.text("half_close", STRING),
+        proxy_protocol: table.flag("proxy_protocol"),
         retry: table.flag("retry"),
         timeouts: timeouts(table),
         limits: limits(table),
@@ -379,6 +382,7 @@ fn upstream(table: &Table<'_>) -> RawUpstream {
             table.text("cookie", STRING)
         }),
         deadline_header: table.text("deadline_header", "a field's name in quotes"),
+        send_proxy: table.text("send_proxy", "\"off\", \"v1\" or \"v2\""),
         keepalive: table.table("keepalive", "keepalive", |table| RawKeepalive {
             idle: table.text("idle", DURATION),
             max_idle: table.number("max_idle", NUMBER),

@@ -13,6 +13,7 @@ use super::table::Written;
 use super::value;
 use crate::balance::{Eject, Policy};
 use crate::http::deadline::DeadlineField;
+use crate::net::proxy_protocol::Version;
 use crate::proxy::site::HashBy;
 
 /// A weight above this is a mistake; sums of them stay in 32 bits.
@@ -193,6 +194,9 @@ impl Check<'_> {
                 name.unwrap_or_else(|| "osier".to_owned())
             }),
             deadline_header: self.parsed(section.deadline_header.as_ref(), deadline_field),
+            send_proxy: self
+                .choice(section.send_proxy.as_ref(), &SEND_PROXY)
+                .flatten(),
             name: name.clone(),
             is_implicit: false,
             endpoints,
@@ -410,6 +414,13 @@ impl Check<'_> {
     }
 }
 
+/// The words for [`Upstream::send_proxy`].
+pub(super) const SEND_PROXY: [(&str, Option<Version>); 3] = [
+    ("off", None),
+    ("v1", Some(Version::V1)),
+    ("v2", Some(Version::V2)),
+];
+
 /// How an endpoint is picked.
 fn balance(text: &str) -> Result<Balance, String> {
     if let Some((_, policy)) = Policy::WORDS.iter().find(|(word, _)| *word == text) {
@@ -499,6 +510,7 @@ impl Default for Upstream {
             resolve_srv: false,
             sticky: None,
             deadline_header: None,
+            send_proxy: None,
             keepalive: Keepalive::default(),
             timeouts: super::TimeoutChanges::default(),
             limits: super::LimitChanges::default(),

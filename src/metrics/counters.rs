@@ -25,6 +25,8 @@ pub struct Counters {
     pub(super) full: Count,
     /// Clients that were closed at the door because their address had enough connections.
     pub(super) crowded: Count,
+    /// Connections that no PROXY protocol header began, by [`Unannounced`].
+    unannounced: [Count; Unannounced::ALL.len()],
     /// Branches that were cancelled by this worker.
     cancels: Count,
     /// Exchanges that run.
@@ -35,6 +37,32 @@ pub struct Counters {
     upstreams: RefCell<BTreeMap<Arc<str>, Rc<UpstreamTally>>>,
     /// How many configurations there were.
     generation: Cell<usize>,
+}
+
+/// Why a connection is closed that had to begin with a PROXY protocol header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unannounced {
+    /// Its peer is none whose word is believed.
+    Untrusted,
+    /// It begins with something else.
+    Missing,
+    /// It begins with something that is nearly one.
+    Malformed,
+    /// It was late.
+    Timeout,
+    /// The connection had ended before it was whole.
+    Ended,
+}
+
+impl Unannounced {
+    /// All of them, in their order, and how they are labelled.
+    pub(super) const ALL: [(Self, &'static str); 5] = [
+        (Self::Untrusted, "untrusted"),
+        (Self::Missing, "missing"),
+        (Self::Malformed, "malformed"),
+        (Self::Timeout, "timeout"),
+        (Self::Ended, "ended"),
+    ];
 }
 
 /// What is counted of one route.
@@ -144,6 +172,7 @@ impl Default for Counters {
             ended: zeros(),
             full: Count::default(),
             crowded: Count::default(),
+            unannounced: zeros(),
             cancels: Count::default(),
             in_flight: Count::default(),
             other: Rc::new(RouteTally::new(RouteTally::OTHER.into())),
@@ -227,6 +256,13 @@ impl Counters {
         self.crowded.add(1);
     }
 
+    /// A connection was closed for want of a PROXY protocol header.
+    pub fn unannounced(&self, why: Unannounced) {
+        if let Some(count) = self.unannounced.get(why as usize) {
+            count.add(1);
+        }
+    }
+
     /// All of it as it is now, but what only the gateway knows: sessions, and what idles.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
@@ -239,6 +275,7 @@ impl Counters {
             ended: read(&self.ended),
             full: self.full.get(),
             crowded: self.crowded.get(),
+            unannounced: read(&self.unannounced),
             cancels: self.cancels.get(),
             in_flight: self.in_flight.get(),
             sessions: 0,

@@ -18,7 +18,9 @@ mod text;
 mod tests;
 
 pub use cause::Cause;
-pub use counters::{Counters, OpenConnection, RouteTally, UnderWay, UpstreamEvent, UpstreamTally};
+pub use counters::{
+    Counters, OpenConnection, RouteTally, Unannounced, UnderWay, UpstreamEvent, UpstreamTally,
+};
 pub use histogram::{BOUNDS, Distribution, Histogram};
 pub use rates::UpstreamRates;
 pub use snapshot::{CODES, RouteTotals, Snapshot, UpstreamTotals};

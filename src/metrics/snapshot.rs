@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::counters::UpstreamEvent;
+use super::counters::{Unannounced, UpstreamEvent};
 use super::text::{Kind, Page};
 use super::{Cause, Distribution, add};
 
@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub(super) ended: [u64; Cause::ALL.len()],
     pub(super) full: u64,
     pub(super) crowded: u64,
+    /// By [`Unannounced`].
+    pub(super) unannounced: [u64; Unannounced::ALL.len()],
     /// Branches that were cancelled.
     pub cancels: u64,
     /// Exchanges that ran.
@@ -149,6 +151,7 @@ impl Snapshot {
         self.other.merge(&other.other);
         merge(&mut self.upstreams, &other.upstreams);
         add(&mut self.ended, &other.ended);
+        add(&mut self.unannounced, &other.unannounced);
         for (sum, more) in [
             (&mut self.full, other.full),
             (&mut self.crowded, other.crowded),
@@ -184,6 +187,7 @@ impl Snapshot {
     pub fn write(&self, page: &mut Page) {
         self.write_routes(page);
         self.write_ends(page);
+        self.write_unannounced(page);
         self.write_upstreams(page);
         page.family(
             "osier_sessions",
@@ -254,6 +258,18 @@ impl Snapshot {
             ("descriptors", self.full),
             ("per_ip", self.crowded),
         ] {
+            page.sample(&[("reason", reason)], count);
+        }
+    }
+
+    /// Connections that were closed for want of a PROXY protocol header.
+    fn write_unannounced(&self, page: &mut Page) {
+        page.family(
+            "osier_proxy_protocol_refused_total",
+            Kind::Counter,
+            "Connections that were closed because no PROXY protocol header came that is believed, by reason.",
+        );
+        for ((_, reason), count) in Unannounced::ALL.into_iter().zip(self.unannounced) {
             page.sample(&[("reason", reason)], count);
         }
     }

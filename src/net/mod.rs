@@ -11,6 +11,7 @@ pub mod listener;
 pub mod names;
 pub mod pair;
 pub mod pool;
+pub mod proxy_protocol;
 pub mod service;
 pub mod stream;
 pub mod tcp;

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ use crate::limit::Permit;
 use crate::metrics::UpstreamEvent;
 use crate::net::dialer::{Dial, dial_any};
 use crate::net::pool::Pooled;
+use crate::net::proxy_protocol::Header;
 use crate::net::stream::{self, Stream};
 use crate::runtime::buffer::{Buffer, Buffers};
 
@@ -37,6 +38,7 @@ pub(super) async fn connect<D: Dial>(
     limit: Option<Duration>,
     ctx: &Context,
     member: &Member<D::Stream>,
+    client: &Header,
     permit: Option<Permit>,
 ) -> Result<Pooled<D::Stream>, Error> {
     let limit = (Timeout::Connect, limit);
@@ -48,7 +50,16 @@ pub(super) async fn connect<D: Dial>(
         loop {
             // Before they are looked at: those of later ones are not kept for long.
             let generation = addresses.generation();
-            let failed = match dial_any(&gateway.dial, &addresses.get()).await {
+            let dialed = async {
+                let stream = dial_any(&gateway.dial, &addresses.get()).await?;
+                if let Some(version) = member.send_proxy {
+                    let mut octets = Vec::with_capacity(64);
+                    client.write(version, &mut octets);
+                    stream::write_all(&stream, &mut [IoSlice::new(&octets)]).await?;
+                }
+                Ok(stream)
+            };
+            let failed = match dialed.await {
                 Ok(stream) => {
                     let since = clock::now();
                     return Ok(Pooled {
@@ -59,6 +70,7 @@ pub(super) async fn connect<D: Dial>(
                         open: Some(member.tally.opened(since.saturating_duration_since(begun))),
                         counted: member.state.connected(),
                         generation,
+                        told: member.send_proxy.map(|_| *client),
                     });
                 }
                 Err(error) => error,
@@ -68,7 +80,7 @@ pub(super) async fn connect<D: Dial>(
             }
             // No descriptor is left in this process; other exchanges end all the time.
             clock::sleep(FULL_PAUSE).await;
-            if let Some(pooled) = member.idle() {
+            if let Some(pooled) = member.idle(client) {
                 member.tally.note(UpstreamEvent::Reused);
                 return Ok(pooled);
             }

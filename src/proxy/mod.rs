@@ -9,6 +9,7 @@ pub mod edit;
 pub mod error;
 pub mod gateway;
 pub mod hooks;
+pub mod introduction;
 pub mod retry;
 pub mod rewrite;
 pub mod route;

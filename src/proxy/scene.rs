@@ -20,6 +20,7 @@ use crate::http::path;
 use crate::limit::{Permits, RetryBudget};
 use crate::metrics::{Counters, RouteTally, UpstreamTally};
 use crate::net::pool::{Pool, Pooled, Shelf};
+use crate::net::proxy_protocol::{Header, Version};
 use crate::net::stream::Stream;
 
 /// A site as one worker serves it. An exchange keeps the one it began with.
@@ -63,6 +64,8 @@ pub(super) struct Member<S> {
     pub(super) permits: Option<Permits>,
     /// Its upstream's.
     pub(super) tally: Rc<UpstreamTally>,
+    /// How it is told who its client is, in front of everything.
+    pub(super) send_proxy: Option<Version>,
     /// Which of the endpoint's addresses the idle connections belong to.
     pub(super) generation: Cell<usize>,
     /// What the sticky cookie says for it.
@@ -96,6 +99,7 @@ impl<S: Stream> Scene<S> {
                     state: placed.state.clone(),
                     permits: placed.permits.clone(),
                     tally: tally.clone(),
+                    send_proxy: upstream.send_proxy,
                     generation: Cell::new(endpoint.addresses.generation()),
                     set_cookie: upstream.sticky.as_ref().and_then(|name| {
                         let mark = mark(&endpoint.name);
@@ -185,14 +189,15 @@ impl<S: Stream> Scene<S> {
 }
 
 impl<S: Stream> Member<S> {
-    /// An idle connection to where the endpoint is now.
-    pub(super) fn idle(&self) -> Option<Pooled<S>> {
+    /// An idle connection to where the endpoint is now, made for this client where that matters.
+    pub(super) fn idle(&self, client: &Header) -> Option<Pooled<S>> {
+        let told = self.send_proxy.map(|_| *client);
         let generation = self.endpoint.addresses.generation();
         if generation != self.generation.replace(generation) {
             self.shelf.clear();
         }
         loop {
-            let pooled = self.shelf.take()?;
+            let pooled = self.shelf.take(told)?;
             if pooled.generation == generation {
                 return Some(pooled);
             }
@@ -413,8 +418,9 @@ impl Site {
         }
     }
 
-    /// Whether what this peer says of others is believed.
-    pub(super) fn is_trusted(&self, peer: Option<IpAddr>) -> bool {
+    /// Whether what this peer says of others is believed. An IPv4 address in the form of IPv6 has to be made one first.
+    #[must_use]
+    pub fn is_trusted(&self, peer: Option<IpAddr>) -> bool {
         let contains = |network: &Network, ip| network.contains(ip);
         peer.is_some_and(|ip| self.trusted.iter().any(|network| contains(network, ip)))
     }

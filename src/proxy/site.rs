@@ -29,6 +29,7 @@ use crate::http::limits::Limits;
 use crate::http::network::Network;
 use crate::limit::{Limiter, Permits};
 use crate::net::pool::Keepalive;
+use crate::net::proxy_protocol::Version;
 use crate::net::service::Service;
 
 /// What a gateway serves.
@@ -69,6 +70,8 @@ pub struct Listen {
     pub half_close: bool,
     /// How many connections one address may have.
     pub per_ip: Option<usize>,
+    /// A connection begins with a PROXY protocol header, of a peer that is trusted, or is closed.
+    pub proxy_protocol: bool,
 }
 
 /// What is done with the requests that a route is for.
@@ -284,6 +287,8 @@ pub struct Upstream {
     pub keepalive: Keepalive,
     /// How the origin is told what is left of the budget.
     pub deadline_field: Option<DeadlineField>,
+    /// Which PROXY protocol header a connection begins with, if any.
+    pub send_proxy: Option<Version>,
 }
 
 /// How endpoints are probed.
@@ -353,6 +358,13 @@ impl Site {
         self.listeners.get(number)?.as_ref()
     }
 
+    /// Some upstream is told where its clients come from and what they connected to.
+    #[must_use]
+    pub fn tells_origins(&self) -> bool {
+        let mut upstreams = self.upstreams.iter();
+        upstreams.any(|upstream| upstream.send_proxy.is_some())
+    }
+
     /// What an exchange of this listener's is held to, on this route and on the way to this one of its places.
     #[must_use]
     pub fn terms<'a>(
@@ -394,6 +406,7 @@ impl From<Rules> for Site {
                     resolve_every: Duration::from_secs(30),
                     keepalive: rules.keepalive,
                     deadline_field: None,
+                    send_proxy: None,
                 };
                 (Action::Forward(Split::new([1]), vec![0]), vec![upstream])
             }

@@ -56,6 +56,7 @@ pub(super) fn site(
             ),
             half_close: listener.half_close == config::HalfClose::Allow,
             per_ip: limits.per_ip,
+            proxy_protocol: listener.proxy_protocol,
         };
         for number in listener.addresses.iter().filter_map(&number) {
             if listeners.len() <= number {
@@ -178,6 +179,7 @@ fn upstream(written: &config::Upstream, before: Option<&Site>) -> Upstream {
             max_age: written.keepalive.max_age,
         },
         deadline_field: written.deadline_header.clone(),
+        send_proxy: written.send_proxy,
     }
 }
 

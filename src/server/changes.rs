@@ -60,7 +60,10 @@ pub(super) fn between(old: &Config, new: &Config) -> Vec<String> {
     let details = |config: &Config| {
         let listeners = config.listeners.iter();
         listeners
-            .map(|it| (it.half_close, it.timeouts.clone(), it.limits))
+            .map(|it| {
+                let timeouts = it.timeouts.clone();
+                (it.half_close, it.proxy_protocol, timeouts, it.limits)
+            })
             .collect::<Vec<_>>()
     };
     note(details(old) != details(new), "what listeners are held to");

@@ -22,7 +22,7 @@ def exchange(client, origin, chosen=b""):
 
 
 def main(root):
-    corpora = {name: [] for name in ("request_head", "response_head", "chunked", "exchange", "config", "deadline")}
+    corpora = {name: [] for name in ("request_head", "response_head", "chunked", "exchange", "config", "deadline", "proxy_protocol")}
     for path in sorted((TESTS / "corpus").glob("*.http")):
         octets = path.read_bytes()
         is_response = path.name.startswith("resp-")
@@ -43,6 +43,14 @@ def main(root):
         corpora["config"].append(path.read_bytes())
     for text in DEADLINES:
         corpora["deadline"] += [b"\x00" + text.encode(), b"\x01" + text.encode()]
+    for command, family, length in [(0x21, 0x11, 12), (0x21, 0x21, 36), (0x21, 0x31, 216), (0x20, 0, 0), (0x21, 0x12, 12)]:
+        head = b"\r\n\r\n\0\r\nQUIT\n" + bytes([command, family])
+        addresses = bytes(range(length))
+        checked = addresses + b"\x04\0\x01x" + b"\x03\0\x04\0\0\0\0"
+        for body in (addresses, checked):
+            corpora["proxy_protocol"].append(head + len(body).to_bytes(2, "big") + body + b"GET /")
+    for line in ("TCP4 192.0.2.1 192.0.2.2 1 65535", "TCP6 ::1 2001:db8::2 0 80", "UNKNOWN", "UNKNOWN a b"):
+        corpora["proxy_protocol"].append(f"PROXY {line}\r\nGET /".encode())
     for name, octets in corpora.items():
         directory = pathlib.Path(root) / name
         directory.mkdir(parents=True, exist_ok=True)

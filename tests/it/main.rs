@@ -57,6 +57,9 @@ mod reload;
 /// Connections that become tunnels, and those that must not.
 mod upgrade;
 
+/// Who the client is, said by a proxy in front of osier, and by osier to origins.
+mod proxy_protocol;
+
 /// What the keys of upstreams and tries do: a test for every one, which fails when the key is ignored.
 mod upstreams;
 

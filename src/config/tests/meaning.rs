@@ -9,6 +9,7 @@ use super::super::{TimeoutName, later};
 use super::{config, read_text, with_route};
 use crate::http::deadline::DeadlineField;
 use crate::http::network::Network;
+use crate::net::proxy_protocol::Version;
 use crate::proxy::gateway::Host;
 use crate::proxy::retry::On;
 use crate::proxy::route::{HostPattern, PathPattern};
@@ -220,6 +221,12 @@ fn keys_of_listeners_and_upstreams() -> Vec<Key> {
             "half_close = \"allow\"",
             move |c| listener(c).half_close,
             HalfClose::Allow,
+        ),
+        key(
+            "listen.proxy_protocol",
+            "addr = \"unix:/run/o\"\nproxy_protocol = true",
+            move |c| listener(c).proxy_protocol,
+            true,
         ),
         key(
             "listen.retry",
@@ -714,6 +721,12 @@ fn keys_of_care() -> Vec<Key> {
             move |c| upstream(c).deadline_header,
             Some(DeadlineField::from_name("grpc-timeout")),
         ),
+        key(
+            "upstream.send_proxy",
+            "send_proxy = \"v2\"",
+            move |c| upstream(c).send_proxy,
+            Some(Version::V2),
+        ),
     ]
 }
 
@@ -1047,6 +1060,7 @@ buffers = "auto"
 [[listen]]
 addr = ["127.0.0.1:8086"]
 half_close = "cancel"
+proxy_protocol = false
 retry = false
 
 [[route]]

@@ -16,6 +16,7 @@ use crate::balance::{Eject, Policy};
 use crate::http::deadline::DeadlineField;
 use crate::http::network::Network;
 use crate::net::address::Address;
+use crate::net::proxy_protocol::Version;
 use crate::proxy::gateway::Host;
 use crate::proxy::retry::{On, Retry};
 use crate::proxy::route::{HostPattern, Matchers, PathPattern};
@@ -24,11 +25,12 @@ use crate::proxy::template::{Hole, Part, Template};
 use crate::proxy::timeout::Timeouts;
 
 /// Files to spoil: everything there is, and every kind of mistake.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     include_str!("../../../tests/config/ok-full.toml"),
     include_str!("../../../tests/config/ok-environment.toml"),
     include_str!("../../../tests/config/ok-exclusive.toml"),
     include_str!("../../../tests/config/later-upstream.toml"),
+    include_str!("../../../tests/config/proxy-protocol-bad.toml"),
     include_str!("../../../tests/config/unknown-key-tabs-and-octets.toml"),
 ];
 
@@ -239,7 +241,7 @@ fn listeners() -> impl Strategy<Value = Vec<Listener>> {
     let half_close = select(vec![HalfClose::Cancel, HalfClose::Allow]);
     let rest = (
         half_close,
-        any::<bool>(),
+        any::<[bool; 2]>(),
         timeout_changes(true),
         limit_changes(),
     );
@@ -256,13 +258,16 @@ fn listeners() -> impl Strategy<Value = Vec<Listener>> {
         };
         let listeners = listeners.into_iter();
         listeners
-            .map(|(count, (half_close, retry, timeouts, limits))| Listener {
-                addresses: (0..count).map(&mut address).collect(),
-                half_close,
-                retry,
-                timeouts,
-                limits,
-            })
+            .map(
+                |(count, (half_close, [retry, proxy_protocol], timeouts, limits))| Listener {
+                    addresses: (0..count).map(&mut address).collect(),
+                    half_close,
+                    proxy_protocol,
+                    retry,
+                    timeouts,
+                    limits,
+                },
+            )
             .collect()
     })
 }
@@ -338,10 +343,10 @@ fn care() -> impl Strategy<Value = Upstream> {
         of(queue),
         (duration(), duration()),
         of(Just("sid".to_owned())),
-        of(fields),
+        (of(fields), of(select(vec![Version::V1, Version::V2]))),
     )
         .prop_map(
-            |((policy, hash), health, eject, queue, (slow_start, every), sticky, field)| Upstream {
+            |((policy, hash), health, eject, queue, (slow_start, every), sticky, told)| Upstream {
                 balance: Balance { policy, hash },
                 max_connections: queue.map(|queue| queue.0),
                 queue: queue
@@ -351,7 +356,8 @@ fn care() -> impl Strategy<Value = Upstream> {
                 slow_start,
                 resolve_every: every,
                 sticky,
-                deadline_header: field.map(DeadlineField::from_name),
+                deadline_header: told.0.map(DeadlineField::from_name),
+                send_proxy: told.1,
                 ..Upstream::default()
             },
         )
@@ -678,7 +684,11 @@ fn configs() -> impl Strategy<Value = Config> {
         .prop_map(
             |((whole, (user, group), log, admin, timeouts, limits), rest)| {
                 let (workers, max_connections, trusted, delay, grace) = whole;
-                let (listeners, mut upstreams, routes) = rest;
+                let (mut listeners, mut upstreams, routes): (Vec<Listener>, _, Vec<_>) = rest;
+                for listener in &mut listeners {
+                    // Somebody's header has to be believed.
+                    listener.proxy_protocol &= !trusted.is_empty();
+                }
                 let sections = upstreams.len();
                 let routes = routes.into_iter().enumerate();
                 let routes = routes.map(|(index, (mut route, shares))| {
