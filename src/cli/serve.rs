@@ -151,7 +151,10 @@ pub(super) fn announce(server: &Server, what: &str) {
     let listening: Vec<_> = server
         .listening()
         .iter()
-        .map(shown)
+        .map(|address| match (server.is_of_stream(address), address) {
+            (true, Address::Inet(addr)) => format!("tcp://{addr}"),
+            _ => shown(address),
+        })
         .chain(missing)
         .collect();
     let capacity = server.capacity();

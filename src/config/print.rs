@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::model::{
     AccessLog, Action, Auth, Config, Edits, Endpoint, Format, Forwarded, HalfClose, Level,
-    LimitChanges, Listener, Override, Paths, Per, RequestId, Rewrite, Route, Share, TimeoutChanges,
-    TimeoutName, Upstream,
+    LimitChanges, Listener, Override, Paths, Per, RequestId, Rewrite, Route, Share, Stream,
+    TimeoutChanges, TimeoutName, Upstream,
 };
 use super::value::{duration_text, size_text, timeout_text};
 use crate::http::network::Network;
@@ -65,6 +65,9 @@ impl Config {
         }
         for route in &self.routes {
             self.print_route(route, &mut out);
+        }
+        for stream in &self.streams {
+            self.print_stream(stream, &mut out);
         }
         out
     }
@@ -187,6 +190,43 @@ impl Config {
                 .collect();
             line(out, "errors", inline(pages));
         }
+    }
+
+    fn print_stream(&self, stream: &Stream, out: &mut String) {
+        let name = |upstream: usize| {
+            let upstream = self.upstreams.get(upstream);
+            quoted(upstream.map_or("", |upstream| upstream.name.as_str()))
+        };
+        out.push_str("\n[[stream]]\n");
+        line(out, "addr", list(&stream.addresses));
+        if let Some(to) = stream.to {
+            line(out, "to", name(to));
+        }
+        if let Some(names) = &stream.sni {
+            let pairs = names.iter().map(|(pattern, upstream)| {
+                let pattern = pattern.as_ref().map(ToString::to_string);
+                (pattern.unwrap_or_else(|| "*".to_owned()), name(*upstream))
+            });
+            line(out, "sni", inline(pairs));
+        }
+        line(out, "proxy_protocol", stream.proxy_protocol);
+        line(out, "retry", stream.retry);
+        for (key, networks) in [("allow", &stream.allow), ("deny", &stream.deny)] {
+            if !networks.is_empty() {
+                line(out, key, networks_text(networks));
+            }
+        }
+        let timeouts = &stream.timeouts;
+        let timeouts = [
+            ("header", timeouts.header),
+            ("connect", timeouts.connect),
+            ("idle", timeouts.idle),
+            ("total", timeouts.total),
+        ];
+        let timeouts = timeouts.map(|(key, limit)| (key, quoted(&timeout_text(limit))));
+        line(out, "timeouts", inline(timeouts));
+        let per_ip = count_or_unlimited(stream.limits.per_ip);
+        line(out, "limits", inline([("per_ip", per_ip)]));
     }
 
     /// Who may, and what goes elsewhere too.

@@ -34,6 +34,7 @@ pub(super) struct Raw {
     pub(super) upstreams: Vec<Written<RawUpstream>>,
     pub(super) routes: Vec<RawRoute>,
     pub(super) has_route: bool,
+    pub(super) streams: Vec<RawStream>,
 }
 
 #[derive(Debug)]
@@ -79,6 +80,23 @@ pub(super) struct RawListen {
     pub(super) retry: Flag,
     pub(super) timeouts: RawTimeouts,
     pub(super) limits: RawLimits,
+}
+
+#[derive(Debug)]
+pub(super) struct RawStream {
+    pub(super) at: Span,
+    pub(super) addr: Texts,
+    pub(super) has_addr: bool,
+    pub(super) to: Text,
+    pub(super) has_to: bool,
+    pub(super) sni: Vec<Pair>,
+    pub(super) has_sni: bool,
+    pub(super) proxy_protocol: Flag,
+    pub(super) retry: Flag,
+    pub(super) allow: Texts,
+    pub(super) deny: Texts,
+    pub(super) timeouts: RawTimeouts,
+    pub(super) per_ip: Option<Written<Scalar>>,
 }
 
 #[derive(Debug)]
@@ -309,6 +327,7 @@ fn file(table: &Table<'_>) -> Raw {
         upstreams: table.named("upstream", "upstream", upstream),
         routes: table.tables("route", "route", route),
         has_route: table.mentions("route").is_some(),
+        streams: table.tables("stream", "stream", stream),
     }
 }
 
@@ -344,6 +363,33 @@ fn listen(table: &Table<'_>) -> RawListen {
         retry: table.flag("retry"),
         timeouts: timeouts(table),
         limits: limits(table),
+    }
+}
+
+fn stream(table: &Table<'_>) -> RawStream {
+    let timeouts = table.table("timeouts", "stream.timeouts", |table| {
+        super::stream::TIMEOUTS
+            .into_iter()
+            .filter_map(|name| Some((name, table.text(name, DURATION)?)))
+            .collect()
+    });
+    let limits = table.table("limits", "stream.limits", |table| {
+        table.scalar("per_ip", "a number or \"unlimited\"")
+    });
+    RawStream {
+        at: table.at,
+        addr: table.texts("addr", ADDRESS),
+        has_addr: table.mentions("addr").is_some(),
+        to: table.text("to", ADDRESS),
+        has_to: table.mentions("to").is_some(),
+        sni: table.pairs("sni", "an upstream's name or an address in quotes"),
+        has_sni: table.mentions("sni").is_some(),
+        proxy_protocol: table.flag("proxy_protocol"),
+        retry: table.flag("retry"),
+        allow: table.texts("allow", "networks such as \"10.0.0.0/8\""),
+        deny: table.texts("deny", "networks such as \"10.0.0.0/8\""),
+        timeouts: timeouts.map(|read| read.value).unwrap_or_default(),
+        per_ip: limits.and_then(|read| read.value),
     }
 }
 

@@ -26,16 +26,19 @@ pub(super) struct Upstreams {
     by_name: HashMap<String, usize>,
     /// Where each section's name is, and whether a route goes there.
     sections: Vec<(Span, bool)>,
+    /// The file has streams, which can go there too.
+    has_streams: bool,
 }
 
 impl Upstreams {
-    pub(super) fn new(check: &Check<'_>, raw: &[Written<RawUpstream>]) -> Self {
+    pub(super) fn new(check: &Check<'_>, raw: &[Written<RawUpstream>], has_streams: bool) -> Self {
         let list: Vec<_> = raw.iter().map(|raw| check.upstream(raw)).collect();
         let names = list.iter().map(|upstream| upstream.name.clone());
         Self {
             by_name: names.zip(0..).collect(),
             list,
             sections: raw.iter().map(|raw| (raw.key, false)).collect(),
+            has_streams,
         }
     }
 
@@ -43,7 +46,13 @@ impl Upstreams {
     pub(super) fn finish(self, check: &Check<'_>) -> Vec<Upstream> {
         for (upstream, (at, is_used)) in self.list.iter().zip(&self.sections) {
             if !is_used {
-                let message = format!("no route goes to the upstream `{}`", upstream.name);
+                let message = match self.has_streams {
+                    false => format!("no route goes to the upstream `{}`", upstream.name),
+                    true => format!(
+                        "no route and no stream goes to the upstream `{}`",
+                        upstream.name
+                    ),
+                };
                 check.found.push(
                     Diagnostic::warning(*at, message)
                         .label("unused")
@@ -55,7 +64,7 @@ impl Upstreams {
     }
 
     /// The upstream that a route's `to` names: by name, or by address.
-    fn find(&mut self, check: &Check<'_>, to: &Written<String>) -> Option<usize> {
+    pub(super) fn find(&mut self, check: &Check<'_>, to: &Written<String>) -> Option<usize> {
         if let Some(index) = self.by_name.get(&to.value).copied() {
             if let Some((_, is_used)) = self.sections.get_mut(index) {
                 *is_used = true;
@@ -88,6 +97,11 @@ impl Upstreams {
             ..Upstream::default()
         });
         Some(index)
+    }
+
+    /// The upstream of this number, as far as they are known.
+    pub(super) fn get(&self, index: usize) -> Option<&Upstream> {
+        self.list.get(index)
     }
 
     fn dangling(&mut self, check: &Check<'_>, to: &Written<String>) {

@@ -4,6 +4,7 @@
 //! sockets, on any futures-io pair ([`pair::Pair`]) and on pipes in memory.
 
 pub mod address;
+pub mod client_hello;
 pub mod control;
 pub mod dialer;
 mod dns;

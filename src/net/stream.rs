@@ -71,6 +71,12 @@ pub trait Stream {
         self.poll_readable(cx)
     }
 
+    /// Ready when the peer, which has ended its direction, is gone in the other one too. Only for a connection whose end
+    /// was read and that was not ended from here; where that cannot be told, never.
+    fn poll_reset(&self, _cx: &mut task::Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+
     /// Makes the coming close a reset, so that the peer cannot take what it has received for the whole. Where a
     /// connection has no such thing, its end has to do.
     fn abort(&self) {}

@@ -182,6 +182,10 @@ impl Stream for Socket {
         })
     }
 
+    fn poll_reset(&self, cx: &mut task::Context<'_>) -> Poll<()> {
+        self.source.poll_reset(cx)
+    }
+
     fn abort(&self) {
         // A unix socket takes it, and closes as always: it has no reset.
         let _ = net::sockopt::set_socket_linger(self.source.get_ref(), Some(Duration::ZERO));

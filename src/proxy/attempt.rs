@@ -29,7 +29,7 @@ use crate::runtime::buffer::{Buffer, Buffers};
 /// How long an exchange waits for another to give its descriptor back.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
 
-/// A new connection to an endpoint where none idles.
+/// A new connection to an endpoint where none idles; or, with `may_reuse`, one that idles by then.
 ///
 /// # Errors
 /// No address could be connected to, or not in time.
@@ -40,6 +40,7 @@ pub(super) async fn connect<D: Dial>(
     member: &Member<D::Stream>,
     client: &Header,
     permit: Option<Permit>,
+    may_reuse: bool,
 ) -> Result<Pooled<D::Stream>, Error> {
     let limit = (Timeout::Connect, limit);
     let mut permit = permit;
@@ -80,7 +81,7 @@ pub(super) async fn connect<D: Dial>(
             }
             // No descriptor is left in this process; other exchanges end all the time.
             clock::sleep(FULL_PAUSE).await;
-            if let Some(pooled) = member.idle(client) {
+            if let Some(pooled) = may_reuse.then(|| member.idle(client)).flatten() {
                 member.tally.note(UpstreamEvent::Reused);
                 return Ok(pooled);
             }

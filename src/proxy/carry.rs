@@ -94,7 +94,16 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 let queue = goal.upstream.queue_timeout;
                 let connecting = pin!(async {
                     let permit = attempt::permit::<D>(&ctx, queue, goal.member).await?;
-                    attempt::connect(self.gateway, limit, &ctx, goal.member, &client, permit).await
+                    attempt::connect(
+                        self.gateway,
+                        limit,
+                        &ctx,
+                        goal.member,
+                        &client,
+                        permit,
+                        true,
+                    )
+                    .await
                 });
                 self.while_client_stays(&owed, connecting).await?
             }

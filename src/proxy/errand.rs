@@ -70,7 +70,15 @@ impl<D: Dial> Errand<'_, D> {
         let connect = self.terms.timeouts.connect;
         let permit = attempt::permit::<D>(self.ctx, self.queue_timeout, self.member).await?;
         let (member, client) = (self.member, &self.client);
-        let fresh = attempt::connect(self.gateway, connect, self.ctx, member, client, permit);
+        let fresh = attempt::connect(
+            self.gateway,
+            connect,
+            self.ctx,
+            member,
+            client,
+            permit,
+            true,
+        );
         let fresh = fresh.await?;
         self.ask(fresh, octets, response).await
     }

@@ -18,10 +18,13 @@ use crate::http::head::RequestHead;
 use crate::http::network::Network;
 use crate::http::path;
 use crate::limit::{Permits, RetryBudget};
-use crate::metrics::{Counters, RouteTally, UpstreamTally};
+use crate::metrics::{Counters, RouteTally, StreamTally, UpstreamTally};
 use crate::net::pool::{Pool, Pooled, Shelf};
 use crate::net::proxy_protocol::{Header, Version};
 use crate::net::stream::Stream;
+
+/// How many further tries a thousand streams have, beside ten a second: as many as requests.
+const STREAM_SHARE: u32 = 200;
 
 /// A site as one worker serves it. An exchange keeps the one it began with.
 pub(super) struct Scene<S> {
@@ -31,6 +34,8 @@ pub(super) struct Scene<S> {
     tallies: Vec<Rc<RouteTally>>,
     /// By route; `None` where further tries cost nothing.
     budgets: Vec<Option<RetryBudget>>,
+    /// By stream: what is counted, and the budget for further tries.
+    streams: Vec<(Rc<StreamTally>, RetryBudget)>,
     /// The last number drawn, for shares.
     drawn: Cell<u32>,
 }
@@ -136,6 +141,11 @@ impl<S: Stream> Scene<S> {
                 .iter()
                 .map(|it| counters.route(&it.name))
                 .collect(),
+            streams: site
+                .streams
+                .iter()
+                .map(|it| (counters.stream(&it.name), RetryBudget::new(STREAM_SHARE)))
+                .collect(),
             upstreams: upstreams.collect(),
             drawn: Cell::new(u32::try_from(turn).unwrap_or(0)),
             site,
@@ -155,6 +165,16 @@ impl<S: Stream> Scene<S> {
     /// The numbers of the route of this number.
     pub(super) fn tally(&self, route: usize) -> Option<&Rc<RouteTally>> {
         self.tallies.get(route)
+    }
+
+    /// The numbers of the stream of this number.
+    pub(super) fn stream_tally(&self, stream: usize) -> Option<&Rc<StreamTally>> {
+        self.streams.get(stream).map(|(tally, _)| tally)
+    }
+
+    /// The budget for further tries of the stream of this number.
+    pub(super) fn stream_budget(&self, stream: usize) -> Option<&RetryBudget> {
+        self.streams.get(stream).map(|(_, budget)| budget)
     }
 
     /// The upstreams, in the site's order.

@@ -46,14 +46,11 @@ pub(super) struct Session<C, D: Dial> {
 impl<C, D: Dial> Session<C, D> {
     /// The client, as origins are told of it in the PROXY protocol.
     pub(super) fn header(&self) -> Header {
-        let Some(source) = self.peer else {
-            return Header::Unix;
+        let ends = Ends {
+            source: self.peer,
+            destination: self.destination,
         };
-        let destination = self.destination.unwrap_or_else(|| match source {
-            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-        });
-        Header::Inet(Addresses::new(source, destination))
+        ends.header()
     }
 }
 
@@ -64,6 +61,20 @@ pub struct Ends {
     pub source: Option<SocketAddr>,
     /// What it connected to.
     pub destination: Option<SocketAddr>,
+}
+
+impl Ends {
+    /// The client, as origins are told of it in the PROXY protocol.
+    pub(super) fn header(&self) -> Header {
+        let Some(source) = self.source else {
+            return Header::Unix;
+        };
+        let destination = self.destination.unwrap_or_else(|| match source {
+            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        });
+        Header::Inet(Addresses::new(source, destination))
+    }
 }
 
 /// Serves one client connection until it ends. `ctx` is its node: ending that ends the session's I/O.

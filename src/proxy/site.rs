@@ -18,6 +18,7 @@ use super::retry::Retry;
 use super::rewrite::{Paths, Rewrite};
 use super::route::{Matchers, Table};
 use super::split::Split;
+use super::stream::ServerNames;
 use super::template::{Part, Template};
 use super::timeout::Timeouts;
 #[cfg(feature = "auth")]
@@ -42,7 +43,9 @@ pub struct Site {
     pub table: Table,
     /// The routes, in the order the table knows them by.
     pub routes: Vec<Route>,
-    /// Where requests go.
+    /// What is done with connections that carry no HTTP.
+    pub streams: Vec<StreamRules>,
+    /// Where requests and streams go.
     pub upstreams: Vec<Upstream>,
     /// Networks whose `X-Forwarded-*` is believed and appended to.
     pub trusted: Vec<Network>,
@@ -72,6 +75,36 @@ pub struct Listen {
     pub per_ip: Option<usize>,
     /// A connection begins with a PROXY protocol header, of a peer that is trusted, or is closed.
     pub proxy_protocol: bool,
+    /// Which of [`Site::streams`] its connections are, if any: else they carry HTTP.
+    pub stream: Option<usize>,
+}
+
+/// What is done with connections that carry no HTTP.
+#[derive(Debug, Clone)]
+pub struct StreamRules {
+    /// What logs call it.
+    pub name: Arc<str>,
+    /// The upstream they go to; with `sni`, those that it has no place for, and what is no TLS.
+    pub to: Option<usize>,
+    /// The name in a TLS client's first message says where it goes.
+    pub sni: Option<ServerNames>,
+    /// Who is let in.
+    pub access: Access,
+    /// How long things may take.
+    pub timeouts: StreamTimeouts,
+}
+
+/// How long the parts of a stream may take. `None` is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamTimeouts {
+    /// A PROXY protocol header, and a ClientHello that is waited for.
+    pub header: Option<Duration>,
+    /// A new connection to an endpoint.
+    pub connect: Option<Duration>,
+    /// Without octets in either direction.
+    pub idle: Option<Duration>,
+    /// The whole of it.
+    pub total: Option<Duration>,
 }
 
 /// What is done with the requests that a route is for.
@@ -354,8 +387,21 @@ pub enum HashBy {
 impl Site {
     /// The rules of one listener. None: there is no such listener any more.
     #[must_use]
-    pub fn listener(&self, number: usize) -> Option<&Listen> {
+    pub fn entrance(&self, number: usize) -> Option<&Listen> {
         self.listeners.get(number)?.as_ref()
+    }
+
+    /// The same, of one whose connections carry HTTP.
+    #[must_use]
+    pub fn listener(&self, number: usize) -> Option<&Listen> {
+        self.entrance(number).filter(|it| it.stream.is_none())
+    }
+
+    /// What is done with the connections of this listener, where they carry no HTTP; and which of the site's that is.
+    #[must_use]
+    pub fn stream(&self, listener: usize) -> Option<(usize, &StreamRules)> {
+        let number = self.entrance(listener)?.stream?;
+        Some((number, self.streams.get(number)?))
     }
 
     /// Some upstream is told where its clients come from and what they connected to.
@@ -449,6 +495,7 @@ impl From<Rules> for Site {
         Self {
             listeners: vec![Some(listen); LISTENERS_MAX],
             table: Table::new(vec![Matchers::default()]),
+            streams: Vec::new(),
             routes: vec![route],
             upstreams,
             trusted: rules.identity.trusted,

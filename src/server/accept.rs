@@ -30,6 +30,7 @@ use crate::proxy::gateway::Gateway;
 use crate::proxy::introduction;
 use crate::proxy::session::{self, Ends};
 use crate::proxy::site::Listen;
+use crate::proxy::stream;
 use crate::runtime::worker::{Worker, breathe};
 
 /// How many connections are accepted before the sessions get their turn.
@@ -119,7 +120,7 @@ impl Door {
 
     fn begin(self: &Rc<Self>, accepted: Accepted, number: usize, ctx: &Context) {
         let site = self.gateway.site();
-        let listen = site.listener(number);
+        let listen = site.entrance(number);
         let per_ip = listen.and_then(|listen| listen.per_ip);
         if let Some(listen) = listen.filter(|listen| listen.proxy_protocol) {
             return self.introduce(accepted, number, ctx, listen);
@@ -136,9 +137,14 @@ impl Door {
             destination: site.tells_origins().then(|| client.local_addr()).flatten(),
         };
         let (node, cancel) = ctx.named("session", label(peer)).with_cancel();
-        self.spawn(cancel, counted, |gateway| {
-            session::serve_between(gateway, client, ends, node, number)
-        });
+        match listen.and_then(|listen| listen.stream) {
+            Some(_) => self.spawn(cancel, counted, |gateway| {
+                stream::serve(gateway, client, ends, node, number)
+            }),
+            None => self.spawn(cancel, counted, |gateway| {
+                session::serve_between(gateway, client, ends, node, number)
+            }),
+        }
     }
 
     /// Begins a session whose client a proxy in front has to name first.
@@ -181,7 +187,10 @@ impl Door {
             // A node of its own: what was said has made it another's.
             let (node, _cancel) = above.named("session", label(ends.source)).with_cancel();
             drop(above);
-            session::serve_between(gateway, client, ends, node, number).await;
+            match listen.stream {
+                Some(_) => stream::serve(gateway, client, ends, node, number).await,
+                None => session::serve_between(gateway, client, ends, node, number).await,
+            }
         });
     }
 

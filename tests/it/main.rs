@@ -54,6 +54,9 @@ mod keys;
 /// A gateway told by a file: reloads under load, and files that are not right.
 mod reload;
 
+/// Octets that are no HTTP: where they go, and every way they can end.
+mod stream;
+
 /// Connections that become tunnels, and those that must not.
 mod upgrade;
 
