@@ -20,7 +20,7 @@ use crate::net::proxy_protocol::Version;
 use crate::proxy::gateway::Host;
 use crate::proxy::retry::{On, Retry};
 use crate::proxy::route::{HostPattern, Matchers, PathPattern};
-use crate::proxy::site::{ForwardAuth, HashBy, Hedge, Mirror};
+use crate::proxy::site::{ForwardAuth, HashBy, Hedge, Mirror, StreamTimeouts};
 use crate::proxy::template::{Hole, Part, Template};
 use crate::proxy::timeout::Timeouts;
 
@@ -268,6 +268,50 @@ fn listeners() -> impl Strategy<Value = Vec<Listener>> {
                     limits,
                 },
             )
+            .collect()
+    })
+}
+
+fn streams() -> impl Strategy<Value = Vec<Stream>> {
+    let limit = || of(duration());
+    let timeouts = (limit(), limit(), limit(), limit());
+    let pattern = select(vec![
+        None,
+        Some(HostPattern::Exact("a.example".to_owned())),
+        Some(HostPattern::Below("a.example".to_owned())),
+    ]);
+    let rest = (
+        any::<[bool; 3]>(),
+        of(pattern),
+        (networks(), networks()),
+        timeouts,
+        of(1..9_usize),
+    );
+    vec(rest, 0..3).prop_map(|streams| {
+        let streams = streams.into_iter().zip(3000_u16..);
+        streams
+            .map(|((flags, pattern, (allow, deny), limits, per_ip), port)| {
+                let [proxy_protocol, retry, is_named] = flags;
+                Stream {
+                    addresses: vec![format!("[::1]:{port}").parse().unwrap()],
+                    // The first of the sections, which are there.
+                    to: (!is_named || pattern.is_none()).then_some(0),
+                    sni: pattern
+                        .filter(|_| is_named)
+                        .map(|pattern| vec![(pattern, 0)]),
+                    proxy_protocol,
+                    retry,
+                    allow,
+                    deny,
+                    timeouts: StreamTimeouts {
+                        header: limits.0,
+                        connect: limits.1,
+                        idle: limits.2,
+                        total: limits.3,
+                    },
+                    limits: StreamLimits { per_ip },
+                }
+            })
             .collect()
     })
 }
@@ -679,12 +723,20 @@ fn configs() -> impl Strategy<Value = Config> {
     let accounts = (of("[a-z_][a-z0-9_.-]{0,5}"), of("[0-9]{1,4}"));
     (
         (whole, accounts, log, of(admin), timeouts(), limits),
-        (listeners(), upstreams(), vec(routes(), 1..5)),
+        (listeners(), upstreams(), vec(routes(), 1..5), streams()),
     )
         .prop_map(
             |((whole, (user, group), log, admin, timeouts, limits), rest)| {
                 let (workers, max_connections, trusted, delay, grace) = whole;
-                let (mut listeners, mut upstreams, routes): (Vec<Listener>, _, Vec<_>) = rest;
+                let (mut listeners, mut upstreams, routes, mut streams): (
+                    Vec<Listener>,
+                    Vec<Upstream>,
+                    Vec<_>,
+                    Vec<Stream>,
+                ) = rest;
+                for stream in &mut streams {
+                    stream.proxy_protocol &= !trusted.is_empty();
+                }
                 for listener in &mut listeners {
                     // Somebody's header has to be believed.
                     listener.proxy_protocol &= !trusted.is_empty();
@@ -718,6 +770,7 @@ fn configs() -> impl Strategy<Value = Config> {
                     timeouts,
                     limits,
                     listeners,
+                    streams,
                     upstreams,
                     routes,
                 }
