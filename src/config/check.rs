@@ -360,6 +360,8 @@ impl Check<'_> {
 
     fn listener(&self, raw: &RawListen) -> Listener {
         let addresses = self.addresses(raw.addr.as_ref(), raw.has_addr, raw.at, "listen");
+        #[cfg(not(feature = "tls"))]
+        self.no_tls(raw);
         let half_close = [("cancel", HalfClose::Cancel), ("allow", HalfClose::Allow)];
         let proxy_protocol = raw.proxy_protocol.as_ref().filter(|flag| flag.value);
         self.somebody_is_trusted(proxy_protocol, &addresses);
@@ -369,6 +371,9 @@ impl Check<'_> {
             half_close: self
                 .choice(raw.half_close.as_ref(), &half_close)
                 .unwrap_or_default(),
+            #[cfg(feature = "tls")]
+            tls: self.listen_tls(raw),
+            redirect: self.https(raw),
             retry: raw.retry.as_ref().is_some_and(|retry| retry.value),
             timeouts: self.timeouts(&raw.timeouts, Scope::Listen),
             limits: self.limits(&raw.limits, Scope::Listen),

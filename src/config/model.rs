@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+#[cfg(feature = "tls")]
+use std::io;
+#[cfg(feature = "tls")]
+use std::path::Path;
 use std::path::PathBuf;
 #[cfg(feature = "auth")]
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(feature = "tls")]
+use std::time::SystemTime;
 
 use super::value::Rate;
 #[cfg(feature = "auth")]
@@ -17,6 +23,12 @@ use crate::http::network::Network;
 use crate::net::address::Address;
 use crate::net::pool;
 use crate::net::proxy_protocol::Version;
+#[cfg(feature = "tls")]
+use crate::net::tls::acceptor::Terms;
+#[cfg(feature = "tls")]
+use crate::net::tls::certificate::{Authorities, Identity};
+#[cfg(feature = "tls")]
+use crate::net::tls::wall::Floor;
 use crate::proxy::gateway::Host;
 use crate::proxy::retry::Retry;
 use crate::proxy::route::{HostPattern, Matchers};
@@ -365,6 +377,11 @@ pub struct Listener {
     pub proxy_protocol: bool,
     /// An address that is not there yet is tried again.
     pub retry: bool,
+    /// How TLS is spoken there, where it is.
+    #[cfg(feature = "tls")]
+    pub tls: Option<ListenTls>,
+    /// All requests are told to come to this port, by `https`.
+    pub redirect: Option<u16>,
     /// Its own timeouts.
     pub timeouts: TimeoutChanges,
     /// Its own limits.
@@ -409,6 +426,119 @@ impl Stream {
 pub struct StreamLimits {
     /// Connections from one address. `None`: without limit.
     pub per_ip: Option<usize>,
+}
+
+/// How TLS is spoken to clients.
+#[cfg(feature = "tls")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenTls {
+    /// Who osier is, by the name that a client asks for; the first one to a client that names none. Never empty.
+    pub pairs: Vec<TlsPair>,
+    /// The file with those who vouch for clients, and its content; `None`: clients are not asked for a certificate.
+    pub client_ca: Option<(PathBuf, Authorities)>,
+    /// A client without a certificate is let in too.
+    pub is_client_optional: bool,
+    /// TLS 1.2 is not spoken.
+    pub is_only_13: bool,
+    /// A clock that says that it is earlier than the build is not believed.
+    pub has_clock_floor: bool,
+}
+
+/// What came of reading a certificate again that has changed.
+#[cfg(feature = "tls")]
+#[derive(Debug)]
+pub struct Renewal {
+    /// The file that is told of.
+    pub path: PathBuf,
+    /// It is in use from now on, where it says so until when; or it is not, and why.
+    pub outcome: Result<Option<SystemTime>, String>,
+}
+
+#[cfg(feature = "tls")]
+impl ListenTls {
+    /// All of its files.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let pairs = self.pairs.iter().flat_map(|it| [&it.cert, &it.key]);
+        let clients = self.client_ca.iter().map(|(path, _)| path);
+        pairs.chain(clients).map(PathBuf::as_path)
+    }
+
+    /// Reads its files again, by `file`. What is as it was is not told of; what cannot be used stays as it was.
+    pub fn renew(&mut self, file: &dyn Fn(&Path) -> io::Result<Vec<u8>>, told: &mut Vec<Renewal>) {
+        let read = |path: &Path| file(path).map_err(|error| (path.to_owned(), error.to_string()));
+        for pair in &mut self.pairs {
+            let again = read(&pair.cert).and_then(|chain| {
+                let key = read(&pair.key)?;
+                Identity::from_pem(&chain, &key).map_err(|flaw| {
+                    let path = if flaw.is_of_key() {
+                        &pair.key
+                    } else {
+                        &pair.cert
+                    };
+                    (path.clone(), flaw.to_string())
+                })
+            });
+            match again {
+                Ok(identity) if identity == pair.identity => {}
+                Ok(identity) => {
+                    told.push(Renewal {
+                        path: pair.cert.clone(),
+                        outcome: Ok(Some(identity.facts().until)),
+                    });
+                    pair.identity = identity;
+                }
+                Err((path, why)) => told.push(Renewal {
+                    path,
+                    outcome: Err(why),
+                }),
+            }
+        }
+        let Some((path, authorities)) = &mut self.client_ca else {
+            return;
+        };
+        let again = file(path).map_err(|error| error.to_string());
+        let again = again
+            .and_then(|content| Authorities::from_pem(&content).map_err(|flaw| flaw.to_string()));
+        let outcome = match again {
+            Ok(again) if again == *authorities => return,
+            Ok(again) => {
+                *authorities = again;
+                Ok(None)
+            }
+            Err(why) => Err(why),
+        };
+        told.push(Renewal {
+            path: path.clone(),
+            outcome,
+        });
+    }
+
+    /// What an acceptor is made by.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms {
+            identities: self.pairs.iter().map(|it| it.identity.clone()).collect(),
+            clients: self.client_ca.as_ref().map(|(_, it)| it.clone()),
+            clients_may_be_nobody: self.is_client_optional,
+            only_tls13: self.is_only_13,
+            floor: match self.has_clock_floor {
+                true => Floor::default(),
+                false => Floor::None,
+            },
+        }
+    }
+}
+
+/// A certificate with its key.
+#[cfg(feature = "tls")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsPair {
+    /// The file with the chain.
+    pub cert: PathBuf,
+    /// The file with the key; it may be the same.
+    pub key: PathBuf,
+    /// What was in them.
+    pub identity: Identity,
 }
 
 /// What a client's FIN before the response means.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::snapshot::{RouteTotals, Snapshot, StreamTotals, UpstreamTotals};
-use super::{CODES, Cause, Count, Histogram, read, zeros};
+use super::{CODES, Cause, Count, Handshake, Histogram, read, zeros};
 
 /// How many names that are not served any more are kept, of routes and of upstreams.
 const GONE_KEPT: usize = 64;
@@ -27,6 +27,8 @@ pub struct Counters {
     pub(super) crowded: Count,
     /// Connections that no PROXY protocol header began, by [`Unannounced`].
     unannounced: [Count; Unannounced::ALL.len()],
+    /// By [`Handshake`].
+    handshakes: [Count; Handshake::ALL.len()],
     /// Branches that were cancelled by this worker.
     cancels: Count,
     /// Exchanges that run.
@@ -232,6 +234,7 @@ impl Default for Counters {
             full: Count::default(),
             crowded: Count::default(),
             unannounced: zeros(),
+            handshakes: zeros(),
             cancels: Count::default(),
             in_flight: Count::default(),
             other: Rc::new(RouteTally::new(RouteTally::OTHER.into())),
@@ -315,6 +318,13 @@ impl Counters {
         }
     }
 
+    /// A TLS handshake with a client has come to this.
+    pub fn handshake(&self, outcome: Handshake) {
+        if let Some(count) = self.handshakes.get(outcome as usize) {
+            count.add(1);
+        }
+    }
+
     /// A branch was cancelled.
     pub fn canceled(&self) {
         self.cancels.add(1);
@@ -352,6 +362,7 @@ impl Counters {
             full: self.full.get(),
             crowded: self.crowded.get(),
             unannounced: read(&self.unannounced),
+            handshakes: read(&self.handshakes),
             cancels: self.cancels.get(),
             in_flight: self.in_flight.get(),
             sessions: 0,

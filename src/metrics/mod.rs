@@ -9,6 +9,7 @@
 
 mod cause;
 mod counters;
+mod handshake;
 mod histogram;
 mod rates;
 mod snapshot;
@@ -22,6 +23,7 @@ pub use counters::{
     Counters, OpenConnection, OpenStream, RouteTally, StreamTally, Unannounced, UnderWay,
     UpstreamEvent, UpstreamTally,
 };
+pub use handshake::Handshake;
 pub use histogram::{BOUNDS, Distribution, Histogram};
 pub use rates::UpstreamRates;
 pub use snapshot::{CODES, RouteTotals, Snapshot, StreamTotals, UpstreamTotals};

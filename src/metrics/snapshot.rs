@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::counters::{Unannounced, UpstreamEvent};
 use super::text::{Kind, Page};
-use super::{Cause, Distribution, add};
+use super::{Cause, Distribution, Handshake, add};
 
 /// What statuses are told apart.
 pub const CODES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "499"];
@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub(super) crowded: u64,
     /// By [`Unannounced`].
     pub(super) unannounced: [u64; Unannounced::ALL.len()],
+    /// By [`Handshake`].
+    pub(super) handshakes: [u64; Handshake::ALL.len()],
     /// Branches that were cancelled.
     pub cancels: u64,
     /// Exchanges that ran.
@@ -187,6 +189,7 @@ impl Snapshot {
         merge(&mut self.streams, &other.streams);
         add(&mut self.ended, &other.ended);
         add(&mut self.unannounced, &other.unannounced);
+        add(&mut self.handshakes, &other.handshakes);
         for (sum, more) in [
             (&mut self.full, other.full),
             (&mut self.crowded, other.crowded),
@@ -228,6 +231,14 @@ impl Snapshot {
         self.write_unannounced(page);
         self.write_upstreams(page);
         self.write_streams(page);
+        page.family(
+            "osier_tls_handshakes_total",
+            Kind::Counter,
+            "TLS handshakes with clients, by what came of them.",
+        );
+        for ((_, word), count) in Handshake::ALL.iter().zip(self.handshakes) {
+            page.sample(&[("outcome", word)], count);
+        }
         page.family(
             "osier_sessions",
             Kind::Gauge,

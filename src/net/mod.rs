@@ -5,9 +5,11 @@
 
 pub mod address;
 pub mod client_hello;
+pub mod connection;
 pub mod control;
 pub mod dialer;
 mod dns;
+pub mod handshake;
 pub mod listener;
 pub mod names;
 pub mod pair;
@@ -16,6 +18,8 @@ pub mod proxy_protocol;
 pub mod service;
 pub mod stream;
 pub mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 #[cfg(test)]
 mod tests;

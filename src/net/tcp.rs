@@ -54,6 +54,31 @@ impl Socket {
             }
         }
     }
+
+    /// Receives into `into`, which has room. Returns how many octets; 0 is the peer's end.
+    #[cfg(feature = "tls")]
+    pub(super) fn poll_receive(
+        &self,
+        cx: &task::Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.source.poll_read_with(cx, |fd| {
+            let received = net::recv(fd, &mut *into, net::RecvFlags::empty())?.0;
+            Ok((received, received < into.len()))
+        })
+    }
+
+    /// Something may be there to be received, as far as is known without asking.
+    #[cfg(feature = "tls")]
+    pub(super) fn may_receive(&self) -> bool {
+        self.source.is_readable()
+    }
+
+    /// The connection is gone in both directions.
+    #[cfg(feature = "tls")]
+    pub(super) fn is_reset(&self) -> bool {
+        self.source.is_reset()
+    }
 }
 
 impl Socket {
@@ -182,10 +207,6 @@ impl Stream for Socket {
         })
     }
 
-    fn poll_reset(&self, cx: &mut task::Context<'_>) -> Poll<()> {
-        self.source.poll_reset(cx)
-    }
-
     fn abort(&self) {
         // A unix socket takes it, and closes as always: it has no reset.
         let _ = net::sockopt::set_socket_linger(self.source.get_ref(), Some(Duration::ZERO));
@@ -198,6 +219,8 @@ impl Stream for Socket {
         match self.source.poll_fin(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
+                // An end may be followed by a reset, which whoever goes on after the end is to be woken for.
+                let _ = self.source.poll_reset(cx);
                 let unread = rustix::io::ioctl_fionread(self.source.get_ref()).unwrap_or(0);
                 Poll::Ready(if unread == 0 {
                     Hangup::Ended

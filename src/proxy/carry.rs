@@ -185,6 +185,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 .first(Name::XRequestId)
                 .unwrap_or_default(),
             upstream: &goal.upstream.name,
+            scheme: self.scheme(),
+            subject: self.session.client.peer_subject(),
         };
         let client = &self.session.client;
         let owed = owed(input.as_ref(), framed, reply);
@@ -325,6 +327,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 .first(Name::XRequestId)
                 .unwrap_or_default(),
             upstream: &goal.upstream.name,
+            scheme: self.scheme(),
+            subject: self.session.client.peer_subject(),
         };
         let sent = pin!(std::future::ready(Ok(())));
         let how = Back {
@@ -434,11 +438,13 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             path,
             request_id: &[],
             upstream: &upstream.name,
+            scheme: self.scheme(),
+            subject: self.session.client.peer_subject(),
         };
         let is_rewritten = rewrite::path(&route.rewrite, route.paths, &facts, path_out);
         let how = Forwarding {
             client_ip: peer,
-            scheme: "http",
+            scheme: self.scheme(),
             trusted: self.is_trusted,
             host: match &route.host {
                 Host::Preserve => HostPolicy::Preserve,
@@ -760,7 +766,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             ..Returning::default()
         };
         forward::response(response, out, &how).map_err(|error| misconfigured(&error))?;
-        if let Some(sticky) = goal.upstream.stick(goal.member, facts.request) {
+        if let Some(sticky) = goal.upstream.stick(goal.member, facts) {
             out.fields_mut().push_ready(sticky);
         }
         let edited = goal.route.response.apply(out.fields_mut(), facts);
@@ -851,7 +857,7 @@ impl std::convert::From<Error> for Failed {
 }
 
 /// What the client still owes, and what of ours waits in the buffer.
-fn owed(input: Option<&Buffer>, framed: &Framed, reply: &Reply) -> Owed {
+pub(super) fn owed(input: Option<&Buffer>, framed: &Framed, reply: &Reply) -> Owed {
     let owed = Owed::default();
     let remaining = match framed.framing() {
         _ if reply.request_read => Some(0),

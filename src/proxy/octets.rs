@@ -19,7 +19,7 @@ use super::timeout::Timeout;
 use crate::clock;
 use crate::context::{Context, Reason};
 use crate::metrics::Count;
-use crate::net::stream::{self, Stream};
+use crate::net::stream::{self, Hangup, Stream};
 use crate::runtime::buffer::{Buffer, Buffers};
 use crate::runtime::worker::breathe;
 
@@ -103,13 +103,18 @@ impl<C: Stream, O: Stream> Between<'_, C, O> {
     }
 }
 
+/// Ready when the connection is gone in both directions.
 fn reset<S: Stream>(
     stream: &S,
     side: Side,
     cx: &mut task::Context<'_>,
 ) -> Poll<Result<(), (Side, io::Error)>> {
-    let reset = stream.poll_reset(cx);
-    reset.map(|()| Err((side, io::ErrorKind::ConnectionReset.into())))
+    match stream.poll_hangup(cx) {
+        Poll::Ready(Hangup::Reset) => {
+            Poll::Ready(Err((side, io::ErrorKind::ConnectionReset.into())))
+        }
+        _ => Poll::Pending,
+    }
 }
 
 /// Runs `work` under `ctx` for as long as `last` moves on at least every `idle`.

@@ -32,6 +32,8 @@ use crate::limit::{Limiter, Permits};
 use crate::net::pool::Keepalive;
 use crate::net::proxy_protocol::Version;
 use crate::net::service::Service;
+#[cfg(feature = "tls")]
+use crate::net::tls::acceptor::Acceptor;
 
 /// What a gateway serves.
 #[derive(Debug, Default)]
@@ -77,6 +79,11 @@ pub struct Listen {
     pub proxy_protocol: bool,
     /// Which of [`Site::streams`] its connections are, if any: else they carry HTTP.
     pub stream: Option<usize>,
+    /// How TLS is spoken to its clients, where it is.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Arc<Acceptor>>,
+    /// What all of its requests meet in place of the routes: to be told to go elsewhere.
+    pub elsewhere: Option<Arc<Route>>,
 }
 
 /// What is done with connections that carry no HTTP.

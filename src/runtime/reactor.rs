@@ -322,7 +322,7 @@ impl<F: AsFd> Source<F> {
         }
     }
 
-    /// Ready when the connection is gone in both directions. Costs no syscall.
+    /// Ready when the connection is gone in both directions. Costs no syscall and reads nothing.
     pub fn poll_reset(&self, cx: &task::Context<'_>) -> Poll<()> {
         if self.flags.has(RESET) {
             Poll::Ready(())

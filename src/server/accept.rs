@@ -21,10 +21,13 @@ use crate::context::{Cancel, Context, Label};
 use crate::http::field::Fields;
 use crate::limit::{Entered, PerAddress};
 use crate::metrics::Unannounced;
+use crate::net::connection::Connection as Client;
 use crate::net::dialer::Dialer;
 use crate::net::listener::{Accepted, Listener};
 use crate::net::proxy_protocol::Header;
 use crate::net::tcp::Socket;
+#[cfg(feature = "tls")]
+use crate::net::tls::stream::TlsStream;
 use crate::proxy::answer::{Answer, Connection};
 use crate::proxy::gateway::Gateway;
 use crate::proxy::introduction;
@@ -129,12 +132,15 @@ impl Door {
         let Ok(counted) = self.count(per_ip, peer) else {
             return;
         };
-        let Ok(client) = Socket::accepted(fd, self.worker.reactor()) else {
+        let Ok(socket) = Socket::accepted(fd, self.worker.reactor()) else {
             return;
         };
         let ends = Ends {
             source: peer,
-            destination: site.tells_origins().then(|| client.local_addr()).flatten(),
+            destination: site.tells_origins().then(|| socket.local_addr()).flatten(),
+        };
+        let Some(client) = self.client(socket, listen) else {
+            return;
         };
         let (node, cancel) = ctx.named("session", label(peer)).with_cancel();
         match listen.and_then(|listen| listen.stream) {
@@ -183,6 +189,9 @@ impl Door {
             let Ok(_counted) = door.count(listen.per_ip, ends.source) else {
                 return;
             };
+            let Some(client) = door.client(client, Some(&listen)) else {
+                return;
+            };
             drop(door);
             // A node of its own: what was said has made it another's.
             let (node, _cancel) = above.named("session", label(ends.source)).with_cancel();
@@ -192,6 +201,18 @@ impl Door {
                 None => session::serve_between(gateway, client, ends, node, number).await,
             }
         });
+    }
+
+    /// What a session reads from and writes to: TLS, where this listener speaks it. `None`: it cannot, which was said.
+    fn client(&self, socket: Socket, listen: Option<&Listen>) -> Option<Client> {
+        #[cfg(feature = "tls")]
+        if let Some(acceptor) = listen.and_then(|listen| listen.tls.as_ref()) {
+            let stream = TlsStream::server(socket, acceptor.config().clone());
+            let said = |error| self.gateway.say(&format!("tls cannot begin: {error}"));
+            return stream.map(Client::from).map_err(said).ok();
+        }
+        let _ = listen;
+        Some(Client::Plain(socket))
     }
 
     /// Counts one more connection of this address, of at most so many.

@@ -14,9 +14,11 @@ use crate::net::address::Address;
 use crate::net::names::Addresses;
 use crate::net::pool::Keepalive;
 use crate::net::service::Service;
+#[cfg(feature = "tls")]
+use crate::net::tls::acceptor::Acceptor;
 use crate::proxy::answer::Answer;
 use crate::proxy::edit::{Edit, Edits};
-use crate::proxy::gateway::Endpoint;
+use crate::proxy::gateway::{Endpoint, Rules};
 use crate::proxy::hooks::Hooks;
 use crate::proxy::rewrite::{Paths, Rewrite};
 use crate::proxy::route::Table;
@@ -28,7 +30,7 @@ use crate::proxy::site::{
 };
 use crate::proxy::split::Split;
 use crate::proxy::stream::ServerNames;
-use crate::proxy::template::Template;
+use crate::proxy::template::{Hole, Part, Template};
 use crate::proxy::timeout::Timeouts;
 
 /// How many clients the limit of one route counts at most.
@@ -60,6 +62,12 @@ pub(super) fn site(
             per_ip: limits.per_ip,
             proxy_protocol: listener.proxy_protocol,
             stream: None,
+            #[cfg(feature = "tls")]
+            tls: listener
+                .tls
+                .as_ref()
+                .and_then(|it| acceptor(it, listener, &number, before)),
+            elsewhere: listener.redirect.and_then(elsewhere),
         };
         let numbers = listener.addresses.iter().filter_map(&number);
         place(&mut listeners, numbers, &listen);
@@ -76,6 +84,7 @@ pub(super) fn site(
             per_ip: stream.limits.per_ip,
             proxy_protocol: stream.proxy_protocol,
             stream: Some(index),
+            ..Listen::default()
         };
         let numbers = stream.addresses.iter().filter_map(&number);
         place(&mut listeners, numbers, &listen);
@@ -165,6 +174,47 @@ impl<'a> Known<'a> {
         BasicAuth {
             users: before.find(|it| *it == users).unwrap_or(users).clone(),
             verifier: self.verifier.clone(),
+        }
+    }
+}
+
+/// A route that tells all requests to come to this port by `https`.
+fn elsewhere(port: u16) -> Option<Arc<Route>> {
+    let mut parts = vec![Part::Text("https://".to_owned()), Part::Hole(Hole::Host)];
+    if port != 443 {
+        parts.push(Part::Text(format!(":{port}")));
+    }
+    parts.push(Part::Hole(Hole::Uri));
+    let usual = Site::from(Rules::default()).routes.pop()?;
+    Some(Arc::new(Route {
+        name: "to https".into(),
+        action: Action::Redirect {
+            to: Template { parts },
+            status: 308,
+        },
+        // It is held to what its listener is.
+        terms: Vec::new(),
+        ..usual
+    }))
+}
+
+/// What accepts TLS at a listener. Sessions that were begun at one of its addresses before are resumed there.
+#[cfg(feature = "tls")]
+fn acceptor(
+    written: &config::ListenTls,
+    listener: &config::Listener,
+    number: &impl Fn(&Address) -> Option<usize>,
+    before: Option<&Site>,
+) -> Option<Arc<Acceptor>> {
+    let mut numbers = listener.addresses.iter().filter_map(number);
+    let old = numbers.find_map(|number| before?.listener(number)?.tls.clone());
+    let terms = written.terms();
+    match old {
+        Some(old) if *old.terms() == terms => Some(old),
+        old => {
+            // That these terms make one was seen when the file was read.
+            let made = Acceptor::new(terms, old.as_deref());
+            made.ok().map(Arc::new).or(old)
         }
     }
 }

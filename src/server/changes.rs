@@ -78,11 +78,20 @@ pub(super) fn between(old: &Config, new: &Config) -> Vec<String> {
         listeners
             .map(|it| {
                 let timeouts = it.timeouts.clone();
-                (it.half_close, it.proxy_protocol, timeouts, it.limits)
+                let introduced = it.proxy_protocol;
+                (it.half_close, introduced, it.redirect, timeouts, it.limits)
             })
             .collect::<Vec<_>>()
     };
     note(details(old) != details(new), "what listeners are held to");
+    #[cfg(feature = "tls")]
+    {
+        let tls = |config: &Config| {
+            let listeners = config.listeners.iter();
+            listeners.map(|it| it.tls.clone()).collect::<Vec<_>>()
+        };
+        note(tls(old) != tls(new), "tls of listeners");
+    }
     if changes.len() > LISTED_MAX {
         let more = changes.len() - LISTED_MAX;
         changes.truncate(LISTED_MAX);

@@ -242,6 +242,7 @@ fn listeners() -> impl Strategy<Value = Vec<Listener>> {
     let rest = (
         half_close,
         any::<[bool; 2]>(),
+        of(1_u16..),
         timeout_changes(true),
         limit_changes(),
     );
@@ -259,13 +260,19 @@ fn listeners() -> impl Strategy<Value = Vec<Listener>> {
         let listeners = listeners.into_iter();
         listeners
             .map(
-                |(count, (half_close, [retry, proxy_protocol], timeouts, limits))| Listener {
-                    addresses: (0..count).map(&mut address).collect(),
-                    half_close,
-                    proxy_protocol,
-                    retry,
-                    timeouts,
-                    limits,
+                |(count, (half_close, [retry, proxy_protocol], redirect, timeouts, limits))| {
+                    Listener {
+                        addresses: (0..count).map(&mut address).collect(),
+                        half_close,
+                        proxy_protocol,
+                        retry,
+                        // Its files are more than text: `ok-tls.toml` has them.
+                        #[cfg(feature = "tls")]
+                        tls: None,
+                        redirect,
+                        timeouts,
+                        limits,
+                    }
                 },
             )
             .collect()

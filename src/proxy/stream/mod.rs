@@ -309,14 +309,9 @@ impl<'a, C: Stream, D: Dial> Visit<'a, C, D> {
             if output.is_ready() {
                 return output;
             }
-            let is_gone = match self.client.poll_hangup(cx) {
-                Poll::Pending => false,
-                Poll::Ready(Hangup::Reset) => true,
-                Poll::Ready(_) => self.client.poll_reset(cx).is_ready(),
-            };
-            match is_gone {
-                true => Poll::Ready(Err(Error::client_gone(Phase::Connect))),
-                false => Poll::Pending,
+            match self.client.poll_hangup(cx) {
+                Poll::Ready(Hangup::Reset) => Poll::Ready(Err(Error::client_gone(Phase::Connect))),
+                _ => Poll::Pending,
             }
         })
         .await
