@@ -8,8 +8,8 @@ use std::path::Path;
 use super::model::ListenTls;
 use super::model::{
     AccessLog, Action, Auth, Config, Edits, Endpoint, Format, Forwarded, HalfClose, Level,
-    LimitChanges, Listener, Override, Paths, Per, RequestId, Rewrite, Route, Share, TimeoutChanges,
-    TimeoutName, Upstream,
+    LimitChanges, Listener, Override, Paths, Per, RequestId, Rewrite, Route, Share, Stream,
+    TimeoutChanges, TimeoutName, Upstream,
 };
 use super::value::{duration_text, size_text, timeout_text};
 use crate::http::network::Network;
@@ -68,6 +68,9 @@ impl Config {
         }
         for route in &self.routes {
             self.print_route(route, &mut out);
+        }
+        for stream in &self.streams {
+            self.print_stream(stream, &mut out);
         }
         out
     }
@@ -194,6 +197,43 @@ impl Config {
         }
     }
 
+    fn print_stream(&self, stream: &Stream, out: &mut String) {
+        let name = |upstream: usize| {
+            let upstream = self.upstreams.get(upstream);
+            quoted(upstream.map_or("", |upstream| upstream.name.as_str()))
+        };
+        out.push_str("\n[[stream]]\n");
+        line(out, "addr", list(&stream.addresses));
+        if let Some(to) = stream.to {
+            line(out, "to", name(to));
+        }
+        if let Some(names) = &stream.sni {
+            let pairs = names.iter().map(|(pattern, upstream)| {
+                let pattern = pattern.as_ref().map(ToString::to_string);
+                (pattern.unwrap_or_else(|| "*".to_owned()), name(*upstream))
+            });
+            line(out, "sni", inline(pairs));
+        }
+        line(out, "proxy_protocol", stream.proxy_protocol);
+        line(out, "retry", stream.retry);
+        for (key, networks) in [("allow", &stream.allow), ("deny", &stream.deny)] {
+            if !networks.is_empty() {
+                line(out, key, networks_text(networks));
+            }
+        }
+        let timeouts = &stream.timeouts;
+        let timeouts = [
+            ("header", timeouts.header),
+            ("connect", timeouts.connect),
+            ("idle", timeouts.idle),
+            ("total", timeouts.total),
+        ];
+        let timeouts = timeouts.map(|(key, limit)| (key, quoted(&timeout_text(limit))));
+        line(out, "timeouts", inline(timeouts));
+        let per_ip = count_or_unlimited(stream.limits.per_ip);
+        line(out, "limits", inline([("per_ip", per_ip)]));
+    }
+
     /// Who may, and what goes elsewhere too.
     fn print_guards(&self, route: &Route, out: &mut String) {
         let name = |upstream: usize| {
@@ -289,6 +329,7 @@ fn print_listener(listener: &Listener, out: &mut String) {
         HalfClose::Allow => "allow",
     };
     line(out, "half_close", quoted(half_close));
+    line(out, "proxy_protocol", listener.proxy_protocol);
     line(out, "retry", listener.retry);
     #[cfg(feature = "tls")]
     if let Some(tls) = &listener.tls {
@@ -411,6 +452,13 @@ fn print_care(upstream: &Upstream, out: &mut String) {
     if let Some(field) = &upstream.deadline_header {
         line(out, "deadline_header", quoted(&field.name));
     }
+    let words = super::upstream::SEND_PROXY;
+    let word = words.iter().find(|(_, it)| *it == upstream.send_proxy);
+    line(
+        out,
+        "send_proxy",
+        quoted(word.map_or("off", |(word, _)| word)),
+    );
 }
 
 /// When a request is tried again.

@@ -67,7 +67,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         goal.member.tally.note(UpstreamEvent::Attempt);
         let begun = clock::now();
         let may_idle = self.stale.get() < goal.upstream.max_idle;
-        let idle = may_idle.then(|| goal.member.idle()).flatten();
+        let client = self.session.header();
+        let idle = may_idle.then(|| goal.member.idle(&client)).flatten();
         let goes_at_once = idle.is_some() && reply.request_read;
         let named = self.ctx.named("attempt", Label::new(&endpoint.name));
         let (ctx, cancel) = match self.due(goal.route, reply.request_read, goes_at_once) {
@@ -94,7 +95,16 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 let queue = goal.upstream.queue_timeout;
                 let connecting = pin!(async {
                     let permit = attempt::permit::<D>(&ctx, queue, goal.member).await?;
-                    attempt::connect(self.gateway, limit, &ctx, goal.member, permit).await
+                    attempt::connect(
+                        self.gateway,
+                        limit,
+                        &ctx,
+                        goal.member,
+                        &client,
+                        permit,
+                        true,
+                    )
+                    .await
                 });
                 self.while_client_stays(&owed, connecting).await?
             }

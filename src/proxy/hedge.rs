@@ -230,6 +230,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             ctx: &ctx,
             terms: self.terms,
             member,
+            client: self.session.header(),
             queue_timeout: upstream.queue_timeout,
         };
         let answered = errand.run(&octets, &mut head).await;
