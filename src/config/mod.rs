@@ -15,6 +15,7 @@ mod model;
 pub mod print;
 mod raw;
 mod route;
+mod stream;
 mod suggest;
 mod syntax;
 mod table;
@@ -38,8 +39,8 @@ pub(crate) use load::load_file;
 pub use model::{
     AccessLog, Action, Admin, Auth, Balance, Config, Edits, Endpoint, ErrorPage, Format, Forwarded,
     HalfClose, Health, Keepalive, Level, LimitChanges, Limits, Listener, Log, Override, Paths, Per,
-    Queue, RateLimit, RequestId, Rewrite, Route, Sandbox, Share, Shutdown, TimeoutChanges,
-    TimeoutName, Upstream,
+    Queue, RateLimit, RequestId, Rewrite, Route, Sandbox, Share, Shutdown, Stream, StreamLimits,
+    TimeoutChanges, TimeoutName, Upstream,
 };
 #[cfg(feature = "tls")]
 pub use model::{ListenTls, Renewal, TlsPair};
