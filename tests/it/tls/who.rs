@@ -309,6 +309,28 @@ fn what_comes_in_the_clear_is_sent_to_https() {
 }
 
 #[test]
+fn who_comes_by_a_proxy_says_so_before_the_handshake() {
+    let (authority, files) = (Authority::new(), Files::new());
+    let pair = files.pair("own", &authority.server(&["a.example"]));
+    let origin = crate::reload::origin("one");
+    let text = format!(
+        "trusted_proxies = [\"127.0.0.1/32\"]\nadmin = {{ listen = \"127.0.0.1:0\" }}\n\
+         [[listen]]\naddr = \"127.0.0.1:0\"\nproxy_protocol = true\ntls = {{ {pair} }}\n\
+         [[route]]\nto = \"{}\"\n",
+        origin.address()
+    );
+    let gateway = crate::reload::Gateway::started(text, &[]);
+    let client = Client::of(&authority);
+    let header = b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 443\r\n";
+    let address = gateway.osier.address();
+    let mut wire = Wire::connect_tls_behind(header, address, client.0.clone(), "a.example");
+    assert_eq!(wire.get("/").text(), "one");
+    let (_, request) = origin.requests().pop().unwrap();
+    assert_eq!(request.field("x-forwarded-for"), Some("192.0.2.7"));
+    assert_eq!(request.field("x-forwarded-proto"), Some("https"));
+}
+
+#[test]
 fn explain_goes_by_the_scheme() {
     let (authority, files) = (Authority::new(), Files::new());
     let pair = files.pair("own", &authority.server(&["a.example", "*.a.example"]));
