@@ -13,7 +13,8 @@ use crate::balance::State;
 use crate::clock;
 use crate::limit::Permits;
 use crate::log::Log;
-use crate::metrics::{CODES, RouteTotals};
+use crate::metrics::{CODES, RouteTotals, Snapshot};
+use crate::proxy::answer::http_date;
 use crate::runtime::buffer::Budget;
 
 /// Asks for a reload, and hears what came of it.
@@ -48,10 +49,50 @@ pub struct Status {
     pub buffers_max: usize,
     /// Where it listens.
     pub listeners: Vec<String>,
+    /// What is shown to clients that speak TLS.
+    pub certificates: Vec<Certificate>,
     /// The upstreams, each with its endpoints.
     pub upstreams: Vec<(String, Vec<Endpoint>)>,
+    /// The streams, as logs call them.
+    pub streams: Vec<String>,
     /// The routes, as logs call them.
     pub routes: Vec<String>,
+}
+
+/// A certificate that clients are shown.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    /// Where.
+    pub listeners: Vec<String>,
+    /// The file.
+    pub path: String,
+    /// The names that it is for.
+    pub names: Vec<String>,
+    /// Whom it names.
+    pub subject: String,
+    /// Until when it is valid.
+    pub until: SystemTime,
+}
+
+impl Certificate {
+    /// As JSON. `now`: for how long it is valid yet.
+    fn json(&self, now: SystemTime, out: &mut String) {
+        out.push_str("{\"listeners\":");
+        list(out, &self.listeners);
+        out.push_str(",\"file\":");
+        push_json(out, &self.path);
+        out.push_str(",\"names\":");
+        list(out, &self.names);
+        out.push_str(",\"subject\":");
+        push_json(out, &self.subject);
+        let left = self.until.duration_since(now).unwrap_or_default();
+        let _ = write!(
+            out,
+            ",\"not_after\":\"{}\",\"expires_in_s\":{}}}",
+            http_date(self.until),
+            left.as_secs()
+        );
+    }
 }
 
 /// An endpoint, and what is known of it.
@@ -239,7 +280,12 @@ impl Desk {
             status.workers,
         );
         list(&mut out, &status.listeners);
-        out.push_str(",\"upstreams\":[");
+        out.push_str(",\"certificates\":[");
+        for (index, certificate) in status.certificates.iter().enumerate() {
+            out.push_str(if index == 0 { "" } else { "," });
+            certificate.json(clock::wall(), &mut out);
+        }
+        out.push_str("],\"upstreams\":[");
         for (index, (name, endpoints)) in status.upstreams.iter().enumerate() {
             out.push_str(if index == 0 {
                 "{\"name\":"
@@ -261,6 +307,11 @@ impl Desk {
                 "],\"queued\":{},\"connections_open\":{open},\"connections_idle\":{idle}}}",
                 queued(endpoints)
             );
+        }
+        out.push_str("],\"streams\":[");
+        for (index, name) in status.streams.iter().enumerate() {
+            out.push_str(if index == 0 { "" } else { "," });
+            push_stream(&mut out, name, &report.total);
         }
         out.push_str("],\"routes\":");
         list(&mut out, &status.routes);
@@ -310,6 +361,18 @@ impl Reloaded {
         out.push_str("}\n");
         out
     }
+}
+
+fn push_stream(out: &mut String, name: &str, total: &Snapshot) {
+    out.push_str("{\"name\":");
+    push_json(out, name);
+    let totals = total.streams.iter().find(|it| &*it.name == name);
+    let [begun, open, received, sent] =
+        totals.map_or([0; 4], |it| [it.begun, it.open, it.received, it.sent]);
+    let _ = write!(
+        out,
+        ",\"connections\":{begun},\"open\":{open},\"received\":{received},\"sent\":{sent}}}"
+    );
 }
 
 fn push_route(out: &mut String, route: &RouteTotals) {

@@ -15,10 +15,12 @@ mod model;
 pub mod print;
 mod raw;
 mod route;
+mod stream;
 mod suggest;
 mod syntax;
 mod table;
 mod tie;
+mod tls;
 mod upstream;
 pub mod value;
 
@@ -32,12 +34,16 @@ use diagnostic::{Diagnostic, Found, Report, Span};
 
 pub use load::load;
 pub(crate) use load::load_explained;
+#[cfg(feature = "tls")]
+pub(crate) use load::load_file;
 pub use model::{
     AccessLog, Action, Admin, Auth, Balance, Config, Edits, Endpoint, ErrorPage, Format, Forwarded,
     HalfClose, Health, Keepalive, Level, LimitChanges, Limits, Listener, Log, Override, Paths, Per,
-    Queue, RateLimit, RequestId, Rewrite, Route, Sandbox, Share, Shutdown, TimeoutChanges,
-    TimeoutName, Upstream,
+    Queue, RateLimit, RequestId, Rewrite, Route, Sandbox, Share, Shutdown, Stream, StreamLimits,
+    TimeoutChanges, TimeoutName, Upstream,
 };
+#[cfg(feature = "tls")]
+pub use model::{ListenTls, Renewal, TlsPair};
 pub use route::OWN_FIELDS;
 
 /// What a configuration refers to outside its own text.

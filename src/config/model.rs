@@ -2,10 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+#[cfg(feature = "tls")]
+use std::io;
+use std::num::NonZeroU64;
+#[cfg(feature = "tls")]
+use std::path::Path;
 use std::path::PathBuf;
 #[cfg(feature = "auth")]
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(feature = "tls")]
+use std::time::SystemTime;
 
 use super::value::Rate;
 #[cfg(feature = "auth")]
@@ -16,10 +23,17 @@ use crate::http::limits::Limits as HeadLimits;
 use crate::http::network::Network;
 use crate::net::address::Address;
 use crate::net::pool;
+use crate::net::proxy_protocol::Version;
+#[cfg(feature = "tls")]
+use crate::net::tls::acceptor::Terms;
+#[cfg(feature = "tls")]
+use crate::net::tls::certificate::{Authorities, Identity};
+#[cfg(feature = "tls")]
+use crate::net::tls::wall::Floor;
 use crate::proxy::gateway::Host;
 use crate::proxy::retry::Retry;
-use crate::proxy::route::Matchers;
-use crate::proxy::site::{ForwardAuth, HashBy, Hedge, Mirror};
+use crate::proxy::route::{HostPattern, Matchers};
+use crate::proxy::site::{ForwardAuth, HashBy, Hedge, Mirror, StreamTimeouts};
 use crate::proxy::template::Template;
 use crate::proxy::timeout::Timeouts;
 
@@ -48,11 +62,14 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// How large they may be, likewise.
     pub limits: Limits,
-    /// What is listened on; never empty.
+    /// Where requests come from; empty only where there are streams.
     pub listeners: Vec<Listener>,
-    /// Where requests can go: first those with a section, then one for each address that a route names itself.
+    /// Connections that carry no HTTP.
+    pub streams: Vec<Stream>,
+    /// Where requests and streams can go: first those with a section, then one for each address that a route or a
+    /// stream names itself.
     pub upstreams: Vec<Upstream>,
-    /// What is done with requests; never empty. The order means nothing.
+    /// What is done with requests; empty only where there are streams. The order means nothing.
     pub routes: Vec<Route>,
 }
 
@@ -202,6 +219,8 @@ pub struct Limits {
     pub fields: usize,
     /// Octets of a request's content.
     pub body: Option<u64>,
+    /// Octets of a body that have to come in each second, on the whole, and to be taken.
+    pub body_rate: Option<NonZeroU64>,
     /// Connections from one address.
     pub per_ip: Option<usize>,
     /// Octets of all buffers of the process; `None`: from the memory there is. Global only.
@@ -215,6 +234,7 @@ impl Default for Limits {
             head: head.head_octets_max,
             fields: head.fields_max,
             body: None,
+            body_rate: None,
             per_ip: None,
             buffers: None,
         }
@@ -249,6 +269,8 @@ pub struct LimitChanges {
     pub fields: Override<usize>,
     /// [`Limits::body`].
     pub body: Override<Option<u64>>,
+    /// [`Limits::body_rate`].
+    pub body_rate: Override<Option<NonZeroU64>>,
     /// [`Limits::per_ip`]; of listeners only.
     pub per_ip: Override<Option<usize>>,
 }
@@ -261,6 +283,7 @@ impl LimitChanges {
             head: self.head.over(base.head),
             fields: self.fields.over(base.fields),
             body: self.body.over(base.body),
+            body_rate: self.body_rate.over(base.body_rate),
             per_ip: self.per_ip.over(base.per_ip),
             buffers: base.buffers,
         }
@@ -357,12 +380,172 @@ pub struct Listener {
     pub addresses: Vec<Address>,
     /// What a client's FIN before the response means.
     pub half_close: HalfClose,
+    /// Connections begin with a PROXY protocol header, of a trusted proxy.
+    pub proxy_protocol: bool,
     /// An address that is not there yet is tried again.
     pub retry: bool,
+    /// How TLS is spoken there, where it is.
+    #[cfg(feature = "tls")]
+    pub tls: Option<ListenTls>,
+    /// All requests are told to come to this port, by `https`.
+    pub redirect: Option<u16>,
     /// Its own timeouts.
     pub timeouts: TimeoutChanges,
     /// Its own limits.
     pub limits: LimitChanges,
+}
+
+/// One `[[stream]]`: connections that carry no HTTP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stream {
+    /// The addresses; never empty.
+    pub addresses: Vec<Address>,
+    /// Where they go, as a number of [`Config::upstreams`]; with `sni`, where those go that it has no place for, and
+    /// what is no TLS.
+    pub to: Option<usize>,
+    /// Where they go by the name that a TLS client asks for; `None` in place of a pattern is every other name, and none.
+    pub sni: Option<Vec<(Option<HostPattern>, usize)>>,
+    /// Connections begin with a PROXY protocol header, of a trusted proxy.
+    pub proxy_protocol: bool,
+    /// An address that is not there yet is tried again.
+    pub retry: bool,
+    /// Who is let in; nobody else, unless it is empty.
+    pub allow: Vec<Network>,
+    /// Who is not.
+    pub deny: Vec<Network>,
+    /// How long things may take.
+    pub timeouts: StreamTimeouts,
+    /// How much there may be.
+    pub limits: StreamLimits,
+}
+
+impl Stream {
+    /// What logs and metrics call it: its first address, as it is written.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let first = self.addresses.first();
+        first.map(Address::to_string).unwrap_or_default()
+    }
+}
+
+/// How much of a stream there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// Connections from one address. `None`: without limit.
+    pub per_ip: Option<usize>,
+}
+
+/// How TLS is spoken to clients.
+#[cfg(feature = "tls")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenTls {
+    /// Who osier is, by the name that a client asks for; the first one to a client that names none. Never empty.
+    pub pairs: Vec<TlsPair>,
+    /// The file with those who vouch for clients, and its content; `None`: clients are not asked for a certificate.
+    pub client_ca: Option<(PathBuf, Authorities)>,
+    /// A client without a certificate is let in too.
+    pub is_client_optional: bool,
+    /// TLS 1.2 is not spoken.
+    pub is_only_13: bool,
+    /// A clock that says that it is earlier than the build is not believed.
+    pub has_clock_floor: bool,
+}
+
+/// What came of reading a certificate again that has changed.
+#[cfg(feature = "tls")]
+#[derive(Debug)]
+pub struct Renewal {
+    /// The file that is told of.
+    pub path: PathBuf,
+    /// It is in use from now on, where it says so until when; or it is not, and why.
+    pub outcome: Result<Option<SystemTime>, String>,
+}
+
+#[cfg(feature = "tls")]
+impl ListenTls {
+    /// All of its files.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let pairs = self.pairs.iter().flat_map(|it| [&it.cert, &it.key]);
+        let clients = self.client_ca.iter().map(|(path, _)| path);
+        pairs.chain(clients).map(PathBuf::as_path)
+    }
+
+    /// Reads its files again, by `file`. What is as it was is not told of; what cannot be used stays as it was.
+    pub fn renew(&mut self, file: &dyn Fn(&Path) -> io::Result<Vec<u8>>, told: &mut Vec<Renewal>) {
+        let read = |path: &Path| file(path).map_err(|error| (path.to_owned(), error.to_string()));
+        for pair in &mut self.pairs {
+            let again = read(&pair.cert).and_then(|chain| {
+                let key = read(&pair.key)?;
+                Identity::from_pem(&chain, &key).map_err(|flaw| {
+                    let path = if flaw.is_of_key() {
+                        &pair.key
+                    } else {
+                        &pair.cert
+                    };
+                    (path.clone(), flaw.to_string())
+                })
+            });
+            match again {
+                Ok(identity) if identity == pair.identity => {}
+                Ok(identity) => {
+                    told.push(Renewal {
+                        path: pair.cert.clone(),
+                        outcome: Ok(Some(identity.facts().until)),
+                    });
+                    pair.identity = identity;
+                }
+                Err((path, why)) => told.push(Renewal {
+                    path,
+                    outcome: Err(why),
+                }),
+            }
+        }
+        let Some((path, authorities)) = &mut self.client_ca else {
+            return;
+        };
+        let again = file(path).map_err(|error| error.to_string());
+        let again = again
+            .and_then(|content| Authorities::from_pem(&content).map_err(|flaw| flaw.to_string()));
+        let outcome = match again {
+            Ok(again) if again == *authorities => return,
+            Ok(again) => {
+                *authorities = again;
+                Ok(None)
+            }
+            Err(why) => Err(why),
+        };
+        told.push(Renewal {
+            path: path.clone(),
+            outcome,
+        });
+    }
+
+    /// What an acceptor is made by.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms {
+            identities: self.pairs.iter().map(|it| it.identity.clone()).collect(),
+            clients: self.client_ca.as_ref().map(|(_, it)| it.clone()),
+            clients_may_be_nobody: self.is_client_optional,
+            only_tls13: self.is_only_13,
+            floor: match self.has_clock_floor {
+                true => Floor::default(),
+                false => Floor::None,
+            },
+        }
+    }
+}
+
+/// A certificate with its key.
+#[cfg(feature = "tls")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsPair {
+    /// The file with the chain.
+    pub cert: PathBuf,
+    /// The file with the key; it may be the same.
+    pub key: PathBuf,
+    /// What was in them.
+    pub identity: Identity,
 }
 
 /// What a client's FIN before the response means.
@@ -404,6 +587,8 @@ pub struct Upstream {
     pub sticky: Option<String>,
     /// How origins are told what is left of the budget.
     pub deadline_header: Option<DeadlineField>,
+    /// Which PROXY protocol header connections begin with, if any.
+    pub send_proxy: Option<Version>,
     /// Idle connections.
     pub keepalive: Keepalive,
     /// Its own timeouts.

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, ipproto, sockopt};
 
 use super::address::Address;
+use super::connection::Connection;
 use super::stream::Stream;
 use super::tcp::Socket;
 use crate::clock;
@@ -106,9 +107,16 @@ impl Dialer {
 }
 
 impl Dial for Dialer {
-    type Stream = Socket;
+    type Stream = Connection;
 
-    async fn dial(&self, to: &Address) -> io::Result<Socket> {
+    async fn dial(&self, to: &Address) -> io::Result<Connection> {
+        self.connect(to).await.map(Connection::Plain)
+    }
+}
+
+impl Dialer {
+    /// A plain connection.
+    async fn connect(&self, to: &Address) -> io::Result<Socket> {
         let (fd, connected) = match to {
             Address::Inet(addr) => {
                 let family = if addr.is_ipv4() {

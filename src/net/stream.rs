@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::task::{self, Poll};
 
+use super::handshake::HandshakeError;
 use crate::runtime::pipe::Pipe;
 
 /// A connection of octets, both ways, to one peer. One task at a time waits on it.
@@ -19,6 +20,10 @@ pub trait Stream {
     fn poll_read(&self, cx: &mut task::Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>>;
 
     /// Writes from the pieces, in order. Returns how many octets were taken, which may be fewer than there are.
+    ///
+    /// What was taken is on its way: nothing has to be flushed. For that, a connection that encrypts may have taken
+    /// octets already while it is not ready; so the next write begins with the same octets, or the connection is not
+    /// written to any more.
     ///
     /// # Errors
     /// What the system says of the connection.
@@ -35,7 +40,8 @@ pub trait Stream {
     fn poll_shutdown(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>>;
 
     /// Ready when the peer has ended its direction or the connection is gone. Takes no octet away from
-    /// [`Stream::poll_read`].
+    /// [`Stream::poll_read`]. While it says that the peer's direction has ended, it wakes the task once more when the
+    /// connection is reset behind that.
     fn poll_hangup(&self, cx: &mut task::Context<'_>) -> Poll<Hangup>;
 
     /// Octets can go through a pipe to and from this connection, by [`Stream::poll_fill`] and [`Stream::poll_drain`].
@@ -71,6 +77,32 @@ pub trait Stream {
         self.poll_readable(cx)
     }
 
+    /// Ready when the connection is what it is to be: the peers have agreed on keys, and each is who it says. Comes
+    /// before everything else where [`Stream::is_secure`].
+    ///
+    /// # Errors
+    /// Why they did not agree, which the peer is told; the connection can only be ended, and read until the peer has done
+    /// so too. A client that speaks plain HTTP is no
+    /// error: it can be read and answered, and the connection is not [`Stream::is_secure`] from then on.
+    fn poll_handshake(&self, _cx: &mut task::Context<'_>) -> Poll<Result<(), HandshakeError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Nobody between the peers can read what they say: to clients it is `https`.
+    fn is_secure(&self) -> bool {
+        false
+    }
+
+    /// The handshake went on from where an earlier one of the same peers had come to.
+    fn is_resumed(&self) -> bool {
+        false
+    }
+
+    /// Whom the peer's certificate, which was verified, names (RFC 4514); none: it has shown none.
+    fn peer_subject(&self) -> Option<&str> {
+        None
+    }
+
     /// Makes the coming close a reset, so that the peer cannot take what it has received for the whole. Where a
     /// connection has no such thing, its end has to do.
     fn abort(&self) {}
@@ -98,6 +130,14 @@ pub async fn readable(stream: &impl Stream) {
 /// As there.
 pub async fn read(stream: &impl Stream, into: &mut Vec<u8>) -> io::Result<usize> {
     poll_fn(|cx| stream.poll_read(cx, into)).await
+}
+
+/// [`Stream::poll_handshake`] as a future.
+///
+/// # Errors
+/// As there.
+pub async fn handshake(stream: &impl Stream) -> Result<(), HandshakeError> {
+    poll_fn(|cx| stream.poll_handshake(cx)).await
 }
 
 /// [`Stream::poll_shutdown`] as a future.

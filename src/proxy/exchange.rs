@@ -1,5 +1,6 @@
 //! An exchange: one request and its responses, from the request head to the verdict on both connections.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::Write as _;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 
 use super::answer::{self, Answer, Connection};
-use super::carry::Failed;
+use super::carry::{Failed, owed};
 use super::error::{Error, Phase, Side, What};
 use super::facts::Facts;
 use super::gateway::{Gateway, Heads};
@@ -23,6 +24,7 @@ use super::retry::{self, Flaw};
 use super::scene::{Found, Member, Scene, Upstream};
 use super::session::Session;
 use super::site::{Action, Auth, Limit, Per, Route, Site, Terms};
+use super::template::{Hole, Part};
 use super::timeout::Timeout;
 use super::upload::Upload;
 use super::wait::{Owed, within};
@@ -171,6 +173,13 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
         route,
         number,
     } = scene.site.find(&heads.request, peer, &mut heads.path);
+    // A listener may send everybody elsewhere, whatever the routes say.
+    let moved = listen.elsewhere.as_deref();
+    let tally = match (moved, route) {
+        (None, Some(_)) => scene.tally(number).cloned(),
+        _ => None,
+    };
+    let route = moved.or(route);
     let to = route.and_then(|route| scene.place(route));
     let place = to.map_or(0, |(place, _)| place);
     let terms = route
@@ -195,7 +204,7 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
     let mut told = Told {
         exchange: ctx.id(),
         started: Some(started),
-        route: route.and_then(|_| scene.tally(number).cloned()),
+        route: tally,
         upstream: to.map(|(_, upstream)| upstream.tally.clone()),
         client,
         ..Told::default()
@@ -372,45 +381,54 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             // What the client waits for was over before it began.
             return Err(Error::ended(&self.ctx, Phase::Head));
         }
-        if let Some(auth) = &way.route.auth {
-            if let Some(answer) = Box::pin(self.authenticate(auth, heads)).await? {
-                self.respond(way.route, &answer, heads, told, reply).await?;
-                return Ok(Outcome::Done);
+        let refused = match &way.route.auth {
+            Some(auth) => {
+                let owed = owed(input.as_ref(), &framed, reply);
+                Box::pin(self.authenticate(auth, heads, &owed)).await?
             }
-        }
-        match &way.route.action {
-            Action::Forward(..) if heads.request.max_forwards() == Some(0) => {
-                let answer = Answer::of_the_last(&heads.request);
-                self.respond(way.route, &answer, heads, told, reply).await?;
-                Ok(Outcome::Done)
+            None => None,
+        };
+        let answer = match (refused, &way.route.action) {
+            (Some(answer), _) => Cow::Owned(answer),
+            (None, Action::Forward(..)) if heads.request.max_forwards() == Some(0) => {
+                Cow::Owned(Answer::of_the_last(&heads.request))
             }
-            Action::Forward(..) => {
+            (None, Action::Forward(..)) => {
                 let Some(upstream) = way.upstream else {
                     return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
                 };
-                self.proxy(way, upstream, &framed, input, heads, told, reply)
-                    .await
+                let proxied = self.proxy(way, upstream, &framed, input, heads, told, reply);
+                return proxied.await;
             }
-            Action::Redirect { to, status } => {
+            (None, Action::Redirect { to, status }) => {
+                let has_host = head.authority().is_some_and(|it| !it.host.is_empty());
+                if !has_host && to.parts.contains(&Part::Hole(Hole::Host)) {
+                    return Err(Error::client_sin(Phase::Head, "missing_host", 400));
+                }
                 let mut location = Vec::new();
                 self.facts(heads, "").write(to, &mut location);
-                let answer = Answer::redirect(*status, location);
-                self.respond(way.route, &answer, heads, told, reply).await?;
-                Ok(Outcome::Done)
+                Cow::Owned(Answer::redirect(*status, location))
             }
-            Action::Respond(answer) => {
-                self.respond(way.route, answer, heads, told, reply).await?;
-                Ok(Outcome::Done)
-            }
-        }
+            (None, Action::Respond(answer)) => Cow::Borrowed(answer),
+        };
+        self.respond(way.route, &answer, heads, told, reply).await?;
+        Ok(Outcome::Done)
     }
 
     /// Finds out who asks. `None`: somebody who may; else what is answered.
-    async fn authenticate(&self, auth: &Auth, heads: &Heads) -> Result<Option<Answer>, Error> {
+    async fn authenticate(
+        &self,
+        auth: &Auth,
+        heads: &Heads,
+        owed: &Owed,
+    ) -> Result<Option<Answer>, Error> {
         match auth {
-            Auth::Forward(auth) => self.ask(auth, heads).await,
+            Auth::Forward(auth) => self.ask(auth, heads, owed).await,
             #[cfg(feature = "auth")]
-            Auth::Basic(auth) => self.verify(auth, &heads.request).await.map(|()| None),
+            Auth::Basic(auth) => {
+                let verified = self.verify(auth, &heads.request, owed).await;
+                verified.map(|()| None)
+            }
         }
     }
 
@@ -427,7 +445,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     }
 
     /// What templates may ask about the request.
-    pub(super) fn facts<'h>(&self, heads: &'h Heads, upstream: &'h str) -> Facts<'h> {
+    pub(super) fn facts<'h>(&'h self, heads: &'h Heads, upstream: &'h str) -> Facts<'h> {
         Facts {
             client: self.client,
             request: &heads.request,
@@ -438,6 +456,16 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 .first(Name::XRequestId)
                 .unwrap_or_default(),
             upstream,
+            scheme: self.scheme(),
+            subject: self.session.client.peer_subject(),
+        }
+    }
+
+    /// What the client's connection is to it.
+    pub(super) fn scheme(&self) -> &'static str {
+        match self.session.client.is_secure() {
+            true => "https",
+            false => "http",
         }
     }
 
@@ -468,6 +496,9 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         if self.is_out_of_place(head) {
             return Err(Error::client_sin(Phase::Head, "https_in_the_clear", 421));
         }
+        if self.session.is_mistaken.get() {
+            return Err(Error::client_sin(Phase::Head, "plain_http_on_tls", 400));
+        }
         if head.expectation() == Expectation::Unknown {
             return Err(Error::client_sin(Phase::Head, "unknown_expectation", 417));
         }
@@ -488,7 +519,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             Ok(Target::Absolute { scheme, .. }) if scheme.eq_ignore_ascii_case(b"https")
         );
         let peer = self.session.peer.map(|peer| peer.ip().to_canonical());
-        is_https && !self.scene.site.is_trusted(peer)
+        is_https && !self.session.client.is_secure() && !self.scene.site.is_trusted(peer)
     }
 
     /// Makes attempts until one has led to a response, and carries that.

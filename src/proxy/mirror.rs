@@ -16,6 +16,7 @@ use crate::http::body::Encoder;
 use crate::http::framing::Framed;
 use crate::http::head::ResponseHead;
 use crate::net::dialer::Dial;
+use crate::net::proxy_protocol::Header;
 use crate::net::stream::Stream;
 
 /// How many octets of content a copy may have.
@@ -75,12 +76,15 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             upstream: mirror.upstream,
             index,
             terms: Arc::clone(self.terms),
+            client: self.session.header(),
             octets: heads.octets.clone(),
             method: heads.request.method().to_vec(),
         };
         let named = employer.ctx.named("attempt", Label::new("mirror"));
-        let limit = self.terms.timeouts.request;
-        let (ctx, cancel) = match limit {
+        // It is nobody's exchange, and has no longer than one.
+        let timeouts = &self.terms.timeouts;
+        let limit = [timeouts.request, timeouts.total].into_iter().flatten();
+        let (ctx, cancel) = match limit.min() {
             Some(limit) => {
                 named.with_timeout_cause(limit, Reason::Static(Timeout::Errand.as_static()))
             }
@@ -102,6 +106,7 @@ struct Copy<D: Dial> {
     upstream: usize,
     index: usize,
     terms: Arc<super::site::Terms>,
+    client: Header,
     octets: Vec<u8>,
     method: Vec<u8>,
 }
@@ -118,6 +123,7 @@ impl<D: Dial> Copy<D> {
             ctx,
             terms: &self.terms,
             member,
+            client: self.client,
             queue_timeout: upstream.queue_timeout,
         };
         let mut head = ResponseHead::default();

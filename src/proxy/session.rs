@@ -4,8 +4,9 @@
 //! begins. It ends when the client ends it, when a verdict says that the connection cannot carry another exchange,
 //! when it idles too long, or when the gateway drains.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{self, Poll};
@@ -20,7 +21,10 @@ use super::tunnel;
 use super::wait::within;
 use crate::clock::{self, Alarm};
 use crate::context::{Context, Done};
+use crate::metrics::Handshake;
 use crate::net::dialer::Dial;
+use crate::net::handshake::HandshakeError;
+use crate::net::proxy_protocol::{Addresses, Header};
 use crate::net::stream::{self, Stream};
 use crate::runtime::buffer::Buffer;
 
@@ -35,9 +39,47 @@ pub(super) struct Session<C, D: Dial> {
     pub(super) gateway: Rc<Gateway<D>>,
     pub(super) client: C,
     pub(super) peer: Option<SocketAddr>,
+    /// What the client connected to, where that is known.
+    pub(super) destination: Option<SocketAddr>,
     /// The number of the listener it came by.
     pub(super) listener: usize,
     pub(super) ctx: Context,
+    /// The client speaks plain HTTP where TLS is spoken.
+    pub(super) is_mistaken: Cell<bool>,
+}
+
+impl<C, D: Dial> Session<C, D> {
+    /// The client, as origins are told of it in the PROXY protocol.
+    pub(super) fn header(&self) -> Header {
+        let ends = Ends {
+            source: self.peer,
+            destination: self.destination,
+        };
+        ends.header()
+    }
+}
+
+/// Who a connection is with, and what was connected to. `None`: it has no address, or none that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ends {
+    /// The client.
+    pub source: Option<SocketAddr>,
+    /// What it connected to.
+    pub destination: Option<SocketAddr>,
+}
+
+impl Ends {
+    /// The client, as origins are told of it in the PROXY protocol.
+    pub(super) fn header(&self) -> Header {
+        let Some(source) = self.source else {
+            return Header::Unix;
+        };
+        let destination = self.destination.unwrap_or_else(|| match source {
+            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        });
+        Header::Inet(Addresses::new(source, destination))
+    }
 }
 
 /// Serves one client connection until it ends. `ctx` is its node: ending that ends the session's I/O.
@@ -61,12 +103,29 @@ pub fn serve_by<C: Stream + 'static, D: Dial + 'static>(
     ctx: Context,
     listener: usize,
 ) -> impl Future<Output = ()> {
+    let ends = Ends {
+        source: peer,
+        destination: None,
+    };
+    serve_between(gateway, client, ends, ctx, listener)
+}
+
+/// As [`serve_by`], for a connection of which both ends are known.
+pub fn serve_between<C: Stream + 'static, D: Dial + 'static>(
+    gateway: Rc<Gateway<D>>,
+    client: C,
+    ends: Ends,
+    ctx: Context,
+    listener: usize,
+) -> impl Future<Output = ()> {
     let session = Rc::new(Session {
         gateway,
         client,
-        peer,
+        peer: ends.source,
+        destination: ends.destination,
         listener,
         ctx,
+        is_mistaken: Cell::new(false),
     });
     // Of an `async fn` the arguments would be there twice, in every task that idles.
     async move { serve_requests(&session).await }
@@ -82,6 +141,14 @@ async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Ses
         done: session.ctx.done(),
         alarm: Alarm::default(),
     };
+    if session.client.is_secure() {
+        match Box::pin(shake_hands(session, &entered)).await {
+            Shaken::Well => {}
+            Shaken::Over => return,
+            // The client is told why, and has to get to read it.
+            Shaken::Refused => return Box::pin(linger(session, None)).await,
+        }
+    }
     loop {
         if input.is_none() {
             entered.set_idle(Some(entered.quiet_since()));
@@ -105,6 +172,84 @@ async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Ses
                 return Box::pin(tunnel::run(session, *upgraded, input)).await;
             }
         }
+    }
+}
+
+/// What comes of a handshake.
+enum Shaken {
+    /// Both agree, or the client can be told in plain HTTP that it has to.
+    Well,
+    /// The session is over.
+    Over,
+    /// One side refused the other.
+    Refused,
+}
+
+/// Agrees with the client on keys.
+///
+/// Until then it is a session that idles: it makes way where others need room, and ends with a drain.
+async fn shake_hands<C: Stream, D: Dial>(session: &Session<C, D>, entered: &Entered<D>) -> Shaken {
+    let gateway = &*session.gateway;
+    let limit = match gateway.scene().site.listener(session.listener) {
+        Some(listen) => listen.terms.timeouts.header,
+        None => return Shaken::Over,
+    };
+    let mut handshake = pin!(stream::handshake(&session.client));
+    let wanted = pin!(poll_fn(|cx| {
+        if entered.poll_unwanted(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        handshake.as_mut().poll(cx).map(Some)
+    }));
+    entered.set_idle(Some(entered.quiet_since()));
+    let shaken = within(
+        &session.ctx,
+        Phase::Head,
+        (Timeout::Handshake, limit),
+        wanted,
+    )
+    .await;
+    entered.set_idle(None);
+    let (outcome, why) = match shaken {
+        Ok(None) => return Shaken::Over,
+        Ok(Some(Ok(()))) => {
+            let outcome = match session.client.is_resumed() {
+                _ if !session.client.is_secure() => Handshake::PlainHttp,
+                true => Handshake::Resumed,
+                false => Handshake::Full,
+            };
+            session.is_mistaken.set(outcome == Handshake::PlainHttp);
+            gateway.counters().handshake(outcome);
+            return Shaken::Well;
+        }
+        Ok(Some(Err(error))) => (outcome_of(&error), error.to_string()),
+        // Its node ended for another reason, which is somebody's own affair.
+        Err(_) if session.ctx.err().is_some() => return Shaken::Over,
+        Err(error) => (Handshake::Timeout, error.to_string()),
+    };
+    gateway.counters().handshake(outcome);
+    // Scans and health checks come and go without a word, many times a minute.
+    if outcome != Handshake::Gone {
+        let client = session.ctx.label();
+        gateway.scribe.trouble(format_args!(
+            "session#{} {client} tls handshake failed: {why}",
+            session.ctx.id()
+        ));
+    }
+    match outcome {
+        Handshake::Refused => Shaken::Refused,
+        _ => Shaken::Over,
+    }
+}
+
+/// What is counted of a handshake that failed.
+fn outcome_of(error: &HandshakeError) -> Handshake {
+    match error {
+        HandshakeError::Gone => Handshake::Gone,
+        HandshakeError::Cut => Handshake::Cut,
+        HandshakeError::NotTls { .. } => Handshake::NotTls,
+        HandshakeError::Refused(_) => Handshake::Refused,
+        HandshakeError::Io(_) => Handshake::Failed,
     }
 }
 

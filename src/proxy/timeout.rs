@@ -66,6 +66,8 @@ pub enum Timeout {
     Tunnel,
     /// [`Timeouts::tunnel_max`].
     TunnelMax,
+    /// How long a TLS client may take for its first message, where that says where it goes.
+    Hello,
     /// How long a connection that is being closed is still read.
     Linger,
     /// What the client said that it would wait, in a field that is believed.
@@ -78,6 +80,8 @@ pub enum Timeout {
     Errand,
     /// How long a password may wait to be verified.
     Verify,
+    /// How long a client and we may take to agree on keys: [`Timeouts::header`] too.
+    Handshake,
 }
 
 impl Timeout {
@@ -95,12 +99,14 @@ impl Timeout {
             Self::Response => "response head",
             Self::Tunnel => "tunnel octets",
             Self::TunnelMax => "tunnel",
+            Self::Hello => "ClientHello",
             Self::Linger => "client's end",
             Self::Asked => "what the client waits for",
             Self::Try => "try",
             Self::Queue => "connection permit",
             Self::Errand => "subrequest",
             Self::Verify => "basic auth",
+            Self::Handshake => "tls handshake",
         }
     }
 
@@ -118,12 +124,14 @@ impl Timeout {
             Self::Response => &Self::Response,
             Self::Tunnel => &Self::Tunnel,
             Self::TunnelMax => &Self::TunnelMax,
+            Self::Hello => &Self::Hello,
             Self::Linger => &Self::Linger,
             Self::Asked => &Self::Asked,
             Self::Try => &Self::Try,
             Self::Queue => &Self::Queue,
             Self::Errand => &Self::Errand,
             Self::Verify => &Self::Verify,
+            Self::Handshake => &Self::Handshake,
         }
     }
 }
@@ -141,12 +149,14 @@ impl fmt::Display for Timeout {
             Self::Response => "response head too slow",
             Self::Tunnel => "tunnel idle",
             Self::TunnelMax => "tunnel too old",
+            Self::Hello => "ClientHello too slow",
             Self::Linger => "client does not close",
             Self::Asked => "the client's own deadline is over",
             Self::Try => "try too slow",
             Self::Queue => "no connection became free",
             Self::Errand => "subrequest too slow",
             Self::Verify => "password not verified in time",
+            Self::Handshake => "tls handshake too slow",
         })
     }
 }

@@ -12,6 +12,8 @@ use async_signal::{Signal, Signals};
 use futures_lite::{FutureExt, StreamExt, future};
 use smol::LocalExecutor;
 
+#[cfg(feature = "tls")]
+use super::certificates::{self, Marks};
 use super::handoff::{self, HandoffError, Successor};
 use super::passed::Role;
 use super::reload::Mark;
@@ -81,6 +83,9 @@ enum Event {
     Retry,
     /// The endpoints of a service are others.
     Resolved,
+    /// The files of certificates have changed, and look like this now.
+    #[cfg(feature = "tls")]
+    Certificates(Marks),
 }
 
 /// Serves the admin interface and follows signals until every worker has ended. False: some have not, and are not
@@ -134,6 +139,10 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
         begun,
         handoff: None,
         seen,
+        #[cfg(feature = "tls")]
+        certificates: Marks::new(),
+        #[cfg(feature = "tls")]
+        certificates_clock: Timer::interval(certificates::WATCH),
         retry: Timer::interval(RETRY),
         admin: Some(shut),
     };
@@ -163,6 +172,12 @@ struct Control<'a> {
     retry: Timer,
     /// The configuration file, as it was when it was read last.
     seen: Option<Mark>,
+    /// The files of certificates likewise. Nothing at first: they may have changed since they were read.
+    #[cfg(feature = "tls")]
+    certificates: Marks,
+    /// When they are looked at.
+    #[cfg(feature = "tls")]
+    certificates_clock: Timer,
     /// Keeps the admin interface open.
     admin: Option<Sender<Infallible>>,
 }
@@ -209,6 +224,13 @@ impl Control<'_> {
                 Event::Retry => self.retry(),
                 Event::Resolved if self.phase <= Phase::Leaving => self.server.follow().await,
                 Event::Resolved => {}
+                #[cfg(feature = "tls")]
+                Event::Certificates(marks) => {
+                    if self.phase <= Phase::Leaving {
+                        self.server.renew().await;
+                    }
+                    self.certificates = marks;
+                }
                 Event::Ended => {
                     self.left -= 1;
                     // One that failed; the others are not left alone.
@@ -338,6 +360,8 @@ impl Control<'_> {
     /// Another process serves: it gets the name and the sockets, and this one ends with its sessions.
     fn retire(&mut self, successor: Successor) {
         let (server, pid) = (&mut *self.server, successor.pid());
+        // Before anybody hears of it: who asks then is told that it was the last time.
+        server.tell(&Order::Retire);
         server.log.info(format_args!(
             "Usr2: process {pid} serves now; ending with the sessions that are here, after {:?} at most",
             server.grace
@@ -348,7 +372,6 @@ impl Control<'_> {
         server.missing.clear();
         server.admin = None;
         self.admin = None;
-        self.server.tell(&Order::Retire);
         successor.confirm();
         self.enter(Phase::Retired, self.server.grace);
     }
@@ -442,6 +465,12 @@ impl Control<'_> {
         };
         let told = future::or(future::or(signaled, asked), future::or(begun, replaced));
         let resolved = heard(server.lookups.changed(), Event::Resolved);
+        #[cfg(feature = "tls")]
+        let changed = changed.or(async {
+            let (seen, clock) = (&self.certificates, &mut self.certificates_clock);
+            let marks = certificates::changed(server.file.as_ref(), seen, clock);
+            Event::Certificates(marks.await)
+        });
         let timed = future::or(future::or(over, retry), changed);
         future::or(
             future::or(told, future::or(reload, resolved)),

@@ -8,6 +8,8 @@ mod accept;
 mod activation;
 mod build;
 mod capacity;
+#[cfg(feature = "tls")]
+mod certificates;
 mod changes;
 mod control;
 mod handoff;
@@ -405,6 +407,29 @@ impl Server {
         self.listening.addresses()
     }
 
+    /// What comes by this address, where it listens, is octets of a stream and no HTTP.
+    #[must_use]
+    pub fn is_of_stream(&self, address: &Address) -> bool {
+        let mut bound = self.listening.bound();
+        let asked = bound.find(|bound| bound.address == *address);
+        let streams = self.file.iter().flat_map(|file| &file.config.streams);
+        let mut addresses = streams.flat_map(|stream| &stream.addresses);
+        asked.is_some_and(|bound| addresses.any(|it| *it == bound.asked))
+    }
+
+    /// TLS is spoken at this address that it listens on.
+    #[must_use]
+    pub fn is_secure(&self, address: &Address) -> bool {
+        #[cfg(feature = "tls")]
+        let is_secure = |number| {
+            let listen = self.site.listener(number);
+            listen.is_some_and(|listen| listen.tls.is_some())
+        };
+        #[cfg(not(feature = "tls"))]
+        let is_secure = |_| false;
+        self.listening.number_of(address).is_some_and(is_secure)
+    }
+
     /// Where it will listen as soon as an interface has the address.
     pub fn missing(&self) -> impl Iterator<Item = &Address> {
         self.missing.iter().map(|(address, _)| address)
@@ -458,6 +483,8 @@ impl Server {
             self.log.info(remark);
         }
         self.lookups.speak(&self.log);
+        #[cfg(feature = "tls")]
+        self.judge_clock();
         let admin = Admin::new(
             self.cancel.clone(),
             self.condition.clone(),

@@ -15,6 +15,7 @@ use crate::http::head::{Parsed, ResponseHead};
 use crate::http::limits::Limits;
 use crate::log::Log;
 use crate::net::control::connect;
+use crate::net::proxy_protocol::{Header, Version};
 use crate::proxy::site::{Placed, Probing, Site};
 
 /// The thread's stack: what is deep is one probe.
@@ -65,6 +66,7 @@ async fn work(inbox: &Receiver<Arc<Site>>, ctx: &Context, log: &Log) {
                     upstream: &upstream.name,
                     placed,
                     probing,
+                    send_proxy: upstream.send_proxy,
                     ctx,
                     log,
                 };
@@ -80,6 +82,7 @@ struct Check<'a> {
     upstream: &'a str,
     placed: &'a Placed,
     probing: &'a Probing,
+    send_proxy: Option<Version>,
     ctx: &'a Context,
     log: &'a Log,
 }
@@ -134,18 +137,25 @@ impl Check<'_> {
         let address = addresses.first().ok_or("the name does not resolve")?;
         let said = |error: io::Error| error.to_string();
         let mut stream = connect(address).await.map_err(said)?;
+        let mut request = Vec::new();
+        if let Some(version) = self.send_proxy {
+            // For nobody: the connection is our own.
+            Header::Local.write(version, &mut request);
+        }
         let Some(path) = &self.probing.path else {
+            stream.write_all(&request).await.map_err(said)?;
             return Ok(());
         };
         let host = match endpoint.name.starts_with("unix:") {
             true => "localhost",
             false => &endpoint.name,
         };
-        let request = format!(
+        let asked = format!(
             "GET {}{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: osier\r\nConnection: close\r\n\r\n",
             endpoint.base_path
         );
-        stream.write_all(request.as_bytes()).await.map_err(said)?;
+        request.extend_from_slice(asked.as_bytes());
+        stream.write_all(&request).await.map_err(said)?;
         stream.flush().await.map_err(said)?;
         let (limits, mut head) = (Limits::default(), ResponseHead::default());
         let mut input = Vec::new();

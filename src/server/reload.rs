@@ -55,10 +55,15 @@ impl Configured {
 
     /// What the file looks like from outside, to see that it has changed: other content has another time, size or place.
     fn mark(&self) -> Option<Mark> {
-        use std::os::unix::fs::MetadataExt as _;
-        let metadata = std::fs::metadata(&self.path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+        mark_of(&self.path)
     }
+}
+
+/// See [`Configured::mark`].
+pub(super) fn mark_of(path: &Path) -> Option<Mark> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
 }
 
 /// See [`Configured::mark`]: time, octets, inode.
@@ -191,7 +196,11 @@ impl Server {
     }
 
     /// The site that `config` describes, with what was known `before`. `None`: there is no thread to be had.
-    async fn assemble(&mut self, config: &Config, before: &Arc<Site>) -> Option<Arc<Site>> {
+    pub(super) async fn assemble(
+        &mut self,
+        config: &Config,
+        before: &Arc<Site>,
+    ) -> Option<Arc<Site>> {
         let numbers: Vec<_> = addresses(config)
             .map(|address| (address.clone(), self.listening.number(address)))
             .collect();
@@ -210,7 +219,7 @@ impl Server {
     ///
     /// # Errors
     /// There is no thread to be had for probes.
-    fn adopt(&mut self, site: Arc<Site>) -> io::Result<()> {
+    pub(super) fn adopt(&mut self, site: Arc<Site>) -> io::Result<()> {
         self.site = site;
         self.tell(&Order::Serve(self.site.clone()));
         self.probes.serve(&self.site, &self.ctx, &self.log)
@@ -259,6 +268,16 @@ impl Server {
                 .iter()
                 .map(|it| (it.name.to_string(), endpoints(it)))
                 .collect(),
+            streams: self
+                .site
+                .streams
+                .iter()
+                .map(|it| it.name.to_string())
+                .collect(),
+            #[cfg(feature = "tls")]
+            certificates: self.certificates(),
+            #[cfg(not(feature = "tls"))]
+            certificates: Vec::new(),
             routes: self
                 .site
                 .routes
@@ -271,20 +290,25 @@ impl Server {
 
 /// All addresses that a configuration listens on.
 pub(super) fn addresses(config: &Config) -> impl Iterator<Item = &Address> {
-    config
-        .listeners
-        .iter()
-        .flat_map(|listener| &listener.addresses)
+    let listeners = config.listeners.iter().map(|it| &it.addresses);
+    let streams = config.streams.iter().map(|it| &it.addresses);
+    listeners.chain(streams).flatten()
 }
 
 /// Those that are tried again while they are not there.
 pub(super) fn retries(config: &Config) -> impl Iterator<Item = &Address> {
     let listeners = config.listeners.iter().filter(|listener| listener.retry);
-    listeners.flat_map(|listener| &listener.addresses)
+    let streams = config.streams.iter().filter(|stream| stream.retry);
+    let streams = streams.flat_map(|stream| &stream.addresses);
+    listeners
+        .flat_map(|listener| &listener.addresses)
+        .chain(streams)
 }
 
 /// Runs what may take a while on a thread of its own. None: there is none to be had.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     let (done, result) = async_channel::bounded(1);
     let thread = thread::Builder::new().name("osier-reload".to_owned());
     let spawned = thread.spawn(move || {

@@ -53,9 +53,18 @@ mod auth;
 mod keys;
 /// A gateway told by a file: reloads under load, and files that are not right.
 mod reload;
+/// Listeners that speak TLS: with whom, by which name, and what becomes of those who do not.
+#[cfg(feature = "tls")]
+mod tls;
+
+/// Octets that are no HTTP: where they go, and every way they can end.
+mod stream;
 
 /// Connections that become tunnels, and those that must not.
 mod upgrade;
+
+/// Who the client is, said by a proxy in front of osier, and by osier to origins.
+mod proxy_protocol;
 
 /// What the keys of upstreams and tries do: a test for every one, which fails when the key is ignored.
 mod upstreams;

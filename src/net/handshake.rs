@@ -1,0 +1,58 @@
+//! Why a connection never came to carry octets safely.
+
+use std::fmt;
+use std::io;
+
+/// Why a TLS handshake failed.
+#[derive(Debug)]
+pub enum HandshakeError {
+    /// The peer went away before it had sent anything: a port scan, a health check, a connection made in advance.
+    Gone,
+    /// The peer ended the connection midway.
+    Cut,
+    /// The connection failed.
+    Io(io::Error),
+    /// What the peer sent is no TLS; `is_http`: it looks like a request in plain HTTP.
+    NotTls {
+        /// It begins as a request does.
+        is_http: bool,
+    },
+    /// One side refused the other: what it said.
+    Refused(String),
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("the peer went away before it had sent anything"),
+            Self::Cut => f.write_str("the peer ended the connection during the handshake"),
+            Self::Io(error) => error.fmt(f),
+            Self::NotTls { is_http: true } => f.write_str("the peer speaks plain HTTP, not TLS"),
+            Self::NotTls { is_http: false } => f.write_str("the peer does not speak TLS"),
+            Self::Refused(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for HandshakeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<HandshakeError> for io::Error {
+    fn from(error: HandshakeError) -> Self {
+        match error {
+            HandshakeError::Io(error) => error,
+            HandshakeError::Gone | HandshakeError::Cut => {
+                Self::new(io::ErrorKind::UnexpectedEof, error)
+            }
+            HandshakeError::NotTls { .. } | HandshakeError::Refused(_) => {
+                Self::new(io::ErrorKind::InvalidData, error)
+            }
+        }
+    }
+}
