@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Static binaries for other machines, from Debian's own compilers: one file, no library beside it, nothing to install there.
 #
-#   examples/deploy/build-static.sh [x86_64|aarch64|armv7|mipsel]...     default: all but mipsel
+#   examples/deploy/build-static.sh [x86_64|aarch64|armv7]...     default: all
 #
 #   PROFILE=small      the cargo profile (small, release)
 #   FEATURES=          features beside --no-default-features, with commas
@@ -24,8 +24,7 @@ facts() {
     x86_64) deb=amd64 target=x86_64-unknown-linux-$libc gcc=x86_64-linux-gnu ;;
     aarch64) deb=arm64 target=aarch64-unknown-linux-$libc gcc=aarch64-linux-gnu ;;
     armv7) deb=armhf target=armv7-unknown-linux-${libc}eabihf gcc=arm-linux-gnueabihf ;;
-    mipsel) deb=mipsel target=mipsel-unknown-linux-$libc gcc=mipsel-linux-gnu ;;
-    *) echo "unknown machine: $1 (x86_64, aarch64, armv7, mipsel)" >&2; exit 2 ;;
+    *) echo "unknown machine: $1 (x86_64, aarch64, armv7)" >&2; exit 2 ;;
   esac
 }
 # Which C library a machine's file gets.
@@ -50,10 +49,10 @@ done
 debian_apt() {
   local codename; codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
   mkdir -p "$cross/apt/lists/partial" "$cross/apt/cache/archives/partial"
-  echo "deb [arch=amd64,arm64,armhf,mipsel signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $codename main" \
+  echo "deb [arch=amd64,arm64,armhf signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $codename main" \
     >"$cross/apt/sources.list"
   cat >"$cross/apt/conf" <<CONF
-APT::Architectures { "amd64"; "arm64"; "armhf"; "mipsel"; };
+APT::Architectures { "amd64"; "arm64"; "armhf"; };
 Dir::State::lists "$cross/apt/lists";
 Dir::Cache "$cross/apt/cache";
 Dir::Etc::sourcelist "$cross/apt/sources.list";
