@@ -132,6 +132,9 @@ fn describe(out: &mut String, config: &Config, at: usize, route: &Route) {
                     upstream.name,
                     endpoints.join(", ")
                 );
+                if let Some(tls) = &upstream.tls {
+                    let _ = writeln!(out, "tls      {tls}");
+                }
                 upstreams.push(upstream);
             }
             let _ = writeln!(out, "sent     {}", sent(route));

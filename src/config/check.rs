@@ -2,6 +2,8 @@
 //!
 //! Nothing stops at the first mistake: what is wrong is said, its default taken, and the rest looked at.
 
+#[cfg(feature = "tls")]
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -19,6 +21,8 @@ use super::value;
 use super::{Surroundings, tie};
 use crate::http::network::{Network, NetworkError};
 use crate::net::address::Address;
+#[cfg(feature = "tls")]
+use crate::net::tls::roots::Roots;
 use crate::proxy::timeout::Timeouts;
 
 /// Where the admin interface listens, when its section does not say.
@@ -33,6 +37,9 @@ pub(super) struct Check<'a> {
     pub(super) text: &'a str,
     pub(super) around: &'a Surroundings<'a>,
     pub(super) found: &'a Found,
+    /// The system's authorities, or why there are none; read when somebody needs them.
+    #[cfg(feature = "tls")]
+    pub(super) system_roots: OnceCell<Result<Roots, String>>,
 }
 
 /// Who says a timeout or a limit: routes and upstreams come too late for some.
@@ -55,6 +62,8 @@ pub(super) fn check(
         text,
         around,
         found,
+        #[cfg(feature = "tls")]
+        system_roots: OnceCell::new(),
     };
     let timeouts = check.timeouts(&raw.timeouts, Scope::Global);
     let limits = check.limits(&raw.limits, Scope::Global);

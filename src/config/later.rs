@@ -7,7 +7,6 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("listen", "proxy_protocol"),
     ("listen", "tls"),
     ("upstream", "send_proxy"),
-    ("upstream", "tls"),
 ];
 
 /// What is said of them.

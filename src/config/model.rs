@@ -16,6 +16,9 @@ use crate::http::limits::Limits as HeadLimits;
 use crate::http::network::Network;
 use crate::net::address::Address;
 use crate::net::pool;
+#[cfg(feature = "tls")]
+use crate::net::tls::origin::Client;
+use crate::net::tls::version::Version;
 use crate::proxy::gateway::Host;
 use crate::proxy::retry::Retry;
 use crate::proxy::route::Matchers;
@@ -404,6 +407,8 @@ pub struct Upstream {
     pub sticky: Option<String>,
     /// How origins are told what is left of the budget.
     pub deadline_header: Option<DeadlineField>,
+    /// All its endpoints are spoken to by TLS, and how; else none is.
+    pub tls: Option<OriginTls>,
     /// Idle connections.
     pub keepalive: Keepalive,
     /// Its own timeouts.
@@ -412,9 +417,49 @@ pub struct Upstream {
     pub limits: LimitChanges,
 }
 
+/// How an upstream's endpoints are spoken to by TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginTls {
+    /// Whose certificate they show; `None`: that of the host in `to`.
+    pub sni: Option<String>,
+    /// The authorities that are believed; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// What shows them who we are: a certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// Whoever answers is believed.
+    pub insecure: bool,
+    /// No older version is spoken.
+    pub min_version: Version,
+    /// The files that were read for it.
+    pub files: Vec<PathBuf>,
+    /// Our side of it, made from these.
+    #[cfg(feature = "tls")]
+    pub client: Client,
+}
+
+/// For people.
+impl fmt::Display for OriginTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.ca, self.insecure) {
+            (_, true) => f.write_str("whoever answers is believed (insecure)")?,
+            (Some(path), _) => write!(f, "verified by {}", path.display())?,
+            (None, _) => f.write_str("verified by the system's authorities")?,
+        }
+        if let Some(name) = &self.sni {
+            write!(f, ", as {name}")?;
+        }
+        if let Some((path, _)) = &self.identity {
+            write!(f, ", we show {}", path.display())?;
+        }
+        write!(f, ", TLS {} and above", self.min_version.as_str())
+    }
+}
+
 /// One address of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
+    /// It is spoken to by TLS, as all of its upstream are.
+    pub is_tls: bool,
     /// `HOST:PORT` in lower case, looked up by who connects, or `unix:PATH`; of a service its name, in lower case.
     pub authority: String,
     /// It stands for all the endpoints that the records of a service name.
@@ -429,11 +474,13 @@ pub struct Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.base_path.is_empty() {
-            f.write_str(&self.authority)
-        } else {
-            write!(f, "http://{}{}", self.authority, self.base_path)
-        }
+        let scheme = match self.is_tls {
+            _ if self.is_service || self.authority.starts_with("unix:") => "",
+            true => "https://",
+            false if self.base_path.is_empty() => "",
+            false => "http://",
+        };
+        write!(f, "{scheme}{}{}", self.authority, self.base_path)
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::model::{
     AccessLog, Action, Auth, Config, Edits, Endpoint, Format, Forwarded, HalfClose, Level,
-    LimitChanges, Listener, Override, Paths, Per, RequestId, Rewrite, Route, Share, TimeoutChanges,
-    TimeoutName, Upstream,
+    LimitChanges, Listener, OriginTls, Override, Paths, Per, RequestId, Rewrite, Route, Share,
+    TimeoutChanges, TimeoutName, Upstream,
 };
 use super::value::{duration_text, size_text, timeout_text};
 use crate::http::network::Network;
@@ -371,6 +371,27 @@ fn print_care(upstream: &Upstream, out: &mut String) {
     if let Some(field) = &upstream.deadline_header {
         line(out, "deadline_header", quoted(&field.name));
     }
+    if let Some(tls) = &upstream.tls {
+        line(out, "tls", tls_text(tls));
+    }
+}
+
+/// How endpoints are spoken to by TLS.
+fn tls_text(tls: &OriginTls) -> String {
+    let mut pairs = Vec::new();
+    if let Some(name) = &tls.sni {
+        pairs.push(("sni", quoted(name)));
+    }
+    if let Some(path) = &tls.ca {
+        pairs.push(("ca", path_text(path)));
+    }
+    if let Some((cert, key)) = &tls.identity {
+        pairs.push(("cert", path_text(cert)));
+        pairs.push(("key", path_text(key)));
+    }
+    pairs.push(("insecure", tls.insecure.to_string()));
+    pairs.push(("min_version", quoted(tls.min_version.as_str())));
+    inline(pairs)
 }
 
 /// When a request is tried again.

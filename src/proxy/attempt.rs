@@ -50,6 +50,10 @@ pub(super) async fn connect<D: Dial>(
             let generation = addresses.generation();
             let failed = match dial_any(&gateway.dial, &addresses.get()).await {
                 Ok(stream) => {
+                    let stream = match &member.endpoint.tls {
+                        None => stream,
+                        Some(with) => secured(gateway.dial.secure(stream, with)?).await?,
+                    };
                     let since = clock::now();
                     return Ok(Pooled {
                         stream,
@@ -86,6 +90,12 @@ pub(super) async fn connect<D: Dial>(
             What::Io(error),
         )),
     }
+}
+
+/// A connection on which TLS has begun, once both sides have agreed.
+async fn secured<S: Stream>(stream: S) -> io::Result<S> {
+    stream::handshake(&stream).await?;
+    Ok(stream)
 }
 
 /// A connection that may be used, or made: an idle one, or the permit for a new one. Waits in the queue where there may be

@@ -29,6 +29,7 @@ use crate::net::address::AddressError;
 use crate::net::dialer::Dial;
 use crate::net::names::Addresses;
 use crate::net::pool::{Keepalive, Pool};
+use crate::net::tls::origin::Toward;
 use crate::runtime::buffer::Buffers;
 
 /// A set of heads whose octets grew beyond this is not used again.
@@ -102,6 +103,8 @@ pub struct Endpoint {
     pub name: Arc<str>,
     /// The path in front of every path.
     pub base_path: String,
+    /// How it is spoken to by TLS; `None`: it is not.
+    pub tls: Option<Toward>,
 }
 
 impl Endpoint {
@@ -123,6 +126,7 @@ impl Endpoint {
             addresses: Addresses::of(authority),
             name: authority.into(),
             base_path: String::new(),
+            tls: None,
         }
     }
 }

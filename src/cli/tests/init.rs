@@ -22,7 +22,11 @@ use crate::proxy::timeout::Timeouts;
 fn read(text: &str) -> config::Outcome {
     let around = Surroundings {
         environment: &|_| None,
-        file: &|_| Err(io::Error::other("there are no files")),
+        file: &|_| match cfg!(feature = "tls") {
+            true => Ok(include_bytes!("../../../tests/config/pem/ca.pem").to_vec()),
+            false => Err(io::Error::other("there are no files")),
+        },
+        folder: &|_| Err(io::Error::other("there are no folders")),
     };
     config::read("init.toml", text.as_bytes(), &around)
 }
@@ -49,9 +53,13 @@ fn flags() -> impl Strategy<Value = ProxyFlags> {
         ("a.example:80", "/Ba%20se/${x}"),
         ("unix:/run/ä ${x}", ""),
     ]);
-    let to = vec(to, 0..6).prop_map(|all| {
+    let to = (vec(to, 0..6), any::<bool>()).prop_map(|(all, is_tls)| {
+        // A unix socket has no name to be verified.
+        let is_named = all.iter().all(|(to, _)| !to.starts_with("unix:"));
+        let is_tls = is_tls && is_named && cfg!(feature = "tls");
         let all = all.into_iter();
         all.map(|(authority, base_path)| To {
+            is_tls,
             authority: authority.to_owned(),
             base_path: base_path.to_owned(),
         })

@@ -32,12 +32,29 @@ fn read_octets(name: &str, octets: &[u8]) -> Outcome {
     let file = |path: &Path| match path.to_str() {
         Some("/etc/osier.htpasswd") => Ok(USERS.to_vec()),
         Some("/etc/weak.htpasswd") => Ok(WEAK.to_vec()),
+        #[cfg(feature = "tls")]
+        Some("/etc/ssl/certs/ca-certificates.crt" | "/etc/osier/ca.pem") => {
+            Ok(include_bytes!("../../../tests/config/pem/ca.pem").to_vec())
+        }
+        Some("/etc/osier/client.pem") => {
+            Ok(include_bytes!("../../../tests/config/pem/client.pem").to_vec())
+        }
+        Some("/etc/osier/client.key") => {
+            Ok(include_bytes!("../../../tests/config/pem/client.key").to_vec())
+        }
+        Some("/etc/osier/other.key") => {
+            Ok(include_bytes!("../../../tests/config/pem/other.key").to_vec())
+        }
+        Some("/etc/osier/locked.key") => {
+            Ok(include_bytes!("../../../tests/config/pem/locked.key").to_vec())
+        }
         Some("/etc/osier/502.html") => Ok(b"<h1>later</h1>\n".to_vec()),
         _ => Err(io::Error::new(io::ErrorKind::NotFound, "no such file")),
     };
     let around = Surroundings {
         environment: &environment,
         file: &file,
+        folder: &|_| Err(io::ErrorKind::NotFound.into()),
     };
     read(name, octets, &around)
 }

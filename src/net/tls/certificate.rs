@@ -101,6 +101,11 @@ impl Identity {
         &self.key
     }
 
+    /// The PEM it was made of: the chain, and the key.
+    pub(super) fn source(&self) -> [&[u8]; 2] {
+        [&self.source.0, &self.source.1]
+    }
+
     /// What its own certificate says.
     #[must_use]
     pub fn facts(&self) -> &Facts {
@@ -148,6 +153,30 @@ impl Authorities {
             roots: Arc::new(roots),
             source: Arc::new(octets.to_vec()),
         })
+    }
+
+    /// Makes them of many files, such as a system keeps: what cannot be read is passed over.
+    ///
+    /// # Errors
+    /// There is none in all of them.
+    pub fn from_any(files: &[Vec<u8>]) -> Result<Self, Flaw> {
+        let mut roots = RootCertStore::empty();
+        for file in files {
+            let read = CertificateDer::pem_slice_iter(file).filter_map(Result::ok);
+            roots.add_parsable_certificates(read);
+        }
+        match roots.is_empty() {
+            true => Err(Flaw::NoCertificate),
+            false => Ok(Self {
+                roots: Arc::new(roots),
+                source: Arc::new(files.concat()),
+            }),
+        }
+    }
+
+    /// The PEM they were made of.
+    pub(super) fn source(&self) -> &[u8] {
+        &self.source
     }
 
     /// As rustls takes them.

@@ -193,7 +193,10 @@ impl TlsStream {
                 self.is_plain.set(is_http);
                 HandshakeError::NotTls { is_http }
             }
-            Some(Failure::Tls(error)) => HandshakeError::Refused(error.to_string()),
+            Some(Failure::Tls(error)) => HandshakeError::Refused {
+                fault: super::fault::of(&error),
+                why: error.to_string(),
+            },
             Some(Failure::Io(error)) if state.first.is_none() && is_gone(&error) => {
                 HandshakeError::Gone
             }
