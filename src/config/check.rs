@@ -375,12 +375,19 @@ impl Check<'_> {
                 );
             }
         }
+        #[cfg(not(feature = "tls"))]
+        self.no_tls(raw);
+        #[cfg(not(feature = "tls"))]
+        self.no_tls(raw);
         let half_close = [("cancel", HalfClose::Cancel), ("allow", HalfClose::Allow)];
         Listener {
             addresses,
             half_close: self
                 .choice(raw.half_close.as_ref(), &half_close)
                 .unwrap_or_default(),
+            #[cfg(feature = "tls")]
+            tls: self.listen_tls(raw),
+            redirect: self.https(raw),
             retry: raw.retry.as_ref().is_some_and(|retry| retry.value),
             timeouts: self.timeouts(&raw.timeouts, Scope::Listen),
             limits: self.limits(&raw.limits, Scope::Listen),

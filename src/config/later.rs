@@ -5,7 +5,6 @@
 pub(super) const KEYS: &[(&str, &str)] = &[
     ("", "stream"),
     ("listen", "proxy_protocol"),
-    ("listen", "tls"),
     ("upstream", "send_proxy"),
 ];
 

@@ -20,6 +20,7 @@ mod suggest;
 mod syntax;
 mod table;
 mod tie;
+mod tls;
 mod upstream;
 pub mod value;
 
@@ -41,6 +42,8 @@ pub use model::{
     Paths, Per, Queue, RateLimit, RequestId, Rewrite, Route, Sandbox, Share, Shutdown,
     TimeoutChanges, TimeoutName, Upstream,
 };
+#[cfg(feature = "tls")]
+pub use model::{ListenTls, TlsPair};
 pub use route::OWN_FIELDS;
 
 /// What a configuration refers to outside its own text.

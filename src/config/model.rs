@@ -17,8 +17,14 @@ use crate::http::network::Network;
 use crate::net::address::Address;
 use crate::net::pool;
 #[cfg(feature = "tls")]
+use crate::net::tls::acceptor::Terms;
+#[cfg(feature = "tls")]
+use crate::net::tls::certificate::{Authorities, Identity};
+#[cfg(feature = "tls")]
 use crate::net::tls::origin::Client;
 use crate::net::tls::version::Version;
+#[cfg(feature = "tls")]
+use crate::net::tls::wall::Floor;
 use crate::proxy::gateway::Host;
 use crate::proxy::retry::Retry;
 use crate::proxy::route::Matchers;
@@ -362,10 +368,61 @@ pub struct Listener {
     pub half_close: HalfClose,
     /// An address that is not there yet is tried again.
     pub retry: bool,
+    /// How TLS is spoken there, where it is.
+    #[cfg(feature = "tls")]
+    pub tls: Option<ListenTls>,
+    /// All requests are told to come to this port, by `https`.
+    pub redirect: Option<u16>,
     /// Its own timeouts.
     pub timeouts: TimeoutChanges,
     /// Its own limits.
     pub limits: LimitChanges,
+}
+
+/// How TLS is spoken to clients.
+#[cfg(feature = "tls")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenTls {
+    /// Who osier is, by the name that a client asks for; the first one to a client that names none. Never empty.
+    pub pairs: Vec<TlsPair>,
+    /// The file with those who vouch for clients, and its content; `None`: clients are not asked for a certificate.
+    pub client_ca: Option<(PathBuf, Authorities)>,
+    /// A client without a certificate is let in too.
+    pub is_client_optional: bool,
+    /// TLS 1.2 is not spoken.
+    pub is_only_13: bool,
+    /// A clock that says that it is earlier than the build is not believed.
+    pub has_clock_floor: bool,
+}
+
+#[cfg(feature = "tls")]
+impl ListenTls {
+    /// What an acceptor is made by.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms {
+            identities: self.pairs.iter().map(|it| it.identity.clone()).collect(),
+            clients: self.client_ca.as_ref().map(|(_, it)| it.clone()),
+            clients_may_be_nobody: self.is_client_optional,
+            only_tls13: self.is_only_13,
+            floor: match self.has_clock_floor {
+                true => Floor::default(),
+                false => Floor::None,
+            },
+        }
+    }
+}
+
+/// A certificate with its key.
+#[cfg(feature = "tls")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsPair {
+    /// The file with the chain.
+    pub cert: PathBuf,
+    /// The file with the key; it may be the same.
+    pub key: PathBuf,
+    /// What was in them.
+    pub identity: Identity,
 }
 
 /// What a client's FIN before the response means.

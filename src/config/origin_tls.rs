@@ -12,7 +12,7 @@ use super::value::{Origin, Scheme};
 use crate::net::address::host_of;
 #[cfg(feature = "tls")]
 use crate::net::tls::{
-    certificate::{Authorities, Flaw, Identity},
+    certificate::{Flaw, Identity},
     origin::{Client, Settings},
     roots::{Machine, Roots},
     version::Version,
@@ -175,7 +175,10 @@ impl Check<'_> {
         let ca = raw.and_then(|raw| raw.ca.as_ref());
         let (roots, mut files) = match ca {
             _ if insecure => (None, Vec::new()),
-            Some(ca) => (Some(self.authorities_in(ca)?), vec![path(ca)]),
+            Some(ca) => {
+                let (path, authorities) = self.authorities(ca)?;
+                (Some(authorities), vec![path])
+            }
             None => {
                 let Roots { authorities, files } = self.system_roots(at)?;
                 (Some(authorities), files)
@@ -211,40 +214,11 @@ impl Check<'_> {
         })
     }
 
-    fn content(&self, written: &Written<String>) -> Option<Vec<u8>> {
-        let read = (self.around.file)(written.value.as_ref());
-        read.map_err(|error| {
-            let message = format!("cannot read `{}`", written.value);
-            self.error(written.at, message, error.to_string());
-        })
-        .ok()
-    }
-
-    fn authorities_in(&self, ca: &Written<String>) -> Option<Authorities> {
-        let content = self.content(ca)?;
-        let read = Authorities::from_pem(&content);
-        read.map_err(|flaw| self.flaw(ca, &flaw)).ok()
-    }
-
     fn identity_in(&self, cert: &Written<String>, key: &Written<String>) -> Option<Identity> {
         let (chain, private) = (self.content(cert), self.content(key));
         let read = Identity::from_pem(&chain?, &private?);
         let at = |flaw: &Flaw| if flaw.is_of_key() { key } else { cert };
-        read.map_err(|flaw| self.flaw(at(&flaw), &flaw)).ok()
-    }
-
-    fn flaw(&self, written: &Written<String>, flaw: &Flaw) {
-        let message = format!("`{}` cannot be used", written.value);
-        let said = Diagnostic::error(written.at, message).label(flaw.to_string());
-        self.found.push(match flaw {
-            Flaw::Encrypted => {
-                let unlocked = "openssl pkey -in LOCKED -out UNLOCKED";
-                said.help(format!(
-                    "unlock it, into a file that only osier reads: `{unlocked}`"
-                ))
-            }
-            _ => said,
-        });
+        read.map_err(|flaw| self.flawed(at(&flaw), &flaw)).ok()
     }
 
     fn system_roots(&self, at: Span) -> Option<Roots> {

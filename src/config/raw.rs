@@ -75,9 +75,26 @@ pub(super) struct RawListen {
     pub(super) addr: Texts,
     pub(super) has_addr: bool,
     pub(super) half_close: Text,
+    pub(super) redirect: Text,
+    pub(super) tls: Option<Written<Vec<RawListenTls>>>,
     pub(super) retry: Flag,
     pub(super) timeouts: RawTimeouts,
     pub(super) limits: RawLimits,
+}
+
+/// What is shown to clients by one name, and what is demanded of all of them.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "it is only read"))]
+pub(super) struct RawListenTls {
+    pub(super) at: Span,
+    pub(super) cert: Text,
+    pub(super) has_cert: bool,
+    pub(super) key: Text,
+    pub(super) has_key: bool,
+    pub(super) client_ca: Text,
+    pub(super) client_auth: Text,
+    pub(super) min_version: Text,
+    pub(super) clock_floor: Text,
 }
 
 #[derive(Debug)]
@@ -349,9 +366,28 @@ fn listen(table: &Table<'_>) -> RawListen {
         addr: table.texts("addr", ADDRESS),
         has_addr: table.mentions("addr").is_some(),
         half_close: table.text("half_close", STRING),
+        redirect: table.text("redirect", "\"https\", or \"https:PORT\""),
+        tls: table.list("tls", |reader, _, value, full| {
+            reader.table("listen.tls", full, value, listen_tls)
+        }),
         retry: table.flag("retry"),
         timeouts: timeouts(table),
         limits: limits(table),
+    }
+}
+
+fn listen_tls(table: &Table<'_>) -> RawListenTls {
+    const PATH: &str = "the path of a file in quotes";
+    RawListenTls {
+        at: table.at,
+        cert: table.text("cert", PATH),
+        has_cert: table.mentions("cert").is_some(),
+        key: table.text("key", PATH),
+        has_key: table.mentions("key").is_some(),
+        client_ca: table.text("client_ca", PATH),
+        client_auth: table.text("client_auth", "\"require\" or \"optional\""),
+        min_version: table.text("min_version", "\"1.2\" or \"1.3\""),
+        clock_floor: table.text("clock_floor", "\"build\" or \"off\""),
     }
 }
 

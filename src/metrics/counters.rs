@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::snapshot::{RouteTotals, Snapshot, UpstreamTotals};
-use super::{CODES, Cause, Count, Histogram, read, zeros};
+use super::{CODES, Cause, Count, Handshake, Histogram, read, zeros};
 
 /// How many names that are not served any more are kept, of routes and of upstreams.
 const GONE_KEPT: usize = 64;
@@ -25,6 +25,8 @@ pub struct Counters {
     pub(super) full: Count,
     /// Clients that were closed at the door because their address had enough connections.
     pub(super) crowded: Count,
+    /// By [`Handshake`].
+    handshakes: [Count; Handshake::ALL.len()],
     /// Branches that were cancelled by this worker.
     cancels: Count,
     /// Exchanges that run.
@@ -144,6 +146,7 @@ impl Default for Counters {
             ended: zeros(),
             full: Count::default(),
             crowded: Count::default(),
+            handshakes: zeros(),
             cancels: Count::default(),
             in_flight: Count::default(),
             other: Rc::new(RouteTally::new(RouteTally::OTHER.into())),
@@ -212,6 +215,13 @@ impl Counters {
         }
     }
 
+    /// A TLS handshake with a client has come to this.
+    pub fn handshake(&self, outcome: Handshake) {
+        if let Some(count) = self.handshakes.get(outcome as usize) {
+            count.add(1);
+        }
+    }
+
     /// A branch was cancelled.
     pub fn canceled(&self) {
         self.cancels.add(1);
@@ -239,6 +249,7 @@ impl Counters {
             ended: read(&self.ended),
             full: self.full.get(),
             crowded: self.crowded.get(),
+            handshakes: read(&self.handshakes),
             cancels: self.cancels.get(),
             in_flight: self.in_flight.get(),
             sessions: 0,

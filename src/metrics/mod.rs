@@ -9,6 +9,7 @@
 
 mod cause;
 mod counters;
+mod handshake;
 mod histogram;
 mod rates;
 mod snapshot;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use cause::Cause;
 pub use counters::{Counters, OpenConnection, RouteTally, UnderWay, UpstreamEvent, UpstreamTally};
+pub use handshake::Handshake;
 pub use histogram::{BOUNDS, Distribution, Histogram};
 pub use rates::UpstreamRates;
 pub use snapshot::{CODES, RouteTotals, Snapshot, UpstreamTotals};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::counters::UpstreamEvent;
 use super::text::{Kind, Page};
-use super::{Cause, Distribution, add};
+use super::{Cause, Distribution, Handshake, add};
 
 /// What statuses are told apart.
 pub const CODES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "499"];
@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub(super) ended: [u64; Cause::ALL.len()],
     pub(super) full: u64,
     pub(super) crowded: u64,
+    /// By [`Handshake`].
+    pub(super) handshakes: [u64; Handshake::ALL.len()],
     /// Branches that were cancelled.
     pub cancels: u64,
     /// Exchanges that ran.
@@ -149,6 +151,7 @@ impl Snapshot {
         self.other.merge(&other.other);
         merge(&mut self.upstreams, &other.upstreams);
         add(&mut self.ended, &other.ended);
+        add(&mut self.handshakes, &other.handshakes);
         for (sum, more) in [
             (&mut self.full, other.full),
             (&mut self.crowded, other.crowded),
@@ -185,6 +188,14 @@ impl Snapshot {
         self.write_routes(page);
         self.write_ends(page);
         self.write_upstreams(page);
+        page.family(
+            "osier_tls_handshakes_total",
+            Kind::Counter,
+            "TLS handshakes with clients, by what came of them.",
+        );
+        for ((_, word), count) in Handshake::ALL.iter().zip(self.handshakes) {
+            page.sample(&[("outcome", word)], count);
+        }
         page.family(
             "osier_sessions",
             Kind::Gauge,

@@ -98,6 +98,10 @@ impl Stream for Connection {
         ask!(self, stream => stream.is_secure())
     }
 
+    fn is_resumed(&self) -> bool {
+        ask!(self, stream => stream.is_resumed())
+    }
+
     fn peer_subject(&self) -> Option<&str> {
         ask!(self, stream => stream.peer_subject())
     }

@@ -7,7 +7,6 @@ use super::fault::Fault;
 
 /// Why a TLS handshake failed.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum HandshakeError {
     /// The peer went away before it had sent anything: a port scan, a health check, a connection made in advance.
     Gone,
@@ -27,21 +26,6 @@ pub enum HandshakeError {
         /// The same for people.
         why: String,
     },
-}
-
-impl HandshakeError {
-    /// One word for it, of a fixed set: for counters.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Gone => "gone",
-            Self::Cut => "cut",
-            Self::Io(_) => "io",
-            Self::NotTls { is_http: true } => "plain_http",
-            Self::NotTls { is_http: false } => "not_tls",
-            Self::Refused { .. } => "refused",
-        }
-    }
 }
 
 impl fmt::Display for HandshakeError {

@@ -80,14 +80,19 @@ pub trait Stream {
     /// before everything else where [`Stream::is_secure`].
     ///
     /// # Errors
-    /// Why they did not agree. A peer that spoke plain HTTP can be answered, in plain HTTP; else nothing can be done
-    /// with the connection any more.
+    /// Why they did not agree; nothing can be done with the connection any more. A client that speaks plain HTTP is no
+    /// error: it can be read and answered, and the connection is not [`Stream::is_secure`] from then on.
     fn poll_handshake(&self, _cx: &mut task::Context<'_>) -> Poll<Result<(), HandshakeError>> {
         Poll::Ready(Ok(()))
     }
 
     /// Nobody between the peers can read what they say: to clients it is `https`.
     fn is_secure(&self) -> bool {
+        false
+    }
+
+    /// The handshake went on from where an earlier one of the same peers had come to.
+    fn is_resumed(&self) -> bool {
         false
     }
 

@@ -70,7 +70,7 @@ fn status(error: &Error) -> Option<u16> {
         (What::Gone | What::Io(_), Side::Client) => return None,
         (What::Timeout(timeout), _) => match timeout {
             Timeout::Header | Timeout::ClientBody => 408,
-            Timeout::Idle | Timeout::Linger => return None,
+            Timeout::Idle | Timeout::Linger | Timeout::Handshake => return None,
             Timeout::Queue | Timeout::Verify => 503,
             _ => 504,
         },

@@ -175,6 +175,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 .first(Name::XRequestId)
                 .unwrap_or_default(),
             upstream: &goal.upstream.name,
+            scheme: self.scheme(),
+            subject: self.session.client.peer_subject(),
         };
         let client = &self.session.client;
         let owed = owed(input.as_ref(), framed, reply);
@@ -315,6 +317,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 .first(Name::XRequestId)
                 .unwrap_or_default(),
             upstream: &goal.upstream.name,
+            scheme: self.scheme(),
+            subject: self.session.client.peer_subject(),
         };
         let sent = pin!(std::future::ready(Ok(())));
         let how = Back {
@@ -424,11 +428,13 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             path,
             request_id: &[],
             upstream: &upstream.name,
+            scheme: self.scheme(),
+            subject: self.session.client.peer_subject(),
         };
         let is_rewritten = rewrite::path(&route.rewrite, route.paths, &facts, path_out);
         let how = Forwarding {
             client_ip: peer,
-            scheme: "http",
+            scheme: self.scheme(),
             trusted: self.is_trusted,
             host: match &route.host {
                 Host::Preserve => HostPolicy::Preserve,
@@ -750,7 +756,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             ..Returning::default()
         };
         forward::response(response, out, &how).map_err(|error| misconfigured(&error))?;
-        if let Some(sticky) = goal.upstream.stick(goal.member, facts.request) {
+        if let Some(sticky) = goal.upstream.stick(goal.member, facts) {
             out.fields_mut().push_ready(sticky);
         }
         let edited = goal.route.response.apply(out.fields_mut(), facts);

@@ -217,9 +217,11 @@ impl Error {
 
     fn timeout(timeout: Timeout, phase: Phase) -> Self {
         let (side, retry) = match timeout {
-            Timeout::Header | Timeout::Idle | Timeout::ClientBody | Timeout::Linger => {
-                (Side::Client, Retry::Never)
-            }
+            Timeout::Header
+            | Timeout::Handshake
+            | Timeout::Idle
+            | Timeout::ClientBody
+            | Timeout::Linger => (Side::Client, Retry::Never),
             Timeout::Connect => (Side::Origin, Retry::Always),
             Timeout::Response | Timeout::Try => (Side::Origin, Retry::IfIdempotent),
             Timeout::OriginBody | Timeout::Errand => (Side::Origin, Retry::Never),
@@ -262,7 +264,7 @@ impl Error {
             (What::Timeout(timeout), _) => match timeout {
                 Timeout::Request => "deadline:request".into(),
                 Timeout::Total => "deadline:total".into(),
-                Timeout::Header => "header_timeout".into(),
+                Timeout::Header | Timeout::Handshake => "header_timeout".into(),
                 Timeout::Idle => "idle_timeout".into(),
                 Timeout::ClientBody => "client_body_timeout".into(),
                 Timeout::OriginBody => "response_body_timeout".into(),
@@ -309,7 +311,7 @@ impl Error {
             (What::Io(_), _) => Counted::OriginClosed,
             (What::Timeout(timeout), _) => match timeout {
                 Timeout::Request | Timeout::Total | Timeout::Asked => Counted::Deadline,
-                Timeout::Header => Counted::HeaderTimeout,
+                Timeout::Header | Timeout::Handshake => Counted::HeaderTimeout,
                 Timeout::Idle => Counted::IdleTimeout,
                 Timeout::ClientBody => Counted::ClientBodyTimeout,
                 Timeout::OriginBody => Counted::ResponseBodyTimeout,

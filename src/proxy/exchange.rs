@@ -22,7 +22,7 @@ use super::record::{Told, record};
 use super::retry::{self, Flaw};
 use super::scene::{Found, Member, Scene, Upstream};
 use super::session::Session;
-use super::site::{Action, Auth, Limit, Per, Route, Site, Terms};
+use super::site::{Action, Auth, Limit, Listen, Per, Route, Site, Terms};
 use super::timeout::Timeout;
 use super::upload::Upload;
 use super::wait::{Owed, within};
@@ -354,6 +354,19 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             // RFC 9110 §9.3.8: what goes on from here is ours to answer for.
             return Err(Error::client_sin(Phase::Head, "trace_with_content", 400));
         }
+        if let Some(to) = self.listen().and_then(|it| it.elsewhere.as_ref()) {
+            if head
+                .authority()
+                .is_none_or(|authority| authority.host.is_empty())
+            {
+                return Err(Error::client_sin(Phase::Head, "missing_host", 400));
+            }
+            let mut location = Vec::new();
+            self.facts(heads, "").write(to, &mut location);
+            let answer = Answer::redirect(308, location);
+            self.respond(None, &answer, heads, told, reply).await?;
+            return Ok(Outcome::Done);
+        }
         let Some(way) = way else {
             return Err(Error::client(Phase::Head, What::NoRoute));
         };
@@ -374,14 +387,16 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         }
         if let Some(auth) = &way.route.auth {
             if let Some(answer) = Box::pin(self.authenticate(auth, heads)).await? {
-                self.respond(way.route, &answer, heads, told, reply).await?;
+                self.respond(Some(way.route), &answer, heads, told, reply)
+                    .await?;
                 return Ok(Outcome::Done);
             }
         }
         match &way.route.action {
             Action::Forward(..) if heads.request.max_forwards() == Some(0) => {
                 let answer = Answer::of_the_last(&heads.request);
-                self.respond(way.route, &answer, heads, told, reply).await?;
+                self.respond(Some(way.route), &answer, heads, told, reply)
+                    .await?;
                 Ok(Outcome::Done)
             }
             Action::Forward(..) => {
@@ -395,11 +410,13 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 let mut location = Vec::new();
                 self.facts(heads, "").write(to, &mut location);
                 let answer = Answer::redirect(*status, location);
-                self.respond(way.route, &answer, heads, told, reply).await?;
+                self.respond(Some(way.route), &answer, heads, told, reply)
+                    .await?;
                 Ok(Outcome::Done)
             }
             Action::Respond(answer) => {
-                self.respond(way.route, answer, heads, told, reply).await?;
+                self.respond(Some(way.route), answer, heads, told, reply)
+                    .await?;
                 Ok(Outcome::Done)
             }
         }
@@ -426,8 +443,13 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         }
     }
 
+    /// What the session's listener is held to.
+    fn listen(&self) -> Option<&Listen> {
+        self.scene.site.listener(self.session.listener)
+    }
+
     /// What templates may ask about the request.
-    pub(super) fn facts<'h>(&self, heads: &'h Heads, upstream: &'h str) -> Facts<'h> {
+    pub(super) fn facts<'h>(&'h self, heads: &'h Heads, upstream: &'h str) -> Facts<'h> {
         Facts {
             client: self.client,
             request: &heads.request,
@@ -438,6 +460,16 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 .first(Name::XRequestId)
                 .unwrap_or_default(),
             upstream,
+            scheme: self.scheme(),
+            subject: self.session.client.peer_subject(),
+        }
+    }
+
+    /// What the client's connection is to it.
+    pub(super) fn scheme(&self) -> &'static str {
+        match self.session.client.is_secure() {
+            true => "https",
+            false => "http",
         }
     }
 
@@ -468,6 +500,9 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         if self.is_out_of_place(head) {
             return Err(Error::client_sin(Phase::Head, "https_in_the_clear", 421));
         }
+        if self.session.is_mistaken.get() {
+            return Err(Error::client_sin(Phase::Head, "plain_http_on_tls", 400));
+        }
         if head.expectation() == Expectation::Unknown {
             return Err(Error::client_sin(Phase::Head, "unknown_expectation", 417));
         }
@@ -488,7 +523,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             Ok(Target::Absolute { scheme, .. }) if scheme.eq_ignore_ascii_case(b"https")
         );
         let peer = self.session.peer.map(|peer| peer.ip().to_canonical());
-        is_https && !self.scene.site.is_trusted(peer)
+        is_https && !self.session.client.is_secure() && !self.scene.site.is_trusted(peer)
     }
 
     /// Makes attempts until one has led to a response, and carries that.
@@ -688,7 +723,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     /// Answers from here.
     async fn respond(
         &self,
-        route: &Route,
+        route: Option<&Route>,
         answer: &Answer,
         heads: &mut Heads,
         told: &mut Told,
@@ -698,7 +733,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         reply.persists = reply.persists && reply.request_read;
         let connection = connection(reply.persists, &heads.request);
         let mut fields = answer.fields.clone();
-        let edited = route.response.apply(&mut fields, &self.facts(heads, ""));
+        let edited = route.map_or(Ok(()), |route| {
+            let facts = self.facts(heads, "");
+            route.response.apply(&mut fields, &facts)
+        });
         edited.map_err(|why| Error::gateway(Phase::Head, What::Config(why.to_string())))?;
         let answer = Answer {
             fields,

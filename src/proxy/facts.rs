@@ -18,6 +18,10 @@ pub(super) struct Facts<'a> {
     pub(super) path: &'a [u8],
     pub(super) request_id: &'a [u8],
     pub(super) upstream: &'a str,
+    /// What the client's connection is.
+    pub(super) scheme: &'static str,
+    /// Whom the client's certificate names.
+    pub(super) subject: Option<&'a str>,
 }
 
 impl Facts<'_> {
@@ -39,6 +43,9 @@ impl Facts<'_> {
                 Some(ip) => drop(write!(out, "{ip}")),
                 None => out.extend_from_slice(b"unix"),
             },
+            Hole::ClientSubject => {
+                out.extend_from_slice(self.subject.unwrap_or_default().as_bytes());
+            }
             Hole::Host => {
                 let host = self.request.authority().map_or(&b""[..], |it| it.host);
                 out.extend_from_slice(host);
@@ -47,7 +54,7 @@ impl Facts<'_> {
             Hole::Path => out.extend_from_slice(self.path),
             Hole::Query => out.extend_from_slice(query().unwrap_or_default()),
             Hole::RequestId => out.extend_from_slice(self.request_id),
-            Hole::Scheme => out.extend_from_slice(b"http"),
+            Hole::Scheme => out.extend_from_slice(self.scheme.as_bytes()),
             Hole::Upstream => out.extend_from_slice(self.upstream.as_bytes()),
             Hole::Uri => {
                 out.extend_from_slice(form.map_or(&b"/"[..], |form| form.path()));

@@ -101,6 +101,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let mut out = RequestHead::default();
         let how = Forwarding {
             client_ip: peer,
+            scheme: self.scheme(),
             trusted: self.is_trusted,
             fallback_host: host.as_bytes(),
             upgrade: &[],

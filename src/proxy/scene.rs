@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::facts::Facts;
 use super::gateway::Endpoint;
 use super::route::Asked;
 use super::site::{Accepting, Action, HashBy, Placed, Route, Site};
@@ -67,8 +68,8 @@ pub(super) struct Member<S> {
     pub(super) generation: Cell<usize>,
     /// What the sticky cookie says for it.
     pub(super) mark: String,
-    /// The field that sets it.
-    set_cookie: Option<ReadyLine>,
+    /// The fields that set it: for `http`, and for `https`.
+    set_cookie: Option<[ReadyLine; 2]>,
 }
 
 impl<S: Stream> Scene<S> {
@@ -100,7 +101,9 @@ impl<S: Stream> Scene<S> {
                     set_cookie: upstream.sticky.as_ref().and_then(|name| {
                         let mark = mark(&endpoint.name);
                         let cookie = format!("{name}={mark}; Path=/; HttpOnly; SameSite=Lax");
-                        ReadyLine::new("Set-Cookie", cookie).ok()
+                        let secure = format!("{cookie}; Secure");
+                        let line = |cookie: String| ReadyLine::new("Set-Cookie", cookie).ok();
+                        Some([line(cookie)?, line(secure)?])
                     }),
                     mark: mark(&endpoint.name),
                     shelf,
@@ -290,11 +293,15 @@ impl<S> Upstream<S> {
     pub(super) fn stick<'m>(
         &self,
         member: &'m Member<S>,
-        request: &RequestHead,
+        facts: &Facts<'_>,
     ) -> Option<&'m ReadyLine> {
         let name = self.sticky.as_ref()?;
-        let has_it = cookie(request, name) == Some(member.mark.as_bytes());
-        member.set_cookie.as_ref().filter(|_| !has_it)
+        let has_it = cookie(facts.request, name) == Some(member.mark.as_bytes());
+        let [plain, secure] = member.set_cookie.as_ref().filter(|_| !has_it)?;
+        Some(match facts.scheme {
+            "https" => secure,
+            _ => plain,
+        })
     }
 
     /// What idles for an endpoint, if it would be made as it was.

@@ -4,6 +4,7 @@
 //! begins. It ends when the client ends it, when a verdict says that the connection cannot carry another exchange,
 //! when it idles too long, or when the gateway drains.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -20,7 +21,9 @@ use super::tunnel;
 use super::wait::within;
 use crate::clock::{self, Alarm};
 use crate::context::{Context, Done};
+use crate::metrics::Handshake;
 use crate::net::dialer::Dial;
+use crate::net::handshake::HandshakeError;
 use crate::net::stream::{self, Stream};
 use crate::runtime::buffer::Buffer;
 
@@ -38,6 +41,8 @@ pub(super) struct Session<C, D: Dial> {
     /// The number of the listener it came by.
     pub(super) listener: usize,
     pub(super) ctx: Context,
+    /// The client speaks plain HTTP where TLS is spoken.
+    pub(super) is_mistaken: Cell<bool>,
 }
 
 /// Serves one client connection until it ends. `ctx` is its node: ending that ends the session's I/O.
@@ -67,6 +72,7 @@ pub fn serve_by<C: Stream + 'static, D: Dial + 'static>(
         peer,
         listener,
         ctx,
+        is_mistaken: Cell::new(false),
     });
     // Of an `async fn` the arguments would be there twice, in every task that idles.
     async move { serve_requests(&session).await }
@@ -82,6 +88,9 @@ async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Ses
         done: session.ctx.done(),
         alarm: Alarm::default(),
     };
+    if session.client.is_secure() && !Box::pin(shake_hands(session, &entered)).await {
+        return;
+    }
     loop {
         if input.is_none() {
             entered.set_idle(Some(entered.quiet_since()));
@@ -105,6 +114,71 @@ async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Ses
                 return Box::pin(tunnel::run(session, *upgraded, input)).await;
             }
         }
+    }
+}
+
+/// Agrees with the client on keys. False: the session is over.
+///
+/// Until then it is a session that idles: it makes way where others need room, and ends with a drain.
+async fn shake_hands<C: Stream, D: Dial>(session: &Session<C, D>, entered: &Entered<D>) -> bool {
+    let gateway = &*session.gateway;
+    let limit = match gateway.scene().site.listener(session.listener) {
+        Some(listen) => listen.terms.timeouts.header,
+        None => return false,
+    };
+    let mut handshake = pin!(stream::handshake(&session.client));
+    let wanted = pin!(poll_fn(|cx| {
+        if entered.poll_unwanted(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        handshake.as_mut().poll(cx).map(Some)
+    }));
+    entered.set_idle(Some(entered.quiet_since()));
+    let shaken = within(
+        &session.ctx,
+        Phase::Head,
+        (Timeout::Handshake, limit),
+        wanted,
+    )
+    .await;
+    entered.set_idle(None);
+    let (outcome, why) = match shaken {
+        Ok(None) => return false,
+        Ok(Some(Ok(()))) => {
+            let outcome = match session.client.is_resumed() {
+                _ if !session.client.is_secure() => Handshake::PlainHttp,
+                true => Handshake::Resumed,
+                false => Handshake::Full,
+            };
+            session.is_mistaken.set(outcome == Handshake::PlainHttp);
+            gateway.counters().handshake(outcome);
+            return true;
+        }
+        Ok(Some(Err(error))) => (outcome_of(&error), error.to_string()),
+        // Its node ended for another reason, which is somebody's own affair.
+        Err(_) if session.ctx.err().is_some() => return false,
+        Err(error) => (Handshake::Timeout, error.to_string()),
+    };
+    gateway.counters().handshake(outcome);
+    // Scans and health checks come and go without a word, many times a minute.
+    if outcome != Handshake::Gone {
+        let client = session.ctx.label();
+        gateway.scribe.trouble(format_args!(
+            "session#{} {client} tls handshake failed: {why}",
+            session.ctx.id()
+        ));
+    }
+    false
+}
+
+/// What is counted of a handshake that failed.
+fn outcome_of(error: &HandshakeError) -> Handshake {
+    match error {
+        HandshakeError::Gone => Handshake::Gone,
+        HandshakeError::Cut => Handshake::Cut,
+        HandshakeError::NotTls { .. } => Handshake::NotTls,
+        HandshakeError::Refused { .. } => Handshake::Refused,
+        HandshakeError::Io(_) => Handshake::Failed,
     }
 }
 

@@ -30,6 +30,8 @@ use crate::http::network::Network;
 use crate::limit::{Limiter, Permits};
 use crate::net::pool::Keepalive;
 use crate::net::service::Service;
+#[cfg(feature = "tls")]
+use crate::net::tls::acceptor::Acceptor;
 
 /// What a gateway serves.
 #[derive(Debug, Default)]
@@ -69,6 +71,11 @@ pub struct Listen {
     pub half_close: bool,
     /// How many connections one address may have.
     pub per_ip: Option<usize>,
+    /// How TLS is spoken to its clients, where it is.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Arc<Acceptor>>,
+    /// Where all of its requests are told to go.
+    pub elsewhere: Option<Template>,
 }
 
 /// What is done with the requests that a route is for.

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Hole {
     /// The client's address; `unix` for a unix socket.
     ClientIp,
+    /// Whom the client's certificate names, as RFC 4514 writes it; empty where it has shown none.
+    ClientSubject,
     /// The host the request is for, without the port.
     Host,
     /// The request's method.
@@ -27,8 +29,9 @@ pub enum Hole {
 
 impl Hole {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ClientIp,
+        Self::ClientSubject,
         Self::Host,
         Self::Method,
         Self::Path,
@@ -44,6 +47,7 @@ impl Hole {
     pub fn name(self) -> &'static str {
         match self {
             Self::ClientIp => "client_ip",
+            Self::ClientSubject => "client_subject",
             Self::Host => "host",
             Self::Method => "method",
             Self::Path => "path",

@@ -78,6 +78,8 @@ pub enum Timeout {
     Errand,
     /// How long a password may wait to be verified.
     Verify,
+    /// How long a client and we may take to agree on keys: [`Timeouts::header`] too.
+    Handshake,
 }
 
 impl Timeout {
@@ -101,6 +103,7 @@ impl Timeout {
             Self::Queue => "connection permit",
             Self::Errand => "subrequest",
             Self::Verify => "basic auth",
+            Self::Handshake => "tls handshake",
         }
     }
 
@@ -124,6 +127,7 @@ impl Timeout {
             Self::Queue => &Self::Queue,
             Self::Errand => &Self::Errand,
             Self::Verify => &Self::Verify,
+            Self::Handshake => &Self::Handshake,
         }
     }
 }
@@ -147,6 +151,7 @@ impl fmt::Display for Timeout {
             Self::Queue => "no connection became free",
             Self::Errand => "subrequest too slow",
             Self::Verify => "password not verified in time",
+            Self::Handshake => "tls handshake too slow",
         })
     }
 }

@@ -23,6 +23,8 @@ use crate::net::connection::Connection as Client;
 use crate::net::dialer::Dialer;
 use crate::net::listener::{Accepted, Listener};
 use crate::net::tcp::Socket;
+#[cfg(feature = "tls")]
+use crate::net::tls::stream::TlsStream;
 use crate::proxy::answer::{Answer, Connection};
 use crate::proxy::gateway::Gateway;
 use crate::proxy::session;
@@ -125,9 +127,21 @@ impl Door {
             },
             _ => None,
         };
-        let Ok(client) = Socket::accepted(fd, self.worker.reactor()) else {
+        let Ok(socket) = Socket::accepted(fd, self.worker.reactor()) else {
             return;
         };
+        #[cfg(feature = "tls")]
+        let acceptor = site.listener(number).and_then(|it| it.tls.as_ref());
+        #[cfg(feature = "tls")]
+        let client = match acceptor {
+            None => Client::Plain(socket),
+            Some(acceptor) => match TlsStream::server(socket, acceptor.config().clone()) {
+                Ok(stream) => stream.into(),
+                Err(error) => return self.gateway.say(&format!("tls cannot begin: {error}")),
+            },
+        };
+        #[cfg(not(feature = "tls"))]
+        let client = Client::Plain(socket);
         let label = peer.map_or_else(|| Label::from("unix"), |peer| Label::new(&peer.to_string()));
         let (node, cancel) = ctx.named("session", label).with_cancel();
         self.live.set(self.live.get() + 1);
@@ -136,13 +150,7 @@ impl Door {
             _counted: counted,
         };
         self.worker.spawn(Served {
-            session: session::serve_by(
-                self.gateway.clone(),
-                Client::Plain(client),
-                peer,
-                node,
-                number,
-            ),
+            session: session::serve_by(self.gateway.clone(), client, peer, node, number),
             cancel,
             place,
         });

@@ -17,6 +17,8 @@ use crate::net::names::Addresses;
 use crate::net::pool::Keepalive;
 use crate::net::service::Service;
 #[cfg(feature = "tls")]
+use crate::net::tls::acceptor::Acceptor;
+#[cfg(feature = "tls")]
 use crate::net::tls::origin::Client;
 use crate::net::tls::origin::Toward;
 use crate::proxy::answer::Answer;
@@ -32,7 +34,7 @@ use crate::proxy::site::{
     Site, Terms, Upstream,
 };
 use crate::proxy::split::Split;
-use crate::proxy::template::Template;
+use crate::proxy::template::{Hole, Part, Template};
 
 /// How many clients the limit of one route counts at most.
 const KEYS_MAX: usize = 65_536;
@@ -61,6 +63,12 @@ pub(super) fn site(
             ),
             half_close: listener.half_close == config::HalfClose::Allow,
             per_ip: limits.per_ip,
+            #[cfg(feature = "tls")]
+            tls: listener
+                .tls
+                .as_ref()
+                .and_then(|it| acceptor(it, listener, &number, before)),
+            elsewhere: listener.redirect.map(elsewhere),
         };
         for number in listener.addresses.iter().filter_map(&number) {
             if listeners.len() <= number {
@@ -125,6 +133,37 @@ impl<'a> Known<'a> {
         BasicAuth {
             users: before.find(|it| *it == users).unwrap_or(users).clone(),
             verifier: self.verifier.clone(),
+        }
+    }
+}
+
+/// Where all requests are told to go that come in the clear.
+fn elsewhere(port: u16) -> Template {
+    let mut parts = vec![Part::Text("https://".to_owned()), Part::Hole(Hole::Host)];
+    if port != 443 {
+        parts.push(Part::Text(format!(":{port}")));
+    }
+    parts.push(Part::Hole(Hole::Uri));
+    Template { parts }
+}
+
+/// What accepts TLS at a listener. Sessions that were begun at one of its addresses before are resumed there.
+#[cfg(feature = "tls")]
+fn acceptor(
+    written: &config::ListenTls,
+    listener: &config::Listener,
+    number: &impl Fn(&Address) -> Option<usize>,
+    before: Option<&Site>,
+) -> Option<Arc<Acceptor>> {
+    let mut numbers = listener.addresses.iter().filter_map(number);
+    let old = numbers.find_map(|number| before?.listener(number)?.tls.clone());
+    let terms = written.terms();
+    match old {
+        Some(old) if *old.terms() == terms => Some(old),
+        old => {
+            // That these terms make one was seen when the file was read.
+            let made = Acceptor::new(terms, old.as_deref());
+            made.ok().map(Arc::new).or(old)
         }
     }
 }

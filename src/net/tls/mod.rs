@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! certificate.rs   PEM → a chain with its key, or certificates to trust; what is wrong with a file
+//! acceptor.rs      what a listener shows and demands: chosen by SNI, resumed by tickets
 //! wall.rs          what time it is for whoever verifies: never before the clock's floor
 
 //! stream.rs        the connection
@@ -17,6 +18,7 @@
 //! name.rs          a certificate's names and times, read from DER
 //! ```
 
+pub mod acceptor;
 pub mod certificate;
 pub mod fault;
 mod name;

@@ -36,7 +36,7 @@ thread_local! {
 pub struct TlsStream {
     socket: Socket,
     state: RefCell<State>,
-    /// What the peer sent instead of TLS is plain HTTP: that is what it is answered in.
+    /// A client began with plain HTTP: so it is read, and answered in the same.
     is_plain: Cell<bool>,
     /// The close is to be a reset.
     is_aborted: Cell<bool>,
@@ -144,8 +144,14 @@ impl TlsStream {
                     Ok(0) => state.end = Some(End::Cut),
                     Ok(count) => {
                         let octets = received.get(..count).unwrap_or_default();
+                        if state.is_plain_request(octets) {
+                            self.is_plain.set(true);
+                        }
                         state.first = state.first.or(octets.first().copied());
-                        let taken = state.feed(octets);
+                        let taken = match self.is_plain.get() {
+                            true => 0,
+                            false => state.feed(octets),
+                        };
                         state.keep(octets.get(taken..));
                     }
                     Err(error) => state.end = Some(End::Failed(Some(Failure::Io(error)))),
@@ -189,8 +195,7 @@ impl TlsStream {
             Some(Failure::Tls(rustls::Error::InvalidMessage(_)))
                 if state.first.is_some_and(|first| !is_handshake(first)) =>
             {
-                let is_http = state.first.is_some_and(|first| first.is_ascii_uppercase());
-                self.is_plain.set(is_http);
+                let is_http = state.first == Some(b'H');
                 HandshakeError::NotTls { is_http }
             }
             Some(Failure::Tls(error)) => HandshakeError::Refused {
@@ -245,6 +250,12 @@ impl State {
         octets.len() - rest.len()
     }
 
+    /// What a client begins with is a request without TLS: a letter, where TLS has the number of its kind of record.
+    fn is_plain_request(&self, octets: &[u8]) -> bool {
+        let is_letter = octets.first().is_some_and(u8::is_ascii_uppercase);
+        is_letter && self.first.is_none() && matches!(self.tls, rustls::Connection::Server(_))
+    }
+
     /// Keeps what could not be taken yet.
     fn keep(&mut self, rest: Option<&[u8]>) {
         self.ahead = rest.unwrap_or_default().to_vec();
@@ -294,10 +305,13 @@ impl io::Write for Outlet<'_, '_> {
 
 impl Stream for TlsStream {
     fn poll_readable(&self, cx: &mut task::Context<'_>) -> Poll<()> {
-        if self.is_plain.get() {
-            return self.socket.poll_readable(cx);
-        }
         let state = &mut *self.state.borrow_mut();
+        if self.is_plain.get() {
+            return match state.ahead.is_empty() {
+                true => self.socket.poll_readable(cx),
+                false => Poll::Ready(()),
+            };
+        }
         while state.plain == 0 && state.end.is_none() {
             ready!(self.poll_more(state, cx));
         }
@@ -305,13 +319,18 @@ impl Stream for TlsStream {
     }
 
     fn poll_read(&self, cx: &mut task::Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
-        if self.is_plain.get() {
+        let state = &mut *self.state.borrow_mut();
+        if self.is_plain.get() && state.ahead.is_empty() {
             return self.socket.poll_read(cx, into);
         }
         if into.len() == into.capacity() {
             into.reserve(1);
         }
-        let state = &mut *self.state.borrow_mut();
+        if self.is_plain.get() {
+            let count = state.ahead.len().min(into.capacity() - into.len());
+            into.extend(state.ahead.drain(..count));
+            return Poll::Ready(Ok(count));
+        }
         let mut taken = 0;
         loop {
             taken += state.take(into);
@@ -427,6 +446,9 @@ impl Stream for TlsStream {
             if state.end.is_some() && state.tls.is_handshaking() {
                 return Poll::Ready(Err(self.refused(state)));
             }
+            if self.is_plain.get() {
+                return Poll::Ready(Ok(()));
+            }
             if let Err(error) = ready!(self.poll_flush(state, cx)) {
                 return Poll::Ready(Err(HandshakeError::Io(error)));
             }
@@ -439,6 +461,11 @@ impl Stream for TlsStream {
 
     fn is_secure(&self) -> bool {
         !self.is_plain.get()
+    }
+
+    fn is_resumed(&self) -> bool {
+        let kind = self.state.borrow().tls.handshake_kind();
+        kind == Some(rustls::HandshakeKind::Resumed)
     }
 
     fn peer_subject(&self) -> Option<&str> {

@@ -22,6 +22,8 @@ fn facts<'a>(request: &'a RequestHead, path: &'a [u8]) -> Facts<'a> {
         path,
         request_id: b"abc",
         upstream: "app",
+        scheme: "http",
+        subject: None,
     }
 }
 
