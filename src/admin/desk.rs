@@ -14,6 +14,7 @@ use crate::clock;
 use crate::limit::Permits;
 use crate::log::Log;
 use crate::metrics::{CODES, RouteTotals};
+use crate::proxy::answer::http_date;
 use crate::runtime::buffer::Budget;
 
 /// Asks for a reload, and hears what came of it.
@@ -48,10 +49,48 @@ pub struct Status {
     pub buffers_max: usize,
     /// Where it listens.
     pub listeners: Vec<String>,
+    /// What is shown to clients that speak TLS.
+    pub certificates: Vec<Certificate>,
     /// The upstreams, each with its endpoints.
     pub upstreams: Vec<(String, Vec<Endpoint>)>,
     /// The routes, as logs call them.
     pub routes: Vec<String>,
+}
+
+/// A certificate that clients are shown.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    /// Where.
+    pub listeners: Vec<String>,
+    /// The file.
+    pub path: String,
+    /// The names that it is for.
+    pub names: Vec<String>,
+    /// Whom it names.
+    pub subject: String,
+    /// Until when it is valid.
+    pub until: SystemTime,
+}
+
+impl Certificate {
+    /// As JSON. `now`: for how long it is valid yet.
+    fn json(&self, now: SystemTime, out: &mut String) {
+        out.push_str("{\"listeners\":");
+        list(out, &self.listeners);
+        out.push_str(",\"file\":");
+        push_json(out, &self.path);
+        out.push_str(",\"names\":");
+        list(out, &self.names);
+        out.push_str(",\"subject\":");
+        push_json(out, &self.subject);
+        let left = self.until.duration_since(now).unwrap_or_default();
+        let _ = write!(
+            out,
+            ",\"not_after\":\"{}\",\"expires_in_s\":{}}}",
+            http_date(self.until),
+            left.as_secs()
+        );
+    }
 }
 
 /// An endpoint, and what is known of it.
@@ -239,7 +278,12 @@ impl Desk {
             status.workers,
         );
         list(&mut out, &status.listeners);
-        out.push_str(",\"upstreams\":[");
+        out.push_str(",\"certificates\":[");
+        for (index, certificate) in status.certificates.iter().enumerate() {
+            out.push_str(if index == 0 { "" } else { "," });
+            certificate.json(clock::wall(), &mut out);
+        }
+        out.push_str("],\"upstreams\":[");
         for (index, (name, endpoints)) in status.upstreams.iter().enumerate() {
             out.push_str(if index == 0 {
                 "{\"name\":"

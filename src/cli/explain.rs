@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use super::args::ExplainFlags;
 use super::run::load;
 use super::{FAILED, print, say};
-use crate::config::{Action, Auth, Config, Edits, Endpoint, Route, TimeoutName, Upstream};
+use crate::config::{
+    Action, Auth, Config, Edits, Endpoint, Listener, Route, TimeoutName, Upstream,
+};
 use crate::http::head::{Parsed, RequestHead};
 use crate::http::limits::Limits;
 use crate::http::path::normalise;
@@ -53,11 +55,33 @@ pub(super) fn text(config: &Config, flags: &ExplainFlags) -> Result<String, Stri
     if flags.client.is_none() {
         out.push_str("client   not given (--client IP): no route for certain clients holds\n");
     }
+    let listener = listener(config, flags);
+    if let Some((listener, port)) = listener.and_then(|it| Some((it, it.redirect?))) {
+        let _ = writeln!(
+            out,
+            "answer   308, to https on port {port}: so is everything that comes to {}",
+            listener
+                .addresses
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default()
+        );
+        return Ok(out);
+    }
+    #[cfg(feature = "tls")]
+    for pair in listener
+        .iter()
+        .filter_map(|it| it.tls.as_ref())
+        .flat_map(|it| &it.pairs)
+    {
+        let (path, names) = (pair.cert.display(), pair.identity.facts().names.join(", "));
+        let _ = writeln!(out, "tls      {path}, for {names}");
+    }
     match explained
         .found
         .and_then(|at| Some((at, config.routes.get(at)?)))
     {
-        Some((at, route)) => describe(&mut out, config, at, route),
+        Some((at, route)) => describe(&mut out, config, listener, at, route),
         None => out.push_str("route    none: 404 no_route\n"),
     }
     if !explained.others.is_empty() {
@@ -107,7 +131,29 @@ fn request(flags: &ExplainFlags) -> Result<RequestHead, String> {
     }
 }
 
-fn describe(out: &mut String, config: &Config, at: usize, route: &Route) {
+/// The first listener that speaks as the URL says, or else the first.
+fn listener<'a>(config: &'a Config, flags: &ExplainFlags) -> Option<&'a Listener> {
+    let (scheme, _) = flags.url.split_once("://").unwrap_or_default();
+    #[cfg(feature = "tls")]
+    let is_secure = |listener: &Listener| listener.tls.is_some();
+    #[cfg(not(feature = "tls"))]
+    let is_secure = |_: &Listener| false;
+    let mut listeners = config.listeners.iter();
+    let found = match scheme {
+        "https" => listeners.find(|it| is_secure(it)),
+        "http" => listeners.find(|it| !is_secure(it)),
+        _ => None,
+    };
+    found.or(config.listeners.first())
+}
+
+fn describe(
+    out: &mut String,
+    config: &Config,
+    listener: Option<&Listener>,
+    at: usize,
+    route: &Route,
+) {
     let _ = writeln!(out, "route    {}. {}", at + 1, route.matchers);
     let mut upstreams: Vec<&Upstream> = Vec::new();
     match &route.action {
@@ -169,7 +215,7 @@ fn describe(out: &mut String, config: &Config, at: usize, route: &Route) {
             let _ = writeln!(out, "auth     a password, for {count} in {path}");
         }
     }
-    let Some(listener) = config.listeners.first() else {
+    let Some(listener) = listener else {
         return;
     };
     let upstream = upstreams.first().copied();

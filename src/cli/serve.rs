@@ -119,7 +119,7 @@ type Speech = Box<dyn Fn(&To) -> Result<Toward, String>>;
 fn speech(is_tls: bool) -> Result<Option<Speech>, String> {
     use crate::config::system_roots;
     use crate::net::address::host_of;
-    use crate::net::tls::origin::{Client, Settings};
+    use crate::net::tls::origin::{Client, Terms};
 
     if !is_tls {
         return Ok(None);
@@ -130,8 +130,8 @@ fn speech(is_tls: bool) -> Result<Option<Speech>, String> {
              in SSL_CERT_FILE"
         )
     })?;
-    let client = Client::new(&Settings {
-        roots: Some(&roots.authorities),
+    let client = Client::new(Terms {
+        roots: Some(roots.authorities),
         identity: None,
         min_version: Version::default(),
     });
@@ -203,7 +203,10 @@ pub(super) fn announce(server: &Server, what: &str) {
     let listening: Vec<_> = server
         .listening()
         .iter()
-        .map(shown)
+        .map(|address| match server.is_secure(address) {
+            true => shown(address).replacen("http:", "https:", 1),
+            false => shown(address),
+        })
         .chain(missing)
         .collect();
     let capacity = server.capacity();

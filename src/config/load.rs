@@ -73,6 +73,12 @@ pub fn system_roots() -> Result<Roots, String> {
     })
 }
 
+/// The content of a file that a configuration names.
+#[cfg(feature = "tls")]
+pub(crate) fn load_file(path: &Path) -> io::Result<Vec<u8>> {
+    read_at_most(path, PAGE_OCTETS_MAX)
+}
+
 fn read_at_most(path: &Path, octets_max: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     File::open(path)?

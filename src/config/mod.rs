@@ -35,6 +35,8 @@ use diagnostic::{Diagnostic, Found, Report, Span};
 pub use load::load;
 pub(crate) use load::load_explained;
 #[cfg(feature = "tls")]
+pub(crate) use load::load_file;
+#[cfg(feature = "tls")]
 pub use load::system_roots;
 pub use model::{
     AccessLog, Action, Admin, Auth, Balance, Config, Edits, Endpoint, ErrorPage, Format, Forwarded,
@@ -43,7 +45,7 @@ pub use model::{
     TimeoutChanges, TimeoutName, Upstream,
 };
 #[cfg(feature = "tls")]
-pub use model::{ListenTls, TlsPair};
+pub use model::{ListenTls, Renewal, TlsPair};
 pub use route::OWN_FIELDS;
 
 /// What a configuration refers to outside its own text.

@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+#[cfg(feature = "tls")]
+use std::io;
+#[cfg(feature = "tls")]
+use std::path::Path;
 use std::path::PathBuf;
 #[cfg(feature = "auth")]
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(feature = "tls")]
+use std::time::SystemTime;
 
 use super::value::Rate;
 #[cfg(feature = "auth")]
@@ -396,7 +402,130 @@ pub struct ListenTls {
 }
 
 #[cfg(feature = "tls")]
+impl OriginTls {
+    /// Those of its files that are looked at again while the process runs; not the system's.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let identity = self.identity.iter().flat_map(|(cert, key)| [cert, key]);
+        identity.chain(&self.ca).map(PathBuf::as_path)
+    }
+
+    /// Reads its files again, by `file`. What is as it was is not told of; what cannot be used stays as it was.
+    pub fn renew(&mut self, file: &dyn Fn(&Path) -> io::Result<Vec<u8>>, told: &mut Vec<Renewal>) {
+        let mut terms = self.client.terms().clone();
+        let mut tell = |path: &Path, outcome| {
+            let path = path.to_owned();
+            told.push(Renewal { path, outcome });
+        };
+        if let Some((cert, key)) = &self.identity {
+            match read_identity(cert, key, file) {
+                Ok(again) if Some(&again) == terms.identity.as_ref() => {}
+                Ok(again) => {
+                    tell(cert, Ok(Some(again.facts().until)));
+                    terms.identity = Some(again);
+                }
+                Err((path, why)) => tell(&path, Err(why)),
+            }
+        }
+        if let Some(path) = &self.ca {
+            match read_authorities(path, file) {
+                Ok(again) if Some(&again) == terms.roots.as_ref() => {}
+                Ok(again) => {
+                    tell(path, Ok(None));
+                    terms.roots = Some(again);
+                }
+                Err(why) => tell(path, Err(why)),
+            }
+        }
+        if terms != *self.client.terms() {
+            // These make one as those did before.
+            if let Ok(client) = Client::new(terms) {
+                self.client = client;
+            }
+        }
+    }
+}
+
+/// # Errors
+/// The file that is no good, and why.
+#[cfg(feature = "tls")]
+fn read_identity(
+    cert: &Path,
+    key: &Path,
+    file: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
+) -> Result<Identity, (PathBuf, String)> {
+    let read = |path: &Path| file(path).map_err(|error| (path.to_owned(), error.to_string()));
+    let (chain, private) = (read(cert)?, read(key)?);
+    Identity::from_pem(&chain, &private).map_err(|flaw| {
+        let path = if flaw.is_of_key() { key } else { cert };
+        (path.to_owned(), flaw.to_string())
+    })
+}
+
+/// # Errors
+/// Why the file is no good.
+#[cfg(feature = "tls")]
+fn read_authorities(
+    path: &Path,
+    file: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
+) -> Result<Authorities, String> {
+    let content = file(path).map_err(|error| error.to_string())?;
+    Authorities::from_pem(&content).map_err(|flaw| flaw.to_string())
+}
+
+/// What came of reading a certificate again that has changed.
+#[cfg(feature = "tls")]
+#[derive(Debug)]
+pub struct Renewal {
+    /// The file that is told of.
+    pub path: PathBuf,
+    /// It is in use from now on, where it says so until when; or it is not, and why.
+    pub outcome: Result<Option<SystemTime>, String>,
+}
+
+#[cfg(feature = "tls")]
 impl ListenTls {
+    /// All of its files.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let pairs = self.pairs.iter().flat_map(|it| [&it.cert, &it.key]);
+        let clients = self.client_ca.iter().map(|(path, _)| path);
+        pairs.chain(clients).map(PathBuf::as_path)
+    }
+
+    /// Reads its files again, by `file`. What is as it was is not told of; what cannot be used stays as it was.
+    pub fn renew(&mut self, file: &dyn Fn(&Path) -> io::Result<Vec<u8>>, told: &mut Vec<Renewal>) {
+        for pair in &mut self.pairs {
+            match read_identity(&pair.cert, &pair.key, file) {
+                Ok(identity) if identity == pair.identity => {}
+                Ok(identity) => {
+                    told.push(Renewal {
+                        path: pair.cert.clone(),
+                        outcome: Ok(Some(identity.facts().until)),
+                    });
+                    pair.identity = identity;
+                }
+                Err((path, why)) => told.push(Renewal {
+                    path,
+                    outcome: Err(why),
+                }),
+            }
+        }
+        let Some((path, authorities)) = &mut self.client_ca else {
+            return;
+        };
+        let outcome = match read_authorities(path, file) {
+            Ok(again) if again == *authorities => return,
+            Ok(again) => {
+                *authorities = again;
+                Ok(None)
+            }
+            Err(why) => Err(why),
+        };
+        told.push(Renewal {
+            path: path.clone(),
+            outcome,
+        });
+    }
+
     /// What an acceptor is made by.
     #[must_use]
     pub fn terms(&self) -> Terms {

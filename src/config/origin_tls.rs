@@ -13,7 +13,7 @@ use crate::net::address::host_of;
 #[cfg(feature = "tls")]
 use crate::net::tls::{
     certificate::{Flaw, Identity},
-    origin::{Client, Settings},
+    origin::{Client, Terms},
     roots::{Machine, Roots},
     version::Version,
 };
@@ -188,9 +188,9 @@ impl Check<'_> {
             Some((cert, key)) => Some(self.identity_in(cert, key)?),
             None => None,
         };
-        let client = Client::new(&Settings {
-            roots: roots.as_ref(),
-            identity: shown.as_ref(),
+        let client = Client::new(Terms {
+            roots,
+            identity: shown,
             min_version,
         });
         let client = client

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+#[cfg(feature = "tls")]
+use super::model::ListenTls;
 use super::model::{
     AccessLog, Action, Auth, Config, Edits, Endpoint, Format, Forwarded, HalfClose, Level,
     LimitChanges, Listener, OriginTls, Override, Paths, Per, RequestId, Rewrite, Route, Share,
@@ -285,8 +287,43 @@ fn print_listener(listener: &Listener, out: &mut String) {
     };
     line(out, "half_close", quoted(half_close));
     line(out, "retry", listener.retry);
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &listener.tls {
+        line(out, "tls", tls_text(tls));
+    }
+    match listener.redirect {
+        None => {}
+        Some(443) => line(out, "redirect", quoted("https")),
+        Some(port) => line(out, "redirect", quoted(&format!("https:{port}"))),
+    }
     print_timeouts(&listener.timeouts, out);
     print_limit_changes(&listener.limits, out);
+}
+
+/// What is demanded of clients stands with the first certificate.
+#[cfg(feature = "tls")]
+fn tls_text(tls: &ListenTls) -> String {
+    let choose = |is_so: bool, yes: &str, no: &str| quoted(if is_so { yes } else { no });
+    let tables = tls.pairs.iter().enumerate().map(|(index, pair)| {
+        let mut pairs = vec![
+            ("cert", path_text(&pair.cert)),
+            ("key", path_text(&pair.key)),
+        ];
+        if index == 0 {
+            if let Some((path, _)) = &tls.client_ca {
+                let auth = choose(tls.is_client_optional, "optional", "require");
+                pairs.extend([("client_ca", path_text(path)), ("client_auth", auth)]);
+            }
+            pairs.push(("min_version", choose(tls.is_only_13, "1.3", "1.2")));
+            pairs.push(("clock_floor", choose(tls.has_clock_floor, "build", "off")));
+        }
+        inline(pairs)
+    });
+    let tables: Vec<_> = tables.collect();
+    match tables.as_slice() {
+        [one] => one.clone(),
+        _ => array(tables),
+    }
 }
 
 fn print_upstream(upstream: &Upstream, out: &mut String) {
@@ -372,12 +409,12 @@ fn print_care(upstream: &Upstream, out: &mut String) {
         line(out, "deadline_header", quoted(&field.name));
     }
     if let Some(tls) = &upstream.tls {
-        line(out, "tls", tls_text(tls));
+        line(out, "tls", origin_tls_text(tls));
     }
 }
 
 /// How endpoints are spoken to by TLS.
-fn tls_text(tls: &OriginTls) -> String {
+fn origin_tls_text(tls: &OriginTls) -> String {
     let mut pairs = Vec::new();
     if let Some(name) = &tls.sni {
         pairs.push(("sni", quoted(name)));

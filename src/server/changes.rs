@@ -60,10 +60,18 @@ pub(super) fn between(old: &Config, new: &Config) -> Vec<String> {
     let details = |config: &Config| {
         let listeners = config.listeners.iter();
         listeners
-            .map(|it| (it.half_close, it.timeouts.clone(), it.limits))
+            .map(|it| (it.half_close, it.redirect, it.timeouts.clone(), it.limits))
             .collect::<Vec<_>>()
     };
     note(details(old) != details(new), "what listeners are held to");
+    #[cfg(feature = "tls")]
+    {
+        let tls = |config: &Config| {
+            let listeners = config.listeners.iter();
+            listeners.map(|it| it.tls.clone()).collect::<Vec<_>>()
+        };
+        note(tls(old) != tls(new), "tls of listeners");
+    }
     if changes.len() > LISTED_MAX {
         let more = changes.len() - LISTED_MAX;
         changes.truncate(LISTED_MAX);

@@ -12,6 +12,8 @@ use async_signal::{Signal, Signals};
 use futures_lite::{FutureExt, StreamExt, future};
 use smol::LocalExecutor;
 
+#[cfg(feature = "tls")]
+use super::certificates::{self, Marks};
 use super::handoff::{self, HandoffError, Successor};
 use super::passed::Role;
 use super::reload::Mark;
@@ -81,6 +83,9 @@ enum Event {
     Retry,
     /// The endpoints of a service are others.
     Resolved,
+    /// The files of certificates have changed, and look like this now.
+    #[cfg(feature = "tls")]
+    Certificates(Marks),
 }
 
 /// Serves the admin interface and follows signals until every worker has ended. False: some have not, and are not
@@ -134,6 +139,8 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
         begun,
         handoff: None,
         seen,
+        #[cfg(feature = "tls")]
+        certificates: Marks::new(),
         retry: Timer::interval(RETRY),
         admin: Some(shut),
     };
@@ -163,6 +170,9 @@ struct Control<'a> {
     retry: Timer,
     /// The configuration file, as it was when it was read last.
     seen: Option<Mark>,
+    /// The files of certificates likewise. Nothing at first: they may have changed since they were read.
+    #[cfg(feature = "tls")]
+    certificates: Marks,
     /// Keeps the admin interface open.
     admin: Option<Sender<Infallible>>,
 }
@@ -209,6 +219,13 @@ impl Control<'_> {
                 Event::Retry => self.retry(),
                 Event::Resolved if self.phase <= Phase::Leaving => self.server.follow().await,
                 Event::Resolved => {}
+                #[cfg(feature = "tls")]
+                Event::Certificates(marks) => {
+                    if self.phase <= Phase::Leaving {
+                        self.server.renew().await;
+                    }
+                    self.certificates = marks;
+                }
                 Event::Ended => {
                     self.left -= 1;
                     // One that failed; the others are not left alone.
@@ -442,6 +459,11 @@ impl Control<'_> {
         };
         let told = future::or(future::or(signaled, asked), future::or(begun, replaced));
         let resolved = heard(server.lookups.changed(), Event::Resolved);
+        #[cfg(feature = "tls")]
+        let changed = changed.or(async {
+            let marks = certificates::changed(server.file.as_ref(), &self.certificates);
+            Event::Certificates(marks.await)
+        });
         let timed = future::or(future::or(over, retry), changed);
         future::or(
             future::or(told, future::or(reload, resolved)),

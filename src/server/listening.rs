@@ -47,6 +47,13 @@ impl Listening {
         })
     }
 
+    /// The number of an address that is open.
+    pub(super) fn number_of(&self, address: &Address) -> Option<usize> {
+        let mut places = self.places.iter();
+        let place = places.find(|place| place.bound.address == *address)?;
+        Some(place.id)
+    }
+
     /// Gives up the address that was asked for so, and removes its file. Every worker has to be given the order.
     pub(super) fn shut(&mut self, asked: &Address) -> Option<Order> {
         let is_it = |place: &Place| place.bound.asked == *asked;

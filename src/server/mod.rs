@@ -8,6 +8,8 @@ mod accept;
 mod activation;
 mod build;
 mod capacity;
+#[cfg(feature = "tls")]
+mod certificates;
 mod changes;
 mod control;
 mod handoff;
@@ -405,6 +407,19 @@ impl Server {
         self.listening.addresses()
     }
 
+    /// TLS is spoken at this address that it listens on.
+    #[must_use]
+    pub fn is_secure(&self, address: &Address) -> bool {
+        #[cfg(feature = "tls")]
+        let is_secure = |number| {
+            let listen = self.site.listener(number);
+            listen.is_some_and(|listen| listen.tls.is_some())
+        };
+        #[cfg(not(feature = "tls"))]
+        let is_secure = |_| false;
+        self.listening.number_of(address).is_some_and(is_secure)
+    }
+
     /// Where it will listen as soon as an interface has the address.
     pub fn missing(&self) -> impl Iterator<Item = &Address> {
         self.missing.iter().map(|(address, _)| address)
@@ -458,6 +473,10 @@ impl Server {
             self.log.info(remark);
         }
         self.lookups.speak(&self.log);
+        #[cfg(feature = "tls")]
+        self.judge_clock();
+        #[cfg(feature = "tls")]
+        self.warn_of_belief();
         let admin = Admin::new(
             self.cancel.clone(),
             self.condition.clone(),

@@ -6,7 +6,6 @@ use std::thread;
 
 use async_channel::{Receiver, Sender};
 use async_io::Timer;
-use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use smol::LocalExecutor;
 
 use crate::clock;
@@ -14,7 +13,8 @@ use crate::context::{Context, Label};
 use crate::http::head::{Parsed, ResponseHead};
 use crate::http::limits::Limits;
 use crate::log::Log;
-use crate::net::control::connect;
+use crate::net::control::Line;
+use crate::net::fault::Fault;
 use crate::proxy::site::{Placed, Probing, Site};
 
 /// The thread's stack: what is deep is one probe.
@@ -132,8 +132,12 @@ impl Check<'_> {
         endpoint.addresses.known().await;
         let addresses = endpoint.addresses.get();
         let address = addresses.first().ok_or("the name does not resolve")?;
-        let said = |error: io::Error| error.to_string();
-        let mut stream = connect(address).await.map_err(said)?;
+        let said = |error: io::Error| match Fault::of(&error) {
+            Some(fault) => format!("tls:{} ({error})", fault.word),
+            None => error.to_string(),
+        };
+        let connected = Line::connect(address, endpoint.tls.as_ref()).await;
+        let mut stream = connected.map_err(said)?;
         let Some(path) = &self.probing.path else {
             return Ok(());
         };
@@ -146,7 +150,6 @@ impl Check<'_> {
             endpoint.base_path
         );
         stream.write_all(request.as_bytes()).await.map_err(said)?;
-        stream.flush().await.map_err(said)?;
         let (limits, mut head) = (Limits::default(), ResponseHead::default());
         let mut input = Vec::new();
         loop {

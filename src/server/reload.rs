@@ -55,10 +55,15 @@ impl Configured {
 
     /// What the file looks like from outside, to see that it has changed: other content has another time, size or place.
     fn mark(&self) -> Option<Mark> {
-        use std::os::unix::fs::MetadataExt as _;
-        let metadata = std::fs::metadata(&self.path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+        mark_of(&self.path)
     }
+}
+
+/// See [`Configured::mark`].
+pub(super) fn mark_of(path: &Path) -> Option<Mark> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
 }
 
 /// See [`Configured::mark`]: time, octets, inode.
@@ -151,6 +156,8 @@ impl Server {
         let mut warnings = changes::impossible(&old, &config);
         let changes = changes::between(&old, &config);
         let served = self.adopt(site);
+        #[cfg(feature = "tls")]
+        self.warn_of_belief();
         if let Err(error) = looked_up.and(served) {
             warnings.push(format!(
                 "names and health checks stay as they were: {error}"
@@ -191,7 +198,11 @@ impl Server {
     }
 
     /// The site that `config` describes, with what was known `before`. `None`: there is no thread to be had.
-    async fn assemble(&mut self, config: &Config, before: &Arc<Site>) -> Option<Arc<Site>> {
+    pub(super) async fn assemble(
+        &mut self,
+        config: &Config,
+        before: &Arc<Site>,
+    ) -> Option<Arc<Site>> {
         let numbers: Vec<_> = addresses(config)
             .map(|address| (address.clone(), self.listening.number(address)))
             .collect();
@@ -210,7 +221,7 @@ impl Server {
     ///
     /// # Errors
     /// There is no thread to be had for probes.
-    fn adopt(&mut self, site: Arc<Site>) -> io::Result<()> {
+    pub(super) fn adopt(&mut self, site: Arc<Site>) -> io::Result<()> {
         self.site = site;
         self.tell(&Order::Serve(self.site.clone()));
         self.probes.serve(&self.site, &self.ctx, &self.log)
@@ -259,6 +270,10 @@ impl Server {
                 .iter()
                 .map(|it| (it.name.to_string(), endpoints(it)))
                 .collect(),
+            #[cfg(feature = "tls")]
+            certificates: self.certificates(),
+            #[cfg(not(feature = "tls"))]
+            certificates: Vec::new(),
             routes: self
                 .site
                 .routes
@@ -284,7 +299,9 @@ pub(super) fn retries(config: &Config) -> impl Iterator<Item = &Address> {
 }
 
 /// Runs what may take a while on a thread of its own. None: there is none to be had.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     let (done, result) = async_channel::bounded(1);
     let thread = thread::Builder::new().name("osier-reload".to_owned());
     let spawned = thread.spawn(move || {

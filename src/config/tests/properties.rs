@@ -257,6 +257,9 @@ fn listeners() -> impl Strategy<Value = Vec<Listener>> {
         let listeners = listeners.into_iter();
         listeners
             .map(|(count, (half_close, retry, timeouts, limits))| Listener {
+                #[cfg(feature = "tls")]
+                tls: None,
+                redirect: None,
                 addresses: (0..count).map(&mut address).collect(),
                 half_close,
                 retry,

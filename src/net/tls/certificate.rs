@@ -101,11 +101,6 @@ impl Identity {
         &self.key
     }
 
-    /// The PEM it was made of: the chain, and the key.
-    pub(super) fn source(&self) -> [&[u8]; 2] {
-        [&self.source.0, &self.source.1]
-    }
-
     /// What its own certificate says.
     #[must_use]
     pub fn facts(&self) -> &Facts {
@@ -131,10 +126,10 @@ impl fmt::Debug for Identity {
 }
 
 /// Certificates that are trusted to vouch for others.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Authorities {
     roots: Arc<RootCertStore>,
-    /// The PEM they were made of.
+    /// The PEM they were made of, or what tells it from any other.
     source: Arc<Vec<u8>>,
 }
 
@@ -169,20 +164,32 @@ impl Authorities {
             true => Err(Flaw::NoCertificate),
             false => Ok(Self {
                 roots: Arc::new(roots),
-                source: Arc::new(files.concat()),
+                // Systems have hundreds of them: what tells them from others is enough.
+                source: Arc::new(digest(files)),
             }),
         }
     }
 
-    /// The PEM they were made of.
-    pub(super) fn source(&self) -> &[u8] {
-        &self.source
+    /// They themselves, where they are from one file.
+    pub(super) fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        certificates(&self.source).unwrap_or_default()
     }
 
     /// As rustls takes them.
     #[must_use]
     pub fn roots(&self) -> &Arc<RootCertStore> {
         &self.roots
+    }
+}
+
+impl fmt::Debug for Authorities {
+    /// How many they are, and what tells them from others.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Authorities({}, ", self.roots.len())?;
+        for octet in digest(std::slice::from_ref(&*self.source)) {
+            write!(f, "{octet:02x}")?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -202,6 +209,16 @@ fn certificates(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, Flaw> {
         true => Err(Flaw::NoCertificate),
         false => Ok(certificates),
     }
+}
+
+fn digest(files: &[Vec<u8>]) -> Vec<u8> {
+    let mut sha1 = sha1_smol::Sha1::new();
+    for file in files {
+        // The length first: what is in one file cannot pass for what is in two.
+        sha1.update(&(file.len() as u64).to_be_bytes());
+        sha1.update(file);
+    }
+    sha1.digest().bytes().to_vec()
 }
 
 fn contains(octets: &[u8], what: &[u8]) -> bool {

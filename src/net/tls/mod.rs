@@ -11,6 +11,7 @@
 //! wall.rs          what time it is for whoever verifies: never before the clock's floor
 
 //! stream.rs        the connection
+//! control.rs       the same for the control side
 //! origin.rs        our side of connections to an upstream's endpoints
 //! roots.rs         the authorities that the system believes
 //! fault.rs         rustls's errors, in words
@@ -20,6 +21,7 @@
 
 pub mod acceptor;
 pub mod certificate;
+pub mod control;
 pub mod fault;
 mod name;
 pub mod origin;

@@ -6,16 +6,19 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::sign::SingleCertAndKey;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion, version,
+    CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme,
+    SupportedProtocolVersion, version,
 };
 
 use super::certificate::{Authorities, Identity};
+use super::name::validity;
 use super::provider;
 use super::version::Version;
 use super::wall::Floor;
@@ -29,17 +32,16 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     config: Arc<ClientConfig>,
-    /// Of all that it was made from.
-    digest: [u8; 20],
+    terms: Terms,
 }
 
-/// What a [`Client`] is made from.
-#[derive(Debug, Clone, Copy)]
-pub struct Settings<'a> {
+/// What a [`Client`] is made by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
     /// Who says who origins are; `None`: nobody is asked, and whoever answers is believed.
-    pub roots: Option<&'a Authorities>,
+    pub roots: Option<Authorities>,
     /// What shows the origin who we are.
-    pub identity: Option<&'a Identity>,
+    pub identity: Option<Identity>,
     /// No older version is spoken.
     pub min_version: Version,
 }
@@ -47,8 +49,8 @@ pub struct Settings<'a> {
 impl Client {
     /// # Errors
     /// What rustls says: it cannot work with this.
-    pub fn new(settings: &Settings<'_>) -> Result<Self, rustls::Error> {
-        let versions: &[&SupportedProtocolVersion] = match settings.min_version {
+    pub fn new(terms: Terms) -> Result<Self, rustls::Error> {
+        let versions: &[&SupportedProtocolVersion] = match terms.min_version {
             Version::Tls12 => &[&version::TLS12, &version::TLS13],
             Version::Tls13 => &[&version::TLS13],
         };
@@ -56,19 +58,14 @@ impl Client {
         let builder =
             ClientConfig::builder_with_details(provider.clone(), Arc::new(Floor::default()));
         let builder = builder.with_protocol_versions(versions)?;
-        let verifier: Arc<dyn ServerCertVerifier> = match settings.roots {
-            Some(roots) => {
-                let roots = roots.roots().clone();
-                let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone());
-                let built = verifier.build();
-                built.map_err(|error| rustls::Error::General(error.to_string()))?
-            }
+        let verifier: Arc<dyn ServerCertVerifier> = match &terms.roots {
+            Some(roots) => Arc::new(Believing::new(roots)?),
             None => Arc::new(Anybody(provider.clone())),
         };
         let builder = builder
             .dangerous()
             .with_custom_certificate_verifier(verifier);
-        let mut config = match settings.identity {
+        let mut config = match &terms.identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
                 let shown = SingleCertAndKey::from(identity.certified().clone());
@@ -78,8 +75,14 @@ impl Client {
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
         Ok(Self(Arc::new(Inner {
             config: Arc::new(config),
-            digest: digest(settings),
+            terms,
         })))
+    }
+
+    /// By which terms.
+    #[must_use]
+    pub fn terms(&self) -> &Terms {
+        &self.0.terms
     }
 
     /// For connections to whoever shows a certificate for `name`, a host name or an IP address.
@@ -107,10 +110,10 @@ impl fmt::Display for NoServerName {
 
 impl std::error::Error for NoServerName {}
 
-/// Two are equal that were made from the same.
+/// Two are equal that were made by the same terms.
 impl PartialEq for Client {
     fn eq(&self, other: &Self) -> bool {
-        self.0.digest == other.0.digest
+        Arc::ptr_eq(&self.0, &other.0) || self.0.terms == other.0.terms
     }
 }
 
@@ -118,11 +121,9 @@ impl Eq for Client {}
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Client(")?;
-        for octet in self.0.digest {
-            write!(f, "{octet:02x}")?;
-        }
-        f.write_str(")")
+        f.debug_struct("Client")
+            .field("terms", &self.0.terms)
+            .finish_non_exhaustive()
     }
 }
 
@@ -157,23 +158,78 @@ impl PartialEq for Toward {
 
 impl Eq for Toward {}
 
-/// Tells what a client was made from apart from everything else.
-fn digest(settings: &Settings<'_>) -> [u8; 20] {
-    let mut sha1 = sha1_smol::Sha1::new();
-    let mut piece = |octets: &[u8]| {
-        // The length first: what is in one piece cannot pass for what is in two.
-        sha1.update(&(octets.len() as u64).to_be_bytes());
-        sha1.update(octets);
-    };
-    piece(settings.min_version.as_str().as_bytes());
-    match settings.roots {
-        None => piece(b"anybody"),
-        Some(roots) => piece(roots.source()),
+/// Believes what authorities say; and of a certificate that is among them itself, that it is its owner's. Many are made
+/// so, signed by themselves and marked as an authority's, and what verifies chains takes none of those for an origin's.
+#[derive(Debug)]
+struct Believing {
+    chains: Arc<WebPkiServerVerifier>,
+    own: Vec<CertificateDer<'static>>,
+}
+
+impl Believing {
+    fn new(roots: &Authorities) -> Result<Self, rustls::Error> {
+        let chains =
+            WebPkiServerVerifier::builder_with_provider(roots.roots().clone(), provider().clone());
+        let chains = chains.build();
+        Ok(Self {
+            chains: chains.map_err(|error| rustls::Error::General(error.to_string()))?,
+            own: roots.certificates(),
+        })
     }
-    for octets in settings.identity.iter().flat_map(|it| it.source()) {
-        piece(octets);
+}
+
+impl ServerCertVerifier for Believing {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if !self.own.contains(end_entity) {
+            let chains = &self.chains;
+            return chains.verify_server_cert(
+                end_entity,
+                intermediates,
+                server_name,
+                ocsp_response,
+                now,
+            );
+        }
+        let bad = |why| Err(rustls::Error::InvalidCertificate(why));
+        match validity(end_entity) {
+            None => return bad(CertificateError::BadEncoding),
+            Some((from, _)) if now.as_secs() < from => return bad(CertificateError::NotValidYet),
+            Some((_, until)) if now.as_secs() > until => return bad(CertificateError::Expired),
+            Some(_) => {}
+        }
+        let read = ParsedCertificate::try_from(end_entity)?;
+        verify_server_name(&read, server_name)?;
+        Ok(ServerCertVerified::assertion())
     }
-    sha1.digest().bytes()
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chains.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chains.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chains.supported_verify_schemes()
+    }
 }
 
 /// Believes every certificate. That the origin has its key is still verified: what is no good is not said to be.

@@ -80,9 +80,18 @@ impl Needs<'_> {
     }
 }
 
-/// The files that a configuration names: users and error pages.
+/// The files that a configuration names: users, error pages, certificates with their keys.
 fn named(config: &Config) -> impl Iterator<Item = &Path> {
-    config.routes.iter().flat_map(|route| {
+    let tls = config.listeners.iter().flat_map(|listener| {
+        #[cfg(feature = "tls")]
+        return listener.tls.iter().flat_map(|tls| tls.paths());
+        #[cfg(not(feature = "tls"))]
+        return {
+            let _ = listener;
+            None
+        };
+    });
+    let of_routes = config.routes.iter().flat_map(|route| {
         let users = match &route.auth {
             #[cfg(feature = "auth")]
             Some(Auth::Basic { path, .. }) => Some(path.as_path()),
@@ -90,5 +99,6 @@ fn named(config: &Config) -> impl Iterator<Item = &Path> {
         };
         let pages = route.errors.values().map(|page| page.path.as_path());
         users.into_iter().chain(pages)
-    })
+    });
+    tls.chain(of_routes)
 }
