@@ -1,13 +1,12 @@
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use rustls::ProtocolVersion::{TLSv1_2, TLSv1_3};
 use rustls::version::{TLS12, TLS13};
 
-use super::World;
 use super::peer::{Peer, answer_path, config};
+use super::{World, alone};
 use crate::reload::Gateway;
-use crate::support::{Message, Origin, Osier, Wire, wait_for};
+use crate::support::{Message, Origin, Osier, wait_for};
 
 /// What is said of an origin that is not spoken to: the status, the kind and the cause.
 #[track_caller]
@@ -51,7 +50,10 @@ fn the_host_of_to_is_the_name_and_https_is_port_443() {
     assert_eq!(gateway.get("/x").text(), "/base/x");
     assert_eq!(peer.agreed()[0].name.as_deref(), Some("localhost"));
     let head = peer.requests().remove(0).head;
-    assert!(head.contains(&format!("\r\nHost: localhost:{}\r\n", peer.address.port())), "{head}");
+    assert!(
+        head.contains(&format!("\r\nHost: localhost:{}\r\n", peer.address.port())),
+        "{head}"
+    );
 }
 
 #[test]
@@ -70,16 +72,22 @@ fn who_is_not_believed_is_told_apart_and_sees_no_request() {
             let gateway = world.gateway(&peer, "");
             expect_refused(&gateway.get("/"), "tls_certificate_error", cause);
             // It is tried again, as a connection that is refused is.
-            wait_for("two handshakes", || (peer.refused().len() == 2).then_some(()));
+            wait_for("two handshakes", || {
+                (peer.refused().len() == 2).then_some(())
+            });
             assert!(peer.requests().is_empty());
             let counted = "osier_ended_total{cause=\"tls\"} 1\n";
-            assert!(gateway.admin("localhost", "/metrics").text().contains(counted));
+            assert!(
+                gateway
+                    .admin("localhost", "/metrics")
+                    .text()
+                    .contains(counted)
+            );
         }
         let peer = Peer::start(config(&shown, all, None), answer_path);
-        let text = world.text(&peer, "insecure = true", "").replace(
-            &format!("ca = \"{}\", ", world.ca),
-            "",
-        );
+        let text = world
+            .text(&peer, "insecure = true", "")
+            .replace(&format!("ca = \"{}\", ", world.ca), "");
         let gateway = Gateway::run(&text, &[]);
         assert_eq!(gateway.get("/x").text(), "/x", "{cause}, and nobody asks");
     }
@@ -89,7 +97,7 @@ fn who_is_not_believed_is_told_apart_and_sees_no_request() {
 fn a_certificate_that_is_its_own_authority_is_believed_where_it_is_named() {
     let world = World::new();
     for is_ca in [true, false] {
-        let shown = crate::tls::Authority::alone(&["a.example"], is_ca);
+        let shown = alone("a.example", is_ca);
         let peer = Peer::start(config(&shown, rustls::ALL_VERSIONS, None), answer_path);
         let own = world.files.write("own.pem", &shown.cert);
         let with = |ca: &str, name: &str| {
@@ -128,7 +136,10 @@ fn who_demands_a_certificate_gets_it_or_says_so() {
             let refused = gateway.get("/x");
             assert_eq!(refused.status(), 502, "{refused:?}");
             let said = refused.field("proxy-status").unwrap();
-            assert!(said.contains("error=tls_alert_received; details=\"tls:alert_"), "{said}");
+            assert!(
+                said.contains("error=tls_alert_received; details=\"tls:alert_"),
+                "{said}"
+            );
         }
         assert_eq!(peer.requests().len(), 1);
     }
@@ -154,45 +165,46 @@ fn versions_are_what_both_speak_and_not_below_the_least() {
 #[test]
 fn what_is_no_tls_is_told_apart() {
     let world = World::new();
-    let plain = Origin::that_answers();
     let text = |address: &dyn std::fmt::Display| {
         format!(
             "[upstream.app]\nto = \"{address}\"\n{}[[route]]\nto = \"app\"\n",
             world.tls("sni = \"a.example\"")
         )
     };
-    // It answers what it takes for a request that is none.
-    let http = Origin::script(|_, _| unreachable!("TLS is no request"));
-    drop(http);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let gateway = Gateway::run(&text(&listener.local_addr().unwrap()), &[]);
+    let origin = Origin::bind();
+    let gateway = Gateway::run(&text(&origin.address()), &[]);
     for (answer, kind, cause) in [
-        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "tls_protocol_error", "not_tls"),
+        (
+            &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+            "tls_protocol_error",
+            "not_tls",
+        ),
         (b"SSH-2.0-OpenSSH\r\n", "tls_protocol_error", "not_tls"),
         (b"", "connection_terminated", "closed"),
         (b"\x16\x03\x03\x00", "connection_terminated", "closed"),
-        (b"\x16\x03\x03\x00\x04\x00\x00\x00\x00", "tls_protocol_error", "protocol"),
+        (
+            b"\x16\x03\x03\x00\x04\x00\x00\x00\x00",
+            "tls_protocol_error",
+            "protocol",
+        ),
     ] {
         let mut client = gateway.osier.connect();
         client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
         // Both tries.
         for _ in 0..2 {
-            use std::io::{Read as _, Write as _};
-            let mut stream = listener.accept().unwrap().0;
-            let mut room = [0; 4096];
-            assert!(stream.read(&mut room).unwrap() > 0);
-            stream.write_all(answer).unwrap();
+            let mut wire = origin.accept();
+            wire.receive().unwrap();
+            wire.send(answer);
         }
         expect_refused(&client.read_response(), kind, cause);
     }
-    drop(plain);
 }
 
 #[test]
 fn a_handshake_that_does_not_end_is_a_connection_that_is_not_made() {
     let world = World::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let origin = Origin::bind();
+    let address = origin.address();
     let text = format!(
         "[upstream.app]\nto = \"{address}\"\ntimeouts.connect = \"200ms\"\n{}[[route]]\nto = \"app\"\n",
         world.tls("sni = \"a.example\"")
@@ -203,18 +215,20 @@ fn a_handshake_that_does_not_end_is_a_connection_that_is_not_made() {
     assert_eq!(late.status(), 504);
     let said = late.field("proxy-status").unwrap();
     assert!(said.contains("connect_timeout"), "{said}");
-    assert!(begun.elapsed() >= Duration::from_millis(400), "both tries wait");
+    assert!(
+        begun.elapsed() >= Duration::from_millis(400),
+        "both tries wait"
+    );
     for _ in 0..2 {
         // What was begun is closed with its attempt.
-        let mut wire = Wire::new_tcp(listener.accept().unwrap().0);
-        wire.read_to_end();
+        origin.accept().read_to_end();
     }
     // And with a client that leaves.
     let text = text.replace("200ms", "1h");
     let gateway = Gateway::run(&text, &[]);
     let mut client = gateway.osier.connect();
     client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    let mut wire = Wire::new_tcp(listener.accept().unwrap().0);
+    let mut wire = origin.accept();
     let tree = gateway.admin("localhost", "/tree");
     assert!(tree.text().contains("attempt"), "{tree:?}");
     drop(client);
@@ -225,8 +239,8 @@ fn a_handshake_that_does_not_end_is_a_connection_that_is_not_made() {
 fn a_reset_during_the_handshake_is_tried_elsewhere_whatever_the_method() {
     let world = World::new();
     let well = Peer::that_answers(&world.authority, "a.example");
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let ill = listener.local_addr().unwrap();
+    let origin = Origin::bind();
+    let ill = origin.address();
     let text = format!(
         "[upstream.app]\nto = [\"{ill}\", \"{}\"]\nbalance = \"first\"\n{}[[route]]\nto = \"app\"\n",
         well.address,
@@ -235,7 +249,7 @@ fn a_reset_during_the_handshake_is_tried_elsewhere_whatever_the_method() {
     let gateway = Gateway::run(&text, &[]);
     let mut client = gateway.osier.connect();
     client.send("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi");
-    Wire::new_tcp(listener.accept().unwrap().0).reset();
+    origin.accept().reset();
     assert_eq!(client.read_response().text(), "/x");
     assert_eq!(well.requests()[0].body, b"hi");
 }
@@ -277,7 +291,9 @@ fn the_one_liner_believes_whom_the_system_does() {
     assert_eq!(osier.connect().get("/x").text(), "/x");
     let command = Osier::command(&["-l", "127.0.0.1:0", "-t", &to, "--workers", "1"]);
     let mut nobody = command;
-    nobody.env("SSL_CERT_FILE", "/nowhere").env("SSL_CERT_DIR", "/nowhere");
+    nobody
+        .env("SSL_CERT_FILE", "/nowhere")
+        .env("SSL_CERT_DIR", "/nowhere");
     let said = nobody.output().unwrap();
     assert_eq!(said.status.code(), Some(1));
     let said = String::from_utf8(said.stderr).unwrap();

@@ -6,7 +6,7 @@ use rustls::version::{TLS12, TLS13};
 use super::World;
 use super::peer::{Peer, Tls, answer, answer_path, config, say};
 use crate::reload::Gateway;
-use crate::support::{End, Origin, octets, wait_for};
+use crate::support::{End, Origin, Wire, octets, wait_for};
 
 fn post(body: &[u8]) -> Vec<u8> {
     let length = body.len();
@@ -37,10 +37,11 @@ fn ten_thousand_small_requests_are_as_many_answers() {
     let world = World::new();
     let peer = Peer::that_answers(&world.authority, "a.example");
     let gateway = world.gateway(&peer, "");
+    let address = gateway.osier.address();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let mut wire = gateway.osier.connect();
+                let mut wire = Wire::connect(address);
                 for number in 0..2500 {
                     let path = format!("/{number}");
                     assert_eq!(wire.get(&path).text(), path);
@@ -58,7 +59,10 @@ fn a_new_connection_resumes_the_session_of_the_one_before() {
     let shown = world.authority.server(&["a.example"]);
     for version in [&TLS12, &TLS13] {
         let peer = Peer::start(config(&shown, &[version], None), |tls, _| {
-            say(tls, b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi");
+            say(
+                tls,
+                b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi",
+            );
             farewell(tls);
             false
         });
@@ -112,16 +116,25 @@ fn what_ends_without_a_farewell_is_cut_unless_it_was_counted() {
 fn a_connection_that_ended_while_it_idled_is_not_used() {
     let world = World::new();
     let shown = world.authority.server(&["a.example"]);
-    let peer = Peer::start(config(&shown, rustls::ALL_VERSIONS, None), |tls, request| {
-        answer_path(tls, request);
-        // Without a word.
-        false
-    });
+    let peer = Peer::start(
+        config(&shown, rustls::ALL_VERSIONS, None),
+        |tls, request| {
+            answer_path(tls, request);
+            // Without a word.
+            false
+        },
+    );
     let gateway = world.gateway(&peer, "");
     let mut wire = gateway.osier.connect();
     for number in 0..20 {
         let path = format!("/{number}");
-        assert_eq!(wire.ask(format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n")).text(), path);
+        assert_eq!(
+            wire.ask(format!(
+                "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+            ))
+            .text(),
+            path
+        );
         wait_for("nothing to idle", || {
             gateway.status().contains("\"idle\":0").then_some(())
         });
@@ -162,7 +175,11 @@ fn a_tunnel_goes_through_tls_too() {
 fn who_is_asked_and_who_gets_a_copy_may_be_behind_tls() {
     let world = World::new();
     let judge = Peer::start(
-        config(&world.authority.server(&["a.example"]), rustls::ALL_VERSIONS, None),
+        config(
+            &world.authority.server(&["a.example"]),
+            rustls::ALL_VERSIONS,
+            None,
+        ),
         |tls, _| say(tls, b"HTTP/1.1 204 No Content\r\nX-User: ann\r\n\r\n"),
     );
     let copied = Peer::that_answers(&world.authority, "a.example");
@@ -182,7 +199,9 @@ fn who_is_asked_and_who_gets_a_copy_may_be_behind_tls() {
         assert_eq!(wire.get("/x").text(), "/x");
     }
     assert_eq!(origin.requests()[0].1.field("x-user"), Some("ann"));
-    wait_for("the copies", || (copied.requests().len() == 3).then_some(()));
+    wait_for("the copies", || {
+        (copied.requests().len() == 3).then_some(())
+    });
     assert_eq!(judge.agreed().len(), 1);
     assert!(judge.requests()[0].head.starts_with("GET /check "));
 }

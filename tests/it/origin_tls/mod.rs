@@ -1,17 +1,32 @@
+/// Who is believed, who is not, and what is said of it.
+mod belief;
+/// What is said inside: HTTP as ever.
+mod inside;
 /// An origin that speaks TLS, made of rustls.
 mod peer;
 /// Origins that others wrote.
 mod programs;
-/// What is said inside: HTTP as ever.
-mod inside;
-/// Who is believed, who is not, and what is said of it.
-mod belief;
 /// What is read again, and what is thrown away with what was.
 mod renewal;
 
 use crate::reload::Gateway;
-use crate::tls::{Authority, Files};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+
+use crate::tls::{Authority, Files, Shown};
 use peer::Peer;
+
+/// A certificate for `name` that is signed by its own key, and says that it is an authority's or does not.
+fn alone(name: &str, is_ca: bool) -> Shown {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    if is_ca {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
+    let key = KeyPair::generate().unwrap();
+    Shown {
+        cert: params.self_signed(&key).unwrap().pem(),
+        key: key.serialize_pem(),
+    }
+}
 
 /// Who vouches for origins, and the files that say so.
 struct World {

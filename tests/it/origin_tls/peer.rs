@@ -186,7 +186,10 @@ fn read_request(tls: &mut Tls) -> io::Result<Option<Request>> {
 
 /// Answers 200 with this.
 pub(super) fn answer(tls: &mut Tls, content: &[u8]) -> bool {
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", content.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+        content.len()
+    );
     say(tls, &[head.as_bytes(), content].concat())
 }
 

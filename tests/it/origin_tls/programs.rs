@@ -17,7 +17,14 @@ impl Server {
         let cert = world.files.write("server.pem", &own.cert);
         let key = world.files.write("server.key", &own.key);
         let mut command = Command::new("openssl");
-        command.args(["s_server", "-accept", "127.0.0.1:0", "-www", "-naccept", "64"]);
+        command.args([
+            "s_server",
+            "-accept",
+            "127.0.0.1:0",
+            "-www",
+            "-naccept",
+            "64",
+        ]);
         command.args(["-cert", &cert, "-key", &key]).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::null()).spawn().unwrap();
@@ -74,9 +81,21 @@ fn openssl_agrees_and_resumes() {
 #[ignore = "needs openssl"]
 fn openssl_demands_a_certificate() {
     let world = World::new();
-    let pair = world.files.pair("own", &world.authority.client("osier", 2099));
+    let pair = world
+        .files
+        .pair("own", &world.authority.client("osier", 2099));
     for version in ["-tls1_2", "-tls1_3"] {
-        let server = Server::start(&world, &[version, "-Verify", "1", "-CAfile", &world.ca, "-verify_return_error"]);
+        let server = Server::start(
+            &world,
+            &[
+                version,
+                "-Verify",
+                "1",
+                "-CAfile",
+                &world.ca,
+                "-verify_return_error",
+            ],
+        );
         let gateway = server.gateway(&world, &format!(", {pair}"));
         let answer = gateway.get("/");
         assert_eq!(answer.status(), 200, "{answer:?}");
@@ -92,14 +111,19 @@ fn openssl_demands_a_certificate() {
 #[ignore = "needs nginx"]
 fn nginx_is_spoken_to_by_tls() {
     let world = World::new();
-    let pair = world.files.pair("own", &world.authority.client("osier", 2099));
+    let pair = world
+        .files
+        .pair("own", &world.authority.client("osier", 2099));
     let own = world.authority.server(&["a.example"]);
     world.files.write("server.pem", &own.cert);
     world.files.write("server.key", &own.key);
     let large = octets(1 << 20);
     std::fs::write(world.files.path("large"), &large).unwrap();
     let echo = Origin::script(|wire, request| {
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", request.body.len());
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+            request.body.len()
+        );
         wire.send([head.as_bytes(), &request.body].concat());
         true
     });
@@ -122,7 +146,9 @@ fn nginx_is_spoken_to_by_tls() {
     command.args(["-e", "stderr", "-p", home, "-c", &conf]);
     let _nginx = Running::start(command);
     let socket = world.files.path("nginx.sock");
-    wait_for("nginx", || std::os::unix::net::UnixStream::connect(&socket).ok());
+    wait_for("nginx", || {
+        std::os::unix::net::UnixStream::connect(&socket).ok()
+    });
     let text = |keys: &str| {
         format!(
             "[upstream.app]\nto = \"unix:{}\"\n{}[[route]]\nto = \"app\"\n",
@@ -134,7 +160,10 @@ fn nginx_is_spoken_to_by_tls() {
     let mut wire = gateway.osier.connect();
     assert_eq!(wire.get("/who").text(), "SUCCESS TLSv1.3 . 1 a.example");
     assert!(wire.get("/large").body == large);
-    let head = format!("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", large.len());
+    let head = format!(
+        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
+        large.len()
+    );
     assert!(wire.ask([head.as_bytes(), &large].concat()).body == large);
     assert_eq!(wire.get("/who").text(), "SUCCESS TLSv1.3 . 4 a.example");
     // It closes after the answer, and the next connection goes on with the session.

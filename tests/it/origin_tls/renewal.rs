@@ -46,5 +46,9 @@ fn an_authority_that_is_replaced_holds_from_then_on() {
     // By a reload at once.
     world.files.write("ca.pem", &world.authority.pem);
     assert_eq!(gateway.reload().status(), 200);
-    assert_eq!(gateway.get("/").status(), 502, "what idles is of another time");
+    assert_eq!(
+        gateway.get("/").status(),
+        502,
+        "what idles is of another time"
+    );
 }
