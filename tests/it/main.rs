@@ -53,6 +53,9 @@ mod auth;
 mod keys;
 /// A gateway told by a file: reloads under load, and files that are not right.
 mod reload;
+/// Listeners that speak TLS: with whom, by which name, and what becomes of those who do not.
+#[cfg(feature = "tls")]
+mod tls;
 
 /// Connections that become tunnels, and those that must not.
 mod upgrade;

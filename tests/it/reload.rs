@@ -43,7 +43,8 @@ impl Gateway {
         Self::started(format!("{top}{admin}{HEAD}{rest}"), flags)
     }
 
-    fn started(text: String, flags: &[&str]) -> Self {
+    /// By this text.
+    pub(crate) fn started(text: String, flags: &[&str]) -> Self {
         let file = Scratch::new("osier.toml");
         fs::write(file.path(), text).unwrap();
         let path = file.path().to_str().unwrap().to_owned();
@@ -60,6 +61,11 @@ impl Gateway {
         let new = self.file.path().with_extension("new");
         fs::write(&new, format!("{ADMIN}{HEAD}{rest}")).unwrap();
         fs::rename(&new, self.file.path()).unwrap();
+    }
+
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.file.path()
     }
 
     pub(crate) fn reload(&self) -> Message {

@@ -98,6 +98,9 @@ impl Drop for Scratch {
 enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// TLS on TCP.
+    #[cfg(feature = "tls")]
+    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
 }
 
 /// One end of a connection, and what has arrived on it.
@@ -192,6 +195,12 @@ impl Wire {
                 stream.set_read_timeout(Some(PATIENCE)).unwrap();
                 stream.set_write_timeout(Some(PATIENCE)).unwrap();
             }
+            #[cfg(feature = "tls")]
+            Socket::Tls(stream) => {
+                stream.sock.set_read_timeout(Some(PATIENCE)).unwrap();
+                stream.sock.set_write_timeout(Some(PATIENCE)).unwrap();
+                stream.sock.set_nodelay(true).unwrap();
+            }
         }
         Self {
             socket,
@@ -202,6 +211,28 @@ impl Wire {
     /// A connection to `address`.
     pub(crate) fn connect(address: SocketAddr) -> Self {
         Self::new(Socket::Tcp(TcpStream::connect(address).unwrap()))
+    }
+
+    /// A connection to `address` on which TLS is spoken, to `name`. The handshake comes with the first octets.
+    #[cfg(feature = "tls")]
+    pub(crate) fn connect_tls(
+        address: SocketAddr,
+        config: Arc<rustls::ClientConfig>,
+        name: &str,
+    ) -> Self {
+        let name = rustls::pki_types::ServerName::try_from(name.to_owned()).unwrap();
+        let tls = rustls::ClientConnection::new(config, name).unwrap();
+        let socket = TcpStream::connect(address).unwrap();
+        Self::new(Socket::Tls(Box::new(rustls::StreamOwned::new(tls, socket))))
+    }
+
+    /// What was agreed on.
+    #[cfg(feature = "tls")]
+    pub(crate) fn agreed(&self) -> &rustls::ClientConnection {
+        match &self.socket {
+            Socket::Tls(stream) => &stream.conn,
+            _ => panic!("no TLS is spoken here"),
+        }
     }
 
     /// A connection from one of this machine's addresses to another.
@@ -228,6 +259,11 @@ impl Wire {
         match &mut self.socket {
             Socket::Tcp(stream) => stream.write_all(octets.as_ref()),
             Socket::Unix(stream) => stream.write_all(octets.as_ref()),
+            #[cfg(feature = "tls")]
+            Socket::Tls(stream) => {
+                stream.write_all(octets.as_ref())?;
+                stream.flush()
+            }
         }
     }
 
@@ -236,6 +272,8 @@ impl Wire {
         Self::new(match &self.socket {
             Socket::Tcp(stream) => Socket::Tcp(stream.try_clone().unwrap()),
             Socket::Unix(stream) => Socket::Unix(stream.try_clone().unwrap()),
+            #[cfg(feature = "tls")]
+            Socket::Tls(_) => panic!("there is one state of TLS"),
         })
     }
 
@@ -272,6 +310,8 @@ impl Wire {
         let result = match &mut self.socket {
             Socket::Tcp(stream) => stream.read(room),
             Socket::Unix(stream) => stream.read(room),
+            #[cfg(feature = "tls")]
+            Socket::Tls(stream) => stream.read(room),
         };
         if let Err(error) = &result {
             assert!(
@@ -287,7 +327,7 @@ impl Wire {
     }
 
     /// Waits for more. 0: the end.
-    fn receive(&mut self) -> io::Result<usize> {
+    pub(crate) fn receive(&mut self) -> io::Result<usize> {
         let mut room = [0; 16 * 1024];
         let count = self.read(&mut room)?;
         self.received.extend_from_slice(&room[..count]);
@@ -435,9 +475,15 @@ impl Wire {
 
     /// Ends this side: the other reads an end.
     pub(crate) fn finish(&mut self) {
-        match &self.socket {
+        match &mut self.socket {
             Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
+            #[cfg(feature = "tls")]
+            Socket::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush().unwrap();
+                stream.sock.shutdown(Shutdown::Write)
+            }
         }
         .unwrap();
     }
@@ -450,6 +496,8 @@ impl Wire {
     pub(crate) fn local_addr(&self) -> SocketAddr {
         match &self.socket {
             Socket::Tcp(stream) => stream.local_addr().unwrap(),
+            #[cfg(feature = "tls")]
+            Socket::Tls(stream) => stream.sock.local_addr().unwrap(),
             Socket::Unix(_) => panic!("a unix socket has no such address"),
         }
     }
@@ -479,6 +527,8 @@ impl AsFd for Wire {
         match &self.socket {
             Socket::Tcp(stream) => stream.as_fd(),
             Socket::Unix(stream) => stream.as_fd(),
+            #[cfg(feature = "tls")]
+            Socket::Tls(stream) => stream.sock.as_fd(),
         }
     }
 }
@@ -928,10 +978,21 @@ impl Osier {
                 }
             }
         });
-        let announced = said.recv_timeout(PATIENCE).unwrap();
+        // Warnings about its file come first.
+        let mut lines = Vec::new();
+        let announced = loop {
+            match said.recv_timeout(PATIENCE) {
+                Ok(line) if line.starts_with("osier ") => break line,
+                Ok(line) => lines.push(line),
+                Err(_) => panic!("it says: {lines:?}"),
+            }
+        };
         let after = |word: &str| {
             let rest = announced.split(word).nth(1)?;
-            let rest = rest.strip_prefix("http://")?;
+            let rest = rest
+                .strip_prefix("http")
+                .map(|it| it.trim_start_matches('s'))?;
+            let rest = rest.strip_prefix("://")?;
             rest.split([' ', ',']).next()?.parse().ok()
         };
         let address = after(": ").unwrap_or_else(|| panic!("it says: {announced}"));
