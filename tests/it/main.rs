@@ -60,6 +60,10 @@ mod tls;
 /// Connections that become tunnels, and those that must not.
 mod upgrade;
 
+/// Origins that speak TLS: who is believed, what is said inside, what is read again.
+#[cfg(feature = "tls")]
+mod origin_tls;
+
 /// What the keys of upstreams and tries do: a test for every one, which fails when the key is ignored.
 mod upstreams;
 
