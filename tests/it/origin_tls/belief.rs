@@ -65,7 +65,7 @@ fn who_is_not_believed_is_told_apart_and_sees_no_request() {
         (world.authority.until(&["a.example"], 2001), "expired"),
         (world.authority.server(&["b.example"]), "wrong_name"),
         (stranger.authority.server(&["a.example"]), "unknown_issuer"),
-        (world.authority.client("a.example", 2099), "wrong_name"),
+        (world.authority.client("a.example", 2099), "wrong_purpose"),
     ] {
         for version in [&TLS12, &TLS13] {
             let peer = Peer::start(config(&shown, &[version], None), answer_path);

@@ -2,6 +2,7 @@ use std::fs;
 
 use super::World;
 use super::peer::{Peer, answer_path, config};
+use crate::reload::Gateway;
 use crate::support::wait_for;
 
 #[test]
@@ -9,7 +10,11 @@ fn a_reload_keeps_connections_unless_what_they_were_made_by_has_changed() {
     let world = World::new();
     let peer = Peer::that_answers(&world.authority, "a.example");
     let keys = "sni = \"a.example\"";
-    let gateway = world.gateway_with(&peer, keys, "");
+    // One worker, whose connection it is.
+    let head =
+        "workers = 1\nadmin = { listen = \"127.0.0.1:0\" }\n[[listen]]\naddr = \"127.0.0.1:0\"\n";
+    let text = world.text(&peer, keys, "");
+    let gateway = Gateway::started(format!("{head}{text}"), &[]);
     assert_eq!(gateway.get("/1").text(), "/1");
     gateway.write(&world.text(&peer, keys, "slow_start = \"1s\"\n"));
     assert_eq!(gateway.reload().status(), 200);
