@@ -119,6 +119,15 @@ impl Endpoint {
         })
     }
 
+    /// What it is called as the Host of a request: without the port that its scheme implies (RFC 9110 §4.2.3).
+    #[must_use]
+    pub fn host(&self) -> &str {
+        match self.tls {
+            Some(_) => self.name.strip_suffix(":443").unwrap_or(&self.name),
+            None => &self.name,
+        }
+    }
+
     /// The endpoint `authority` names. A name is looked up when a server starts, on a thread of its own.
     #[must_use]
     pub fn named(authority: &str) -> Self {

@@ -143,7 +143,7 @@ impl Check<'_> {
         };
         let host = match endpoint.name.starts_with("unix:") {
             true => "localhost",
-            false => &endpoint.name,
+            false => endpoint.host(),
         };
         let request = format!(
             "GET {}{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: osier\r\nConnection: close\r\n\r\n",

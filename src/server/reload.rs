@@ -251,6 +251,7 @@ impl Server {
             endpoints
                 .map(|it| Endpoint {
                     address: it.endpoint.name.to_string(),
+                    is_tls: it.endpoint.tls.is_some(),
                     weight: it.weight,
                     tier: it.tier,
                     state: it.state.clone(),
