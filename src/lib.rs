@@ -22,7 +22,7 @@
 //! ├── limit/      how often, how many at a time, for whom: for the whole process. Pure
 //! ├── metrics/    what each worker counts, summed when asked for, and written as Prometheus reads it. Pure
 //! ├── runtime/    ROOM 4  one worker per core: tasks, edge-triggered epoll, timers, buffers
-//! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools, names
+//! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools, names; TLS (feature `tls`)
 //! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer
 //! ├── config/     ROOM 7  text → Raw → Config, pure; errors with line, caret and "did you mean"
 //! ├── admin/      ROOM 8  the live tree and its page, a cancel by id, lessons, status, metrics and reload, on a private listener
@@ -52,6 +52,7 @@
 //!
 //!   CLIENT                                                                                    ORIGIN
 //!     1  server/accept.rs       a connection becomes a session: a node and a task
+//!        proxy/session.rs       where TLS is spoken: net/tls/ agrees on keys  closed, 400 for plain HTTP
 //!     2  proxy/session.rs       wait for octets, without a buffer            closed when idle too long
 //!     3  http/head.rs           octets → RequestHead                         400 414 431 501 505
 //!     4  http/framing.rs        RequestHead → Framed (RFC 9112 §6.3)         400 501, close

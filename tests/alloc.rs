@@ -708,10 +708,10 @@ mod record {
             };
             let log = Log::start(&settings).unwrap();
             let scribe = Scribe::new(log.clone());
-            let mut most = 0;
-            for round in 0..10 {
+            let mut made = 0;
+            for _ in 0..200 {
                 // More than one batch, and a rest.
-                let made = calls(|| {
+                made += calls(|| {
                     for _ in 0..150 {
                         scribe.record(&record());
                     }
@@ -719,12 +719,11 @@ mod record {
                 });
                 // Until the buffers are back.
                 log.flush();
-                // The first ones make what the others use again.
-                if round >= 3 {
-                    most = most.max(made);
-                }
             }
-            assert_eq!(most, 0, "{format:?}");
+            // When a buffer is back depends on the writer, and so how many of them there are: no more than are handed
+            // over in a round. Each grows once, by doubling.
+            let (buffers, steps) = (8, 16);
+            assert!(made <= buffers * steps, "{format:?}: {made}");
             assert_eq!(log.dropped(), 0);
         }
     }

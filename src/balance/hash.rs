@@ -17,6 +17,30 @@ pub(super) fn mixed(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
+/// An endpoint's part in the numbers that are made of it and of keys.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seed {
+    number: u64,
+    factor: u64,
+}
+
+impl Seed {
+    pub(super) fn of(name: &[u8]) -> Self {
+        let number = of(name);
+        Self {
+            number,
+            factor: mixed(number) | 1,
+        }
+    }
+
+    /// A number of a key and of this endpoint: the two halves of a product, which is cheaper than to mix once more. It is
+    /// made for each endpoint of every pick.
+    pub(super) fn with(self, key: u64) -> u64 {
+        let product = u128::from(key ^ self.number) * u128::from(self.factor);
+        (product >> 64) as u64 ^ product as u64
+    }
+}
+
 /// How well an endpoint of this weight fits a key, of which `number` is made of both: whoever fits best has it. Of many
 /// keys each endpoint fits as many best as its weight is of all, and when one goes only its own keys move.
 pub(super) fn fitness(number: u64, weight: u32) -> f64 {

@@ -1,6 +1,6 @@
 //! How one of an upstream's endpoints is picked.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// How one is picked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,6 +41,8 @@ impl Policy {
 #[derive(Debug)]
 pub struct RoundRobin {
     turns: RefCell<Vec<Turn>>,
+    /// Whose turn it is where all weigh the same.
+    next: Cell<usize>,
 }
 
 /// An endpoint's.
@@ -58,6 +60,7 @@ impl RoundRobin {
         let picks = first.checked_rem(weights.len()).unwrap_or(0);
         let this = Self {
             turns: RefCell::new(vec![Turn::default(); weights.len()]),
+            next: Cell::new(picks),
         };
         for _ in 0..picks {
             this.pick_by(|index| weights.get(index).copied().unwrap_or(0));
@@ -68,6 +71,15 @@ impl RoundRobin {
     /// Picks the next of those whose weight, as it is now, is not 0.
     pub fn pick_by(&self, weight: impl Fn(usize) -> u32) -> Option<usize> {
         spend(&mut self.turns.borrow_mut(), weight)
+    }
+
+    /// Picks the next of those that `has` a weight, which is the same for all of them: what [`RoundRobin::pick_by`] would
+    /// come to, without a walk over all.
+    pub fn pick_even(&self, has: impl Fn(usize) -> bool) -> Option<usize> {
+        let (count, next) = (self.turns.borrow().len(), self.next.get());
+        let index = (next..count).chain(0..next).find(|index| has(*index))?;
+        self.next.set((index + 1) % count);
+        Some(index)
     }
 }
 

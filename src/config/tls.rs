@@ -95,7 +95,7 @@ impl Check<'_> {
             self.error(
                 auth.key,
                 "`client_auth` without `client_ca`",
-                "nobody is said who vouches for clients",
+                "it does not say who vouches for clients",
             );
         }
         let has_clock_floor = self

@@ -133,14 +133,23 @@ impl RequestHead {
         let mut request = httparse::Request::new(&mut []);
         let consumed = match request.parse_with_uninit_headers(head, lines) {
             Ok(Status::Complete(consumed)) => consumed,
-            Ok(Status::Partial) => return refuse_long_request(head, is_full, limits),
+            Ok(Status::Partial) => {
+                check_line_so_far(head, is_full, limits)?;
+                if is_full {
+                    return Err(HeadError::TooLarge(limits.head_octets_max));
+                }
+                return Ok(Parsed::Partial);
+            }
             Err(httparse::Error::TooManyHeaders) => {
                 return Err(FieldError::TooMany(limits.fields_max).into());
             }
             Err(httparse::Error::Version) => {
                 return self.parse_later_version(octets, leading, limits);
             }
-            Err(_) => return Err(request_sin(head)),
+            Err(_) => {
+                check_line_so_far(head, false, limits)?;
+                return Err(request_sin(head));
+            }
         };
         let head = head.get(..consumed).unwrap_or_default();
 
@@ -182,7 +191,10 @@ impl RequestHead {
             .map_or(0, |space| space.saturating_add(1));
         match as_http11(octets, leading.saturating_add(version_start)) {
             Some(rewritten) => self.parse(&rewritten, limits),
-            None => Err(request_sin(head)),
+            None => {
+                check_line_so_far(head, false, limits)?;
+                Err(request_sin(head))
+            }
         }
     }
 
@@ -749,26 +761,25 @@ fn skip_leading_lines<'o>(
     Ok((skipped, rest))
 }
 
-/// Decides on a request head that is not whole: more may come, unless it already is too long.
-fn refuse_long_request(head: &[u8], is_full: bool, limits: &Limits) -> Result<Parsed, HeadError> {
-    if !head.contains(&b'\n') {
-        let mut parts = head.split(|octet| *octet == b' ');
-        let (method, target) = (
-            parts.next().unwrap_or_default(),
-            parts.next().unwrap_or_default(),
-        );
-        if method.len() > limits.method_octets_max {
-            return Err(HeadError::MethodTooLong(limits.method_octets_max));
-        }
-        if target.len() > limits.target_octets_max || is_full {
-            return Err(TargetError::TooLong(limits.target_octets_max).into());
-        }
+/// Refuses the request line of a head that is not whole, or is wrong further on, for its length. What is too long at its
+/// first look is too long at each later one, whatever has come behind it.
+#[cold]
+fn check_line_so_far(head: &[u8], is_full: bool, limits: &Limits) -> Result<(), HeadError> {
+    let mut lines = head.splitn(2, |octet| *octet == b'\n');
+    let line = lines.next().unwrap_or_default();
+    let is_cut = lines.next().is_none();
+    let mut parts = line.split(|octet| *octet == b' ');
+    let (method, target) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
+    if method.len() > limits.method_octets_max {
+        return Err(HeadError::MethodTooLong(limits.method_octets_max));
     }
-    if is_full {
-        Err(HeadError::TooLarge(limits.head_octets_max))
-    } else {
-        Ok(Parsed::Partial)
+    if target.len() > limits.target_octets_max || (is_full && is_cut) {
+        return Err(TargetError::TooLong(limits.target_octets_max).into());
     }
+    Ok(())
 }
 
 /// A copy of `octets` in which `HTTP/1.x` at `start`, x from 2 to 9, reads `HTTP/1.1`.

@@ -45,6 +45,8 @@ use crate::clock;
 
 /// How many batches may wait for the writer.
 const BATCHES_WAITING_MAX: usize = 256;
+/// How many octets of records may wait for it.
+const OCTETS_WAITING_MAX: usize = 4 * 1024 * 1024;
 /// How many empty buffers wait to become batches.
 const SPARES_MAX: usize = 16;
 /// For how long [`Log::flush`] waits. More than the writer waits for a reader.
@@ -76,6 +78,8 @@ struct Lines {
 struct Shared {
     /// The [`Word`] of the settings.
     word: AtomicUsize,
+    /// How many octets of records wait to be written.
+    waiting: AtomicUsize,
     /// How many records were dropped.
     dropped: AtomicUsize,
     /// How many lines were not said.
@@ -240,11 +244,22 @@ impl Log {
 
     /// Hands a batch over, or counts it and gives its buffer back.
     fn hand_over(&self, batch: Batch) -> Option<Vec<u8>> {
-        match self.batches.try_send(batch).err()?.into_inner() {
+        let Shared {
+            waiting, dropped, ..
+        } = &*self.shared;
+        let octets = match &batch {
+            Batch::Access(lines) => lines.octets.len(),
+            _ => 0,
+        };
+        let has_room = waiting.fetch_add(octets, Ordering::Relaxed) <= OCTETS_WAITING_MAX;
+        let refused = match has_room || octets == 0 {
+            true => self.batches.try_send(batch).err()?.into_inner(),
+            false => batch,
+        };
+        waiting.fetch_sub(octets, Ordering::Relaxed);
+        match refused {
             Batch::Access(lines) => {
-                self.shared
-                    .dropped
-                    .fetch_add(lines.count, Ordering::Relaxed);
+                dropped.fetch_add(lines.count, Ordering::Relaxed);
                 return Some(lines.octets);
             }
             Batch::Said(_) => {

@@ -15,7 +15,7 @@ use super::{Batch, Level, Lines, Shared, said};
 use crate::clock;
 
 /// How much room a buffer may have that is used again.
-const SPARE_OCTETS_MAX: usize = 64 * 1024;
+const SPARE_OCTETS_MAX: usize = 128 * 1024;
 /// How often, at most, it says that something was dropped; and for how long records of settings that are no more still
 /// go to where they went.
 const SOON: Duration = Duration::from_secs(1);
@@ -145,6 +145,9 @@ impl Writer {
             self.told.why = Some(why.to_string());
         }
         let mut octets = lines.octets;
+        self.shared
+            .waiting
+            .fetch_sub(octets.len(), Ordering::Relaxed);
         octets.clear();
         if octets.capacity() <= SPARE_OCTETS_MAX {
             let _ = self.spares.try_send(octets);

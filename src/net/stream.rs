@@ -40,7 +40,8 @@ pub trait Stream {
     fn poll_shutdown(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>>;
 
     /// Ready when the peer has ended its direction or the connection is gone. Takes no octet away from
-    /// [`Stream::poll_read`].
+    /// [`Stream::poll_read`]. While it says that the peer's direction has ended, it wakes the task once more when the
+    /// connection is reset behind that.
     fn poll_hangup(&self, cx: &mut task::Context<'_>) -> Poll<Hangup>;
 
     /// Octets can go through a pipe to and from this connection, by [`Stream::poll_fill`] and [`Stream::poll_drain`].
@@ -80,7 +81,8 @@ pub trait Stream {
     /// before everything else where [`Stream::is_secure`].
     ///
     /// # Errors
-    /// Why they did not agree; nothing can be done with the connection any more. A client that speaks plain HTTP is no
+    /// Why they did not agree, which the peer is told; the connection can only be ended, and read until the peer has done
+    /// so too. A client that speaks plain HTTP is no
     /// error: it can be read and answered, and the connection is not [`Stream::is_secure`] from then on.
     fn poll_handshake(&self, _cx: &mut task::Context<'_>) -> Poll<Result<(), HandshakeError>> {
         Poll::Ready(Ok(()))

@@ -161,6 +161,8 @@ impl Stream for Socket {
         match self.source.poll_fin(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
+                // An end may be followed by a reset, which whoever goes on after the end is to be woken for.
+                let _ = self.source.poll_reset(cx);
                 let unread = rustix::io::ioctl_fionread(self.source.get_ref()).unwrap_or(0);
                 Poll::Ready(if unread == 0 {
                     Hangup::Ended

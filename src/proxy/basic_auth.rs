@@ -22,7 +22,12 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     ///
     /// # Errors
     /// It has not, has failed too often, or nobody can say now.
-    pub(super) async fn verify(&self, auth: &BasicAuth, head: &RequestHead) -> Result<(), Error> {
+    pub(super) async fn verify(
+        &self,
+        auth: &BasicAuth,
+        head: &RequestHead,
+        owed: &Owed,
+    ) -> Result<(), Error> {
         let who =
             credentials(head).ok_or_else(|| Error::client(Phase::Head, What::Unauthorized))?;
         let full = |_: QueueFull| Error::gateway(Phase::Head, What::AuthQueueFull);
@@ -35,11 +40,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 let (ctx, _cancel) =
                     named.with_deadline_cause(at, Reason::Static(timeout.as_static()));
                 let verdict = pin!(waiting.verdict());
-                let owed = Owed::default();
-                // What the client sends meanwhile is its content.
-                owed.set(0, None);
                 let waited = within(&ctx, Phase::Head, (timeout, None), verdict);
-                self.staying(&owed, waited).await?.map_err(full)?
+                self.staying(owed, waited).await?.map_err(full)?
             }
         };
         match verdict {

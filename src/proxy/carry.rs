@@ -847,7 +847,7 @@ impl std::convert::From<Error> for Failed {
 }
 
 /// What the client still owes, and what of ours waits in the buffer.
-fn owed(input: Option<&Buffer>, framed: &Framed, reply: &Reply) -> Owed {
+pub(super) fn owed(input: Option<&Buffer>, framed: &Framed, reply: &Reply) -> Owed {
     let owed = Owed::default();
     let remaining = match framed.framing() {
         _ if reply.request_read => Some(0),

@@ -1,5 +1,6 @@
 //! An exchange: one request and its responses, from the request head to the verdict on both connections.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::Write as _;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 
 use super::answer::{self, Answer, Connection};
-use super::carry::Failed;
+use super::carry::{Failed, owed};
 use super::error::{Error, Phase, Side, What};
 use super::facts::Facts;
 use super::gateway::{Gateway, Heads};
@@ -22,7 +23,8 @@ use super::record::{Told, record};
 use super::retry::{self, Flaw};
 use super::scene::{Found, Member, Scene, Upstream};
 use super::session::Session;
-use super::site::{Action, Auth, Limit, Listen, Per, Route, Site, Terms};
+use super::site::{Action, Auth, Limit, Per, Route, Site, Terms};
+use super::template::{Hole, Part};
 use super::timeout::Timeout;
 use super::upload::Upload;
 use super::wait::{Owed, within};
@@ -171,6 +173,13 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
         route,
         number,
     } = scene.site.find(&heads.request, peer, &mut heads.path);
+    // A listener may send everybody elsewhere, whatever the routes say.
+    let moved = listen.elsewhere.as_deref();
+    let tally = match (moved, route) {
+        (None, Some(_)) => scene.tally(number).cloned(),
+        _ => None,
+    };
+    let route = moved.or(route);
     let to = route.and_then(|route| scene.place(route));
     let place = to.map_or(0, |(place, _)| place);
     let terms = route
@@ -195,7 +204,7 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
     let mut told = Told {
         exchange: ctx.id(),
         started: Some(started),
-        route: route.and_then(|_| scene.tally(number).cloned()),
+        route: tally,
         upstream: to.map(|(_, upstream)| upstream.tally.clone()),
         client,
         ..Told::default()
@@ -354,19 +363,6 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             // RFC 9110 §9.3.8: what goes on from here is ours to answer for.
             return Err(Error::client_sin(Phase::Head, "trace_with_content", 400));
         }
-        if let Some(to) = self.listen().and_then(|it| it.elsewhere.as_ref()) {
-            if head
-                .authority()
-                .is_none_or(|authority| authority.host.is_empty())
-            {
-                return Err(Error::client_sin(Phase::Head, "missing_host", 400));
-            }
-            let mut location = Vec::new();
-            self.facts(heads, "").write(to, &mut location);
-            let answer = Answer::redirect(308, location);
-            self.respond(None, &answer, heads, told, reply).await?;
-            return Ok(Outcome::Done);
-        }
         let Some(way) = way else {
             return Err(Error::client(Phase::Head, What::NoRoute));
         };
@@ -385,49 +381,54 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             // What the client waits for was over before it began.
             return Err(Error::ended(&self.ctx, Phase::Head));
         }
-        if let Some(auth) = &way.route.auth {
-            if let Some(answer) = Box::pin(self.authenticate(auth, heads)).await? {
-                self.respond(Some(way.route), &answer, heads, told, reply)
-                    .await?;
-                return Ok(Outcome::Done);
+        let refused = match &way.route.auth {
+            Some(auth) => {
+                let owed = owed(input.as_ref(), &framed, reply);
+                Box::pin(self.authenticate(auth, heads, &owed)).await?
             }
-        }
-        match &way.route.action {
-            Action::Forward(..) if heads.request.max_forwards() == Some(0) => {
-                let answer = Answer::of_the_last(&heads.request);
-                self.respond(Some(way.route), &answer, heads, told, reply)
-                    .await?;
-                Ok(Outcome::Done)
+            None => None,
+        };
+        let answer = match (refused, &way.route.action) {
+            (Some(answer), _) => Cow::Owned(answer),
+            (None, Action::Forward(..)) if heads.request.max_forwards() == Some(0) => {
+                Cow::Owned(Answer::of_the_last(&heads.request))
             }
-            Action::Forward(..) => {
+            (None, Action::Forward(..)) => {
                 let Some(upstream) = way.upstream else {
                     return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
                 };
-                self.proxy(way, upstream, &framed, input, heads, told, reply)
-                    .await
+                let proxied = self.proxy(way, upstream, &framed, input, heads, told, reply);
+                return proxied.await;
             }
-            Action::Redirect { to, status } => {
+            (None, Action::Redirect { to, status }) => {
+                let has_host = head.authority().is_some_and(|it| !it.host.is_empty());
+                if !has_host && to.parts.contains(&Part::Hole(Hole::Host)) {
+                    return Err(Error::client_sin(Phase::Head, "missing_host", 400));
+                }
                 let mut location = Vec::new();
                 self.facts(heads, "").write(to, &mut location);
-                let answer = Answer::redirect(*status, location);
-                self.respond(Some(way.route), &answer, heads, told, reply)
-                    .await?;
-                Ok(Outcome::Done)
+                Cow::Owned(Answer::redirect(*status, location))
             }
-            Action::Respond(answer) => {
-                self.respond(Some(way.route), answer, heads, told, reply)
-                    .await?;
-                Ok(Outcome::Done)
-            }
-        }
+            (None, Action::Respond(answer)) => Cow::Borrowed(answer),
+        };
+        self.respond(way.route, &answer, heads, told, reply).await?;
+        Ok(Outcome::Done)
     }
 
     /// Finds out who asks. `None`: somebody who may; else what is answered.
-    async fn authenticate(&self, auth: &Auth, heads: &Heads) -> Result<Option<Answer>, Error> {
+    async fn authenticate(
+        &self,
+        auth: &Auth,
+        heads: &Heads,
+        owed: &Owed,
+    ) -> Result<Option<Answer>, Error> {
         match auth {
-            Auth::Forward(auth) => self.ask(auth, heads).await,
+            Auth::Forward(auth) => self.ask(auth, heads, owed).await,
             #[cfg(feature = "auth")]
-            Auth::Basic(auth) => self.verify(auth, &heads.request).await.map(|()| None),
+            Auth::Basic(auth) => {
+                let verified = self.verify(auth, &heads.request, owed).await;
+                verified.map(|()| None)
+            }
         }
     }
 
@@ -441,11 +442,6 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             Some(at) if at < due.0 => (at, Timeout::Request),
             _ => due,
         }
-    }
-
-    /// What the session's listener is held to.
-    fn listen(&self) -> Option<&Listen> {
-        self.scene.site.listener(self.session.listener)
     }
 
     /// What templates may ask about the request.
@@ -723,7 +719,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     /// Answers from here.
     async fn respond(
         &self,
-        route: Option<&Route>,
+        route: &Route,
         answer: &Answer,
         heads: &mut Heads,
         told: &mut Told,
@@ -733,10 +729,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         reply.persists = reply.persists && reply.request_read;
         let connection = connection(reply.persists, &heads.request);
         let mut fields = answer.fields.clone();
-        let edited = route.map_or(Ok(()), |route| {
-            let facts = self.facts(heads, "");
-            route.response.apply(&mut fields, &facts)
-        });
+        let edited = route.response.apply(&mut fields, &self.facts(heads, ""));
         edited.map_err(|why| Error::gateway(Phase::Head, What::Config(why.to_string())))?;
         let answer = Answer {
             fields,

@@ -30,6 +30,7 @@ const OF_CONTENT: [&str; 6] = [
 
 impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     /// Asks. `None`: the request may pass, with the fields that were to be copied; else what its client is answered.
+    /// `owed` is what it has yet to send, none of which is read meanwhile.
     ///
     /// # Errors
     /// Whoever was to be asked has no answer.
@@ -37,6 +38,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         &self,
         auth: &ForwardAuth,
         heads: &Heads,
+        owed: &Owed,
     ) -> Result<Option<Answer>, Error> {
         let nobody = || Error::gateway(Phase::Connect, What::NoEndpoint);
         let upstream = self.scene.upstream(auth.upstream).ok_or_else(nobody)?;
@@ -53,9 +55,6 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             member,
             queue_timeout: upstream.queue_timeout,
         };
-        let owed = Owed::default();
-        // What the client sends meanwhile is its content.
-        owed.set(0, None);
         let mut response = ResponseHead::default();
         let asking = async {
             let answered = errand.run(&octets, &mut response).await?;
@@ -63,7 +62,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 .content(answered, b"GET", &response, REFUSAL_MAX)
                 .await
         };
-        let content = self.staying(&owed, asking).await?;
+        let content = self.staying(owed, asking).await?;
         if matches!(response.status(), 200..=299) {
             let mut granted = self.granted.borrow_mut();
             for name in &auth.copy {

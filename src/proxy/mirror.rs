@@ -79,8 +79,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             method: heads.request.method().to_vec(),
         };
         let named = employer.ctx.named("attempt", Label::new("mirror"));
-        let limit = self.terms.timeouts.request;
-        let (ctx, cancel) = match limit {
+        // It is nobody's exchange, and has no longer than one.
+        let timeouts = &self.terms.timeouts;
+        let limit = [timeouts.request, timeouts.total].into_iter().flatten();
+        let (ctx, cancel) = match limit.min() {
             Some(limit) => {
                 named.with_timeout_cause(limit, Reason::Static(Timeout::Errand.as_static()))
             }

@@ -74,8 +74,8 @@ pub struct Listen {
     /// How TLS is spoken to its clients, where it is.
     #[cfg(feature = "tls")]
     pub tls: Option<Arc<Acceptor>>,
-    /// Where all of its requests are told to go.
-    pub elsewhere: Option<Template>,
+    /// What all of its requests meet in place of the routes: to be told to go elsewhere.
+    pub elsewhere: Option<Arc<Route>>,
 }
 
 /// What is done with the requests that a route is for.

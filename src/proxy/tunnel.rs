@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::IoSlice;
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{self, Poll};
 use std::time::Instant;
 
 use super::error::{Error, Phase, What};
@@ -18,7 +18,7 @@ use super::timeout::Timeout;
 use crate::clock;
 use crate::context::{Context, Reason};
 use crate::net::dialer::Dial;
-use crate::net::stream::{self, Stream};
+use crate::net::stream::{self, Hangup, Stream};
 use crate::runtime::buffer::{Buffer, Buffers};
 
 /// Carries a tunnel to its end. `client_input` is what the client sent behind its request.
@@ -75,10 +75,15 @@ pub(super) async fn run<C: Stream, D: Dial>(
                 }
             }
             if up_over && down_over {
-                Poll::Ready(Ok(()))
-            } else {
-                Poll::Pending
+                return Poll::Ready(Ok(()));
             }
+            // Whoever has ended its side is not read from any more, and may be gone before it is written to.
+            let is_gone = (up_over && is_reset(&session.client, cx))
+                || (down_over && is_reset(&origin.stream, cx));
+            if is_gone {
+                return Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()));
+            }
+            Poll::Pending
         })
         .await
     };
@@ -99,6 +104,11 @@ pub(super) async fn run<C: Stream, D: Dial>(
         }
     }
     record(session, &heads, &told);
+}
+
+/// Whether the connection is gone in both directions. Wakes when it is.
+fn is_reset(stream: &impl Stream, cx: &mut task::Context<'_>) -> bool {
+    stream.poll_hangup(cx) == Poll::Ready(Hangup::Reset)
 }
 
 /// Runs `work` under `ctx` for as long as `last` moves on at least every `idle`.

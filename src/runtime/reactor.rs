@@ -322,6 +322,15 @@ impl<F: AsFd> Source<F> {
         }
     }
 
+    /// Ready when the connection is gone in both directions. Costs no syscall and reads nothing.
+    pub fn poll_reset(&self, cx: &task::Context<'_>) -> Poll<()> {
+        if self.flags.has(RESET) {
+            Poll::Ready(())
+        } else {
+            self.flags.wait(RESET, cx)
+        }
+    }
+
     /// Readable, as far as is known without asking.
     pub fn is_readable(&self) -> bool {
         self.flags.has(READABLE)

@@ -23,7 +23,7 @@ use crate::net::tls::origin::Client;
 use crate::net::tls::origin::Toward;
 use crate::proxy::answer::Answer;
 use crate::proxy::edit::{Edit, Edits};
-use crate::proxy::gateway::Endpoint;
+use crate::proxy::gateway::{Endpoint, Rules};
 use crate::proxy::hooks::Hooks;
 use crate::proxy::rewrite::{Paths, Rewrite};
 use crate::proxy::route::Table;
@@ -68,7 +68,7 @@ pub(super) fn site(
                 .tls
                 .as_ref()
                 .and_then(|it| acceptor(it, listener, &number, before)),
-            elsewhere: listener.redirect.map(elsewhere),
+            elsewhere: listener.redirect.and_then(elsewhere),
         };
         for number in listener.addresses.iter().filter_map(&number) {
             if listeners.len() <= number {
@@ -137,14 +137,24 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Where all requests are told to go that come in the clear.
-fn elsewhere(port: u16) -> Template {
+/// A route that tells all requests to come to this port by `https`.
+fn elsewhere(port: u16) -> Option<Arc<Route>> {
     let mut parts = vec![Part::Text("https://".to_owned()), Part::Hole(Hole::Host)];
     if port != 443 {
         parts.push(Part::Text(format!(":{port}")));
     }
     parts.push(Part::Hole(Hole::Uri));
-    Template { parts }
+    let usual = Site::from(Rules::default()).routes.pop()?;
+    Some(Arc::new(Route {
+        name: "to https".into(),
+        action: Action::Redirect {
+            to: Template { parts },
+            status: 308,
+        },
+        // It is held to what its listener is.
+        terms: Vec::new(),
+        ..usual
+    }))
 }
 
 /// What accepts TLS at a listener. Sessions that were begun at one of its addresses before are resumed there.

@@ -70,7 +70,7 @@ fn raise_descriptors() -> u64 {
     current.unwrap_or(u64::MAX)
 }
 
-/// The memory this process may use: its control group's, or the machine's.
+/// The memory this process may use: the machine's, its control group's, or what `ulimit -v` and `ulimit -d` say.
 fn memory_limit() -> u64 {
     let read = |path: &str| {
         fs::read_to_string(path)
@@ -87,5 +87,7 @@ fn memory_limit() -> u64 {
             .ok()
             .map(|kib| kib.saturating_mul(1024))
     });
-    group.unwrap_or(u64::MAX).min(machine.unwrap_or(u64::MAX))
+    let own = [Resource::As, Resource::Data].map(|what| getrlimit(what).current);
+    let known = [group, machine].into_iter().chain(own).flatten();
+    known.min().unwrap_or(u64::MAX)
 }

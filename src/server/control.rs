@@ -141,6 +141,8 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
         seen,
         #[cfg(feature = "tls")]
         certificates: Marks::new(),
+        #[cfg(feature = "tls")]
+        certificates_clock: Timer::interval(certificates::WATCH),
         retry: Timer::interval(RETRY),
         admin: Some(shut),
     };
@@ -173,6 +175,9 @@ struct Control<'a> {
     /// The files of certificates likewise. Nothing at first: they may have changed since they were read.
     #[cfg(feature = "tls")]
     certificates: Marks,
+    /// When they are looked at.
+    #[cfg(feature = "tls")]
+    certificates_clock: Timer,
     /// Keeps the admin interface open.
     admin: Option<Sender<Infallible>>,
 }
@@ -355,6 +360,8 @@ impl Control<'_> {
     /// Another process serves: it gets the name and the sockets, and this one ends with its sessions.
     fn retire(&mut self, successor: Successor) {
         let (server, pid) = (&mut *self.server, successor.pid());
+        // Before anybody hears of it: who asks then is told that it was the last time.
+        server.tell(&Order::Retire);
         server.log.info(format_args!(
             "Usr2: process {pid} serves now; ending with the sessions that are here, after {:?} at most",
             server.grace
@@ -365,7 +372,6 @@ impl Control<'_> {
         server.missing.clear();
         server.admin = None;
         self.admin = None;
-        self.server.tell(&Order::Retire);
         successor.confirm();
         self.enter(Phase::Retired, self.server.grace);
     }
@@ -461,7 +467,8 @@ impl Control<'_> {
         let resolved = heard(server.lookups.changed(), Event::Resolved);
         #[cfg(feature = "tls")]
         let changed = changed.or(async {
-            let marks = certificates::changed(server.file.as_ref(), &self.certificates);
+            let (seen, clock) = (&self.certificates, &mut self.certificates_clock);
+            let marks = certificates::changed(server.file.as_ref(), seen, clock);
             Event::Certificates(marks.await)
         });
         let timed = future::or(future::or(over, retry), changed);

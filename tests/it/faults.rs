@@ -18,7 +18,8 @@ use crate::names::is_in_a_namespace;
 use crate::reload::Gateway;
 use crate::sockets::ticks;
 use crate::support::{
-    Json, Message, Origin, Osier, PATIENCE, Scratch, Scripted, Wire, json, wait_for, wait_for_line,
+    Json, Message, Origin, Osier, PATIENCE, Scratch, Scripted, Wire, full_listener, json, wait_for,
+    wait_for_line,
 };
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -611,6 +612,47 @@ fn root_a_full_disk_costs_records_that_are_counted_and_no_request() {
     run(&["umount", "-l", disk.path().to_str().unwrap()]);
 }
 
+// Memory.
+
+#[test]
+fn with_little_memory_some_are_refused_and_none_is_lost() {
+    const KIB: usize = 60_000;
+    // It takes nothing of what it is sent until the door is open.
+    let door = Arc::new(Door::default());
+    let held = door.clone();
+    let origin = Origin::script(move |wire, request| {
+        if request.start().contains("/held") {
+            held.wait();
+        }
+        wire.answer("ok");
+        true
+    });
+    let to = origin.address().to_string();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("ulimit -v {KIB}; exec \"$@\"")])
+        .args(["sh", env!("CARGO_BIN_EXE_osier"), "--to", &to])
+        .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        .args(["--access-log", "off"])
+        .stdin(Stdio::null());
+    let osier = Osier::serving(command);
+    let status = json(&ask_admin(&osier, "/status"));
+    let most = status["limits"]["buffers"].number() as usize;
+    assert!(most <= KIB * 1024 / 4, "{most}");
+
+    let mut clients: Vec<_> = (0..200).map(|_| osier.connect()).collect();
+    for client in &mut clients {
+        let _ = client.try_send("PUT /held HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+        client.send_until_full(1_000_000);
+    }
+    let free = osier.connect().get("/free").status();
+    assert!(matches!(free, 200 | 503), "{free}");
+    drop(clients);
+    door.open();
+    wait_until_empty(&osier);
+    assert_eq!(osier.connect().get("/after").text(), "ok");
+}
+
 /// Runs a program that must succeed.
 #[track_caller]
 fn run(program: &[&str]) {
@@ -631,16 +673,16 @@ fn libfaketime() -> PathBuf {
 }
 
 /// The wall clock of one process.
-struct WallClock(Scratch);
+pub(crate) struct WallClock(pub(crate) Scratch);
 
 impl WallClock {
-    fn set(&self, offset: &str) {
+    pub(crate) fn set(&self, offset: &str) {
         let new = self.0.path().with_extension("new");
         fs::write(&new, format!("{offset}\n")).unwrap();
         fs::rename(new, self.0.path()).unwrap();
     }
 
-    fn given_to(&self, command: &mut Command) {
+    pub(crate) fn given_to(&self, command: &mut Command) {
         command
             .env("LD_PRELOAD", libfaketime())
             .env("FAKETIME_TIMESTAMP_FILE", self.0.path())
@@ -928,4 +970,61 @@ fn root_a_client_that_vanishes_without_a_word_is_ended_by_a_deadline() {
     far.swallows();
     wait_until_empty(&gateway.osier);
     assert_eq!(gateway.get("/few").text(), "x");
+}
+
+#[test]
+#[ignore = "needs to be root, unshare(1), nsenter(1) and ip(8)"]
+fn root_an_origin_behind_no_route_fails_at_once_and_others_are_tried() {
+    if !is_in_a_namespace(
+        "faults::root_an_origin_behind_no_route_fails_at_once_and_others_are_tried",
+    ) {
+        return;
+    }
+    run(&["ip", "link", "set", "lo", "up"]);
+    let near = Origin::that_answers();
+    for kind in ["blackhole", "unreachable", "prohibit"] {
+        run(&["ip", "route", "add", kind, "10.98.0.0/24"]);
+        let gateway = Gateway::run(
+            &format!(
+                "[upstream.both]\nto = [\"10.98.0.1:80\", \"{near}\"]\n\
+                 [[route]]\npath = \"/bare\"\nto = \"10.98.0.1:80\"\nretry = {{ attempts = 1 }}\n\
+                 [[route]]\nto = \"both\"\nretry = {{ attempts = 2, budget = \"off\" }}\n",
+                near = near.address()
+            ),
+            &[],
+        );
+        let bare = gateway.get("/bare");
+        assert_eq!(bare.status(), 502, "{kind}: {bare:?}");
+        for _ in 0..8 {
+            assert_eq!(gateway.get("/x").text(), "/x", "{kind}");
+        }
+        wait_until_empty(&gateway.osier);
+        run(&["ip", "route", "del", kind, "10.98.0.0/24"]);
+    }
+}
+
+#[test]
+fn an_origin_whose_queue_is_full_is_waited_for_as_long_as_a_connect_may_take_and_others_are_tried()
+{
+    // Its kernel drops what knocks: nobody says yes or no.
+    let (deaf, _held) = full_listener();
+    let near = Origin::that_answers();
+    let gateway = Gateway::run_with(
+        "timeouts = { connect = \"100ms\" }\n",
+        &format!(
+            "[upstream.both]\nto = [\"{deaf}\", \"{near}\"]\n\
+             [[route]]\npath = \"/bare\"\nto = \"{deaf}\"\nretry = {{ attempts = 1 }}\n\
+             [[route]]\nto = \"both\"\nretry = {{ attempts = 2, budget = \"off\" }}\n",
+            deaf = deaf.name,
+            near = near.address()
+        ),
+    );
+    let bare = gateway.get("/bare");
+    assert_eq!(bare.status(), 504, "{bare:?}");
+    assert!(bare.text().contains("connect_timeout"), "{bare:?}");
+    for _ in 0..6 {
+        assert_eq!(gateway.get("/x").text(), "/x");
+    }
+    // What never was a connection leaves none.
+    wait_until_empty(&gateway.osier);
 }

@@ -430,6 +430,27 @@ fn half_close_says_what_the_end_of_a_client_means() {
 }
 
 #[test]
+fn a_client_that_resets_behind_its_end_is_missed() {
+    let origin = Origin::bind();
+    let file = format!(
+        "half_close = \"allow\"\n[[route]]\nto = \"{}\"\n",
+        origin.address()
+    );
+    let gateway = Gateway::run(&file, &[]);
+    let mut client = gateway.osier.connect();
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut at_origin = origin.accept();
+    at_origin.read_request();
+    client.finish();
+    // What is seen of the end is that the answer still comes.
+    at_origin.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+    client.read_head();
+    client.expect("half");
+    client.reset();
+    at_origin.expect_gone();
+}
+
+#[test]
 fn the_log_has_the_format_and_leaves_out_what_it_is_told() {
     for (format, words) in [
         ("logfmt", ["target=/x?-", "route=/x", "upstream=app"]),

@@ -342,3 +342,22 @@ fn the_request_budget_does_not_outlive_the_101() {
     client.send("alive");
     at_origin.expect("alive");
 }
+
+#[test]
+fn whoever_ends_its_side_and_then_resets_ends_the_tunnel() {
+    let origin = Origin::bind();
+    let house = House::to(origin.endpoint());
+    for is_client in [true, false] {
+        let (mut one, mut other) = tunnel(&house, &origin);
+        if !is_client {
+            (one, other) = (other, one);
+        }
+        one.finish();
+        other.expect_end();
+        other.send("and on");
+        one.expect("and on");
+        one.reset();
+        other.expect_gone();
+        house.wait_until_gone("tunnel#");
+    }
+}

@@ -592,6 +592,27 @@ fn a_mirror_gets_a_copy_and_nobody_waits_for_it() {
 }
 
 #[test]
+fn a_copy_that_is_not_answered_lasts_no_longer_than_an_exchange_may() {
+    for limit in [
+        "request = \"200ms\"",
+        "request = \"off\", total = \"200ms\"",
+    ] {
+        let (app, shadow) = (origin("app"), silent());
+        let gateway = alone(&format!(
+            "{}{}[[route]]\nto = \"app\"\nmirror = {{ to = \"shadow\" }}\ntimeouts = {{ response = \"off\", {limit} }}\n",
+            upstream("app", &[&app]),
+            upstream("shadow", &[&shadow]),
+        ));
+        assert_eq!(gateway.get("/x").text(), "app");
+        wait_for("the copy", || shadow.requests().first().map(|_| ()));
+        wait_for("the copy's end", || {
+            let tree = gateway.admin("localhost", "/tree").text().to_owned();
+            (!tree.contains("mirror")).then_some(())
+        });
+    }
+}
+
+#[test]
 fn somebody_else_says_who_may_pass() {
     let authd = Origin::script(|wire, request| {
         assert_eq!(request.start(), "GET /check HTTP/1.1");

@@ -293,7 +293,8 @@ impl Origin {
                 clock::sleep(self.dice.millis(1, 6000)).await;
             }
         }
-        if mood == Mood::SaysMore && !response.is_until_close {
+        // What comes later than the response's end may come behind the next request: nobody can tell then.
+        if mood == Mood::SaysMore && !response.is_until_close && self.tip.takes_all_at_once() {
             self.say(b"HTTP/1.1 200 OK\r\nX-Tag: poison\r\nContent-Length: 6\r\n\r\npoison")
                 .await?;
         }

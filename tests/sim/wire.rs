@@ -58,8 +58,8 @@ struct Lane {
     /// Nothing written from here on arrives.
     is_lost: bool,
     end: Option<End>,
-    /// It had ended before it was reset.
-    had_ended: bool,
+    /// Its reader has read its end.
+    end_is_read: bool,
     /// The reset was told to the reader.
     is_told: bool,
     /// Nobody will read any more.
@@ -125,10 +125,14 @@ impl Wire {
         let mut lane = self.lanes[1].borrow_mut();
         lane.settle();
         if lane.is_reset() {
-            // Behind an end that was no farewell nobody waits for a reset: it is met by what is written next.
-            return (!lane.had_ended).then_some(Hangup::Reset);
+            return Some(Hangup::Reset);
         }
         (lane.has_ended() && lane.arrived.is_empty()).then_some(Hangup::Ended)
+    }
+
+    /// Whether the second end has read that the first one says no more.
+    pub(crate) fn end_is_read(&self) -> bool {
+        self.lanes[1].borrow().end_is_read
     }
 
     /// How it treats octets once so many have passed.
@@ -206,7 +210,6 @@ impl Lane {
         if matches!(self.end, Some(End::Reset(_))) {
             return;
         }
-        self.had_ended = self.end.is_some();
         self.end = Some(End::Reset(at));
         if loses {
             self.under_way.clear();
@@ -245,6 +248,11 @@ impl Tip {
     /// The connection itself, for those who break it.
     pub(crate) fn wire(&self) -> Rc<Wire> {
         self.wire.clone()
+    }
+
+    /// Whatever is written goes at once.
+    pub(crate) fn takes_all_at_once(&self) -> bool {
+        self.wire.manner.fickle == 0 && self.wire.manner.room >= 65_536
     }
 
     /// Has this called when the end closes.
@@ -300,6 +308,7 @@ impl Stream for Tip {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
             }
             if lane.has_ended() {
+                lane.end_is_read = true;
                 self.note(format_args!("reads the end"));
                 return Poll::Ready(Ok(0));
             }
@@ -385,6 +394,7 @@ impl Stream for Tip {
             return Poll::Ready(Hangup::Reset);
         }
         if lane.has_ended() {
+            lane.wait(cx);
             return Poll::Ready(match lane.arrived.len() {
                 0 => Hangup::Ended,
                 unread => Hangup::EndedBehind(unread as u64),

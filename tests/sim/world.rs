@@ -406,9 +406,9 @@ impl World {
             let session = nodes.iter().find(is_it);
             let mut below = session.into_iter().flat_map(|it| &it.children);
             let has = |kind: &str| nodes.iter().any(|it| it.kind == kind);
-            // A tunnel looks at its sides only where octets come from and go to.
+            // A tunnel looks at its sides only where octets come from and go to, and at those that say no more.
             let is_gone = match hangup {
-                Hangup::Reset => session.is_some() && !has("tunnel"),
+                Hangup::Reset => session.is_some() && (visit.wire.end_is_read() || !has("tunnel")),
                 _ => visit.is_one && !half_close && below.any(|at| nodes[*at].kind == "exchange"),
             };
             if is_gone {
@@ -441,7 +441,6 @@ impl World {
                 "requests in flight",
                 in_flight.map(|it| it.state.in_flight()).sum(),
             ),
-            ("timers", self.clock.armed_count()),
         ];
         for (what, count) in left.into_iter().filter(|(_, count)| *count > 0) {
             self.fault(format!("{when}, {count} {what} are left"));
@@ -453,6 +452,11 @@ impl World {
         self.net.close();
         while self.turns.step() {}
         let mut faults = self.faults.take();
+        // Origins and whatever was under way have gone; clients that have not may still have theirs.
+        let armed = self.clock.armed_count();
+        if armed > 0 && faults.is_empty() && self.playing.get() == 0 {
+            faults.push(format!("after the end, {armed} timers are left"));
+        }
         let is_well = faults.is_empty();
         let others = Rc::strong_count(&self.gateway) - 1;
         if others > 0 && is_well {
@@ -511,7 +515,8 @@ fn early(records: &[Record], site: &Site) -> Vec<String> {
     let queue = site.upstreams.iter().map(|it| it.queue_timeout).min();
     let auth = route.auth.as_ref().map(|auth| match auth {
         Auth::Forward(auth) => auth.timeout,
-        _ => Duration::ZERO,
+        #[cfg(feature = "auth")]
+        Auth::Basic(_) => Duration::ZERO,
     });
     let response = [timeouts.response, route.retry.per_try]
         .into_iter()

@@ -228,6 +228,12 @@ fn keys_of_listeners_and_upstreams() -> Vec<Key> {
             true,
         ),
         key(
+            "listen.redirect",
+            "redirect = \"https:8443\"",
+            move |c| listener(c).redirect,
+            Some(8443),
+        ),
+        key(
             "listen.limits.head",
             "limits.head = \"1KiB\"",
             move |c| listener(c).limits.head,
@@ -577,8 +583,8 @@ fn keys() -> Vec<Key> {
 fn keys_of_tls() -> Vec<Key> {
     let tls = |c: &Config| c.upstreams[0].tls.clone();
     let path = |path: &str| std::path::PathBuf::from(path);
-    let both = "cert = \"/etc/osier/client.pem\", key = \"/etc/osier/client.key\"";
-    let identity = (path("/etc/osier/client.pem"), path("/etc/osier/client.key"));
+    let both = "cert = \"/etc/tls/a.pem\", key = \"/etc/tls/a.key\"";
+    let identity = (path("/etc/tls/a.pem"), path("/etc/tls/a.key"));
     let line = |keys: &str| format!("tls = {{ {keys} }}");
     vec![
         key(
@@ -589,9 +595,9 @@ fn keys_of_tls() -> Vec<Key> {
         ),
         key(
             "upstream.tls.ca",
-            &line("ca = \"/etc/osier/ca.pem\""),
+            &line("ca = \"/etc/tls/a.pem\""),
             move |c| tls(c).map(|it| (it.ca, it.files)),
-            Some((Some(path("/etc/osier/ca.pem")), [path("/etc/osier/ca.pem")])),
+            Some((Some(path("/etc/tls/a.pem")), [path("/etc/tls/a.pem")])),
         ),
         key(
             "upstream.tls.cert",
@@ -1007,7 +1013,7 @@ fn every_key_changes_what_it_is_for() {
 
 #[test]
 fn no_key_is_without_a_test() {
-    let tables = "timeouts limits shutdown log admin listen listen.timeouts listen.limits upstream upstream.to \
+    let tables = "timeouts limits shutdown log admin listen listen.timeouts listen.limits listen.tls upstream upstream.to \
                   upstream.keepalive upstream.timeouts upstream.limits route route.to route.redirect route.respond \
                   route.headers route.headers.request route.headers.response route.timeouts route.limits route.retry \
                   route.limit upstream.queue upstream.health upstream.eject upstream.resolve upstream.sticky \
@@ -1033,6 +1039,16 @@ fn no_key_is_without_a_test() {
     let mut tested: BTreeSet<String> = keys().into_iter().map(|key| key.name).collect();
     let refused = OUT_OF_PLACE.iter().chain(&TOO_LATE);
     tested.extend(refused.map(|(name, _)| (*name).to_owned()));
+    // Its keys are tested beside this.
+    let of_tls = [
+        "cert",
+        "key",
+        "client_ca",
+        "client_auth",
+        "min_version",
+        "clock_floor",
+    ];
+    tested.extend(of_tls.map(|key| format!("listen.tls.{key}")));
     if cfg!(not(feature = "auth")) {
         tested.insert("route.auth.basic".to_owned());
     }
@@ -1041,6 +1057,30 @@ fn no_key_is_without_a_test() {
         tested.extend(keys.map(|key| format!("upstream.tls.{key}")));
     }
     assert_eq!(there, tested);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn every_key_of_tls_means_something() {
+    let tls = |more: &str| {
+        let pair = "cert = \"/etc/tls/a.pem\", key = \"/etc/tls/a.key\"";
+        let line = format!("tls = {{ {pair}{more} }}");
+        config(&file("listen", &line))
+            .listeners
+            .remove(0)
+            .tls
+            .unwrap()
+    };
+    let usual = tls("");
+    assert_eq!(usual.pairs[0].identity.facts().names, ["a.example"]);
+    assert_eq!(usual.client_ca, None);
+    assert!(!usual.is_client_optional && !usual.is_only_13 && usual.has_clock_floor);
+    let ca = ", client_ca = \"/etc/tls/b.pem\"";
+    assert!(tls(ca).client_ca.is_some());
+    assert!(!tls(ca).is_client_optional);
+    assert!(tls(&format!("{ca}, client_auth = \"optional\"")).is_client_optional);
+    assert!(tls(", min_version = \"1.3\"").is_only_13);
+    assert!(!tls(", clock_floor = \"off\"").has_clock_floor);
 }
 
 #[test]

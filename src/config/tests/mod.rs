@@ -30,24 +30,12 @@ fn read_octets(name: &str, octets: &[u8]) -> Outcome {
         _ => None,
     };
     let file = |path: &Path| match path.to_str() {
+        #[cfg(feature = "tls")]
+        Some(path) if path.starts_with("/etc/tls/") => tls_file(path),
         Some("/etc/osier.htpasswd") => Ok(USERS.to_vec()),
         Some("/etc/weak.htpasswd") => Ok(WEAK.to_vec()),
         #[cfg(feature = "tls")]
-        Some("/etc/ssl/certs/ca-certificates.crt" | "/etc/osier/ca.pem") => {
-            Ok(include_bytes!("../../../tests/config/pem/ca.pem").to_vec())
-        }
-        Some("/etc/osier/client.pem") => {
-            Ok(include_bytes!("../../../tests/config/pem/client.pem").to_vec())
-        }
-        Some("/etc/osier/client.key") => {
-            Ok(include_bytes!("../../../tests/config/pem/client.key").to_vec())
-        }
-        Some("/etc/osier/other.key") => {
-            Ok(include_bytes!("../../../tests/config/pem/other.key").to_vec())
-        }
-        Some("/etc/osier/locked.key") => {
-            Ok(include_bytes!("../../../tests/config/pem/locked.key").to_vec())
-        }
+        Some("/etc/ssl/certs/ca-certificates.crt") => tls_file("/etc/tls/a.pem"),
         Some("/etc/osier/502.html") => Ok(b"<h1>later</h1>\n".to_vec()),
         _ => Err(io::Error::new(io::ErrorKind::NotFound, "no such file")),
     };
@@ -57,6 +45,40 @@ fn read_octets(name: &str, octets: &[u8]) -> Outcome {
         folder: &|_| Err(io::ErrorKind::NotFound.into()),
     };
     read(name, octets, &around)
+}
+
+/// Certificates and keys of all kinds, made once.
+#[cfg(feature = "tls")]
+fn tls_file(path: &str) -> io::Result<Vec<u8>> {
+    use std::collections::BTreeMap;
+    use std::sync::OnceLock;
+    static FILES: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    let files = FILES.get_or_init(|| {
+        let mut files = BTreeMap::new();
+        let years = [
+            ("a", 2000, 2099),
+            ("b", 2000, 2099),
+            ("old", 2000, 2001),
+            ("new", 2098, 2099),
+        ];
+        for (name, from, until) in years {
+            let names = vec![format!("{name}.example")];
+            let mut params = rcgen::CertificateParams::new(names).unwrap();
+            params.not_before = rcgen::date_time_ymd(from, 1, 1);
+            params.not_after = rcgen::date_time_ymd(until, 12, 31);
+            let key = rcgen::KeyPair::generate().unwrap();
+            let pem = params.self_signed(&key).unwrap().pem();
+            files.insert(format!("/etc/tls/{name}.pem"), pem);
+            files.insert(format!("/etc/tls/{name}.key"), key.serialize_pem());
+        }
+        let locked =
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        files.insert("/etc/tls/locked.key".to_owned(), locked.to_owned());
+        files.insert("/etc/tls/empty.pem".to_owned(), "nothing\n".to_owned());
+        files
+    });
+    let file = files.get(path).map(|text| text.clone().into_bytes());
+    file.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such file"))
 }
 
 /// What `text` means; panics with the report where it means nothing.

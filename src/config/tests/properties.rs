@@ -240,6 +240,7 @@ fn listeners() -> impl Strategy<Value = Vec<Listener>> {
     let rest = (
         half_close,
         any::<bool>(),
+        of(1_u16..),
         timeout_changes(true),
         limit_changes(),
     );
@@ -256,16 +257,19 @@ fn listeners() -> impl Strategy<Value = Vec<Listener>> {
         };
         let listeners = listeners.into_iter();
         listeners
-            .map(|(count, (half_close, retry, timeouts, limits))| Listener {
-                #[cfg(feature = "tls")]
-                tls: None,
-                redirect: None,
-                addresses: (0..count).map(&mut address).collect(),
-                half_close,
-                retry,
-                timeouts,
-                limits,
-            })
+            .map(
+                |(count, (half_close, retry, redirect, timeouts, limits))| Listener {
+                    addresses: (0..count).map(&mut address).collect(),
+                    half_close,
+                    retry,
+                    // Its files are more than text: `ok-tls.toml` has them.
+                    #[cfg(feature = "tls")]
+                    tls: None,
+                    redirect,
+                    timeouts,
+                    limits,
+                },
+            )
             .collect()
     })
 }
@@ -423,8 +427,8 @@ fn tls() -> Vec<Option<OriginTls>> {
     let all = match cfg!(feature = "tls") {
         true => &[
             "sni = \"a.example\"",
-            "sni = \"a.example\", ca = \"/etc/osier/ca.pem\", min_version = \"1.3\"",
-            "sni = \"10.0.0.1\", cert = \"/etc/osier/client.pem\", key = \"/etc/osier/client.key\"",
+            "sni = \"a.example\", ca = \"/etc/tls/a.pem\", min_version = \"1.3\"",
+            "sni = \"10.0.0.1\", cert = \"/etc/tls/a.pem\", key = \"/etc/tls/a.key\"",
             "insecure = true",
         ][..],
         false => &[],

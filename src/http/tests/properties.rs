@@ -2,8 +2,8 @@
 
 use crate::http::forward::request as forward;
 use crate::http::{
-    Decoder, Encoder, Fields, Forwarding, Framed, Framing, Limits, Name, Parsed, RequestHead,
-    ResponseHead, request_framing, write_request,
+    Decoder, Encoder, Fields, Forwarding, Framed, Framing, HeadError, Limits, Name, Parsed,
+    RequestHead, ResponseHead, TargetError, request_framing, write_request,
 };
 use proptest::prelude::*;
 
@@ -172,7 +172,86 @@ fn almost_chunked() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(part, 0..14).prop_map(|parts| parts.concat().into_bytes())
 }
 
+/// Heads that are right, wrong or long, for limits that are small.
+fn heads_of_all_kinds() -> impl Strategy<Value = Vec<u8>> {
+    let select = |of: &[&'static str]| prop::sample::select(of.to_vec());
+    let word = select(&[
+        "GET",
+        "%%%%%%%%%%",
+        "HTTP/1.1",
+        "HTTP/1.7",
+        "HTTP/1.[",
+        "HTTP/2",
+        "HTTP/1",
+        "200",
+        "2",
+        "",
+        "\0",
+        "\u{e4}",
+        "0123456789abcdef0",
+        "http://b/",
+        "/a",
+    ]);
+    let gap = select(&[" ", " ", " ", " ", "", "\t", "\r"]);
+    let end = select(&["\r\n", "\r\n", "\r\n", "\n", "\r", ""]);
+    let line = (
+        word.clone(),
+        gap.clone(),
+        word.clone(),
+        gap,
+        word,
+        end.clone(),
+    );
+    let line = line.prop_map(|(a, b, c, d, e, end)| [a, b, c, d, e, end].concat());
+    let start = prop_oneof![
+        line,
+        select(&["GET / HTTP/1.1\r\n", "HTTP/1.1 200 \r\n"]).prop_map(str::to_owned)
+    ];
+    let part = select(&["Host", ":", " ", "h", "h", "\0", "\r", "0123456789abcdef"]);
+    let field = (prop::collection::vec(part, 0..5), end.clone());
+    let field = field.prop_map(|(parts, end)| parts.concat() + end);
+    (
+        prop::collection::vec(end, 0..3),
+        start,
+        prop::collection::vec(field, 0..6),
+    )
+        .prop_map(|(before, start, fields)| {
+            [before.concat(), start, fields.concat()]
+                .concat()
+                .into_bytes()
+        })
+}
+
 proptest! {
+    /// 1, for heads that are none: what is refused stays refused, whatever comes behind it.
+    #[test]
+    fn what_is_refused_stays_refused(octets in heads_of_all_kinds()) {
+        let limits = Limits {
+            head_octets_max: 96,
+            fields_max: 3,
+            method_octets_max: 8,
+            target_octets_max: 16,
+            leading_lines_max: 2,
+            ..Limits::default()
+        };
+        let (mut request, mut response) = (None, None);
+        for count in 0..=octets.len() {
+            let here = &octets[..count];
+            for (refused, parsed) in [
+                (&mut request, RequestHead::new().parse(here, &limits)),
+                (&mut response, ResponseHead::new().parse(here, &limits)),
+            ] {
+                if let Some((before, sin)) = refused {
+                    prop_assert!(parsed.is_err(), "{:?} at {} octets, then {:?} at {}", sin, before, parsed, count);
+                    if let HeadError::MethodTooLong(_) | HeadError::Target(TargetError::TooLong(_)) = sin {
+                        prop_assert_eq!(parsed.as_ref().err(), Some(&*sin));
+                    }
+                }
+                *refused = parsed.err().map(|error| (count, error));
+            }
+        }
+    }
+
     /// 1, for heads: a cut head is Partial until whole, or refused as the whole is.
     #[test]
     fn a_cut_head_gives_the_same_as_the_whole(lines in hostile_lines()) {

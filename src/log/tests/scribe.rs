@@ -87,12 +87,31 @@ fn a_large_batch_is_not_waited_with() {
         target: &[b'x'; 1000],
         ..Record::default()
     };
-    for _ in 0..20 {
+    for _ in 0..70 {
         scribe.record(&record);
     }
     let batch = ends.lines().unwrap();
-    assert!((16 * 1024..18 * 1024).contains(&batch.octets.len()));
+    assert!((64 * 1024..66 * 1024).contains(&batch.octets.len()));
     assert_eq!(lines_in(&batch), batch.count);
+}
+
+#[test]
+fn octets_that_wait_are_bounded() {
+    let (log, ends) = log(&settings(Format::Logfmt), 256);
+    let scribe = Scribe::new(log.clone());
+    let record = Record {
+        target: &[b'x'; 1000],
+        ..Record::default()
+    };
+    for _ in 0..5000 {
+        scribe.record(&record);
+    }
+    scribe.flush();
+    let handed: usize = std::iter::from_fn(|| ends.lines())
+        .map(|lines| lines.count)
+        .sum();
+    assert!((3700..4000).contains(&handed), "{handed} of 5000");
+    assert_eq!(handed + log.dropped(), 5000);
 }
 
 #[test]

@@ -30,6 +30,9 @@ pub mod stream;
 pub mod version;
 pub mod wall;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::CryptoProvider;

@@ -28,7 +28,7 @@ const fn later(a: u64, b: u64) -> u64 {
 }
 
 /// Decimal digits; 0 for what is none.
-const fn seconds(mut text: &[u8]) -> u64 {
+pub(super) const fn seconds(mut text: &[u8]) -> u64 {
     let mut sum: u64 = 0;
     while let [digit @ b'0'..=b'9', rest @ ..] = text {
         sum = sum

@@ -1,8 +1,8 @@
 //! What the process can do no more once all is bound: reach files that nobody named, and make system calls that no
 //! gateway makes.
 //!
-//! `allowed` says what may be touched, from the configuration alone; `places` finds where that really is; `enforce` has
-//! the kernel see to it, with Landlock and seccomp, and is there with the feature `sandbox` only. Both hold for a thread
+//! `allowed` says what may be touched, from the configuration alone; `places` finds where that really is; `filter` says
+//! which system calls are refused; `enforce` has the kernel see to it, with Landlock and seccomp, and is there with the feature `sandbox` only. Both hold for a thread
 //! and what it starts: so this comes before any other thread, and after that there is no way out, for a process that
 //! takes over from this one either.
 
@@ -12,6 +12,11 @@ mod enforce;
 #[cfg(not(feature = "sandbox"))]
 #[path = "without.rs"]
 mod enforce;
+#[cfg(all(
+    feature = "sandbox",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod filter;
 mod places;
 
 #[cfg(test)]

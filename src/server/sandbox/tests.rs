@@ -127,3 +127,103 @@ fn among_other_threads_nobody_goes_in() {
     assert!(error.to_string().contains("other threads run already"));
     assert_eq!(enter(Sandbox::Off, &needs, None).unwrap(), (None, None));
 }
+
+#[cfg(all(
+    feature = "sandbox",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod filter {
+    use std::process::Command;
+    use std::thread;
+
+    use super::super::{enforce, filter};
+
+    /// What the programs say of a call: an errno, or nothing. A reading of as much of BPF as they are made of.
+    fn said(call: i64, argument: u64) -> Option<u32> {
+        let arch = match std::env::consts::ARCH {
+            "x86_64" => 0xc000_003e,
+            _ => 0xc000_00b7,
+        };
+        let word = |at: u32| match at {
+            0 => call as u32,
+            4 => arch,
+            16 => argument as u32,
+            20 => (argument >> 32) as u32,
+            _ => 0,
+        };
+        let verdicts = filter::programs().unwrap().map(|program| {
+            let (mut at, mut value) = (0, 0_u32);
+            loop {
+                let step = &program[at];
+                let holds = match step.code {
+                    0x20 => {
+                        value = word(step.k);
+                        true
+                    }
+                    0x54 => {
+                        value &= step.k;
+                        true
+                    }
+                    0x05 => {
+                        at += step.k as usize;
+                        true
+                    }
+                    0x15 => value == step.k,
+                    0x25 => value > step.k,
+                    0x35 => value >= step.k,
+                    0x06 => return step.k,
+                    other => panic!("{other:#x}"),
+                };
+                at += 1 + usize::from(if holds { step.jt } else { step.jf });
+            }
+        });
+        const ALLOW: u32 = 0x7fff_0000;
+        let strictest = verdicts.into_iter().min().unwrap();
+        (strictest != ALLOW).then_some(strictest & 0xffff)
+    }
+
+    #[test]
+    fn what_no_gateway_calls_is_refused_and_what_is_not_to_be_seen_is_not_there() {
+        let (perm, nosys) = (Some(1), Some(38));
+        assert_eq!(said(libc::SYS_ptrace, 0), perm);
+        assert_eq!(said(libc::SYS_unshare, 0), perm);
+        assert_eq!(said(libc::SYS_read, 0), None);
+        assert_eq!(said(libc::SYS_clone3, 0), nosys);
+        // As pthread_create(3) and posix_spawn(3) call it, and as one calls it who wants to be root somewhere.
+        let of_a_thread = libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_THREAD;
+        assert_eq!(said(libc::SYS_clone, of_a_thread as u64), None);
+        let vfork = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        assert_eq!(said(libc::SYS_clone, vfork as u64), None);
+        for flag in [
+            libc::CLONE_NEWUSER,
+            libc::CLONE_NEWNS,
+            libc::CLONE_NEWNET,
+            libc::CLONE_NEWPID,
+            libc::CLONE_NEWUTS,
+            libc::CLONE_NEWIPC,
+            libc::CLONE_NEWCGROUP,
+        ] {
+            let flags = (flag | libc::SIGCHLD) as u64;
+            assert_eq!(said(libc::SYS_clone, flags), perm, "{flag:#x}");
+        }
+        // x32: the numbers of x86_64 with a bit, and some of its own.
+        for call in [libc::SYS_read, libc::SYS_ptrace, 521] {
+            assert_eq!(said(0x4000_0000 | call, 0), nosys, "{call}");
+        }
+    }
+
+    #[test]
+    fn threads_and_programs_begin_inside_all_the_same() {
+        // The filters are this thread's only, and of what it starts.
+        let inside = thread::spawn(|| {
+            enforce::seccomp().unwrap();
+            let further = thread::spawn(|| Command::new("true").status().unwrap().success());
+            let unshared = Command::new("unshare").args(["--user", "true"]).output();
+            (further.join().unwrap(), unshared)
+        });
+        let (runs, unshared) = inside.join().unwrap();
+        assert!(runs);
+        // Where there is such a program at all.
+        assert!(unshared.map_or(true, |output| !output.status.success()));
+    }
+}

@@ -2,10 +2,12 @@
 
 #![no_main]
 
+mod pieces;
+
 use libfuzzer_sys::fuzz_target;
 use osier::http::forward::{self, Forwarding};
 use osier::http::framing::request_framing;
-use osier::http::head::{HeadScanner, Parsed, RequestHead, write_request};
+use osier::http::head::{Parsed, RequestHead, write_request};
 use osier::http::limits::Limits;
 
 fuzz_target!(|input: &[u8]| {
@@ -15,7 +17,8 @@ fuzz_target!(|input: &[u8]| {
     };
     let mut whole = RequestHead::new();
     let parsed = whole.parse(octets, &limits);
-    in_pieces(octets, usize::from(*cut), &parsed.as_ref().ok().copied(), &limits);
+    let mut again = RequestHead::new();
+    pieces::compare(octets, *cut, &limits, &parsed, |here| again.parse(here, &limits));
     let Ok(Parsed::Complete(consumed)) = parsed else {
         return;
     };
@@ -51,23 +54,3 @@ fuzz_target!(|input: &[u8]| {
     let framed_again = request_framing(&again, &generous).expect("what we wrote is framed");
     assert_eq!(framed_again.framing(), framed.framing());
 });
-
-/// Piece by piece, asked only when the scanner says that it is worth it, the end is the same.
-fn in_pieces(octets: &[u8], size: usize, whole: &Option<Parsed>, limits: &Limits) {
-    let size = size.max(1);
-    let mut scanner = HeadScanner::default();
-    let mut head = RequestHead::new();
-    let mut arrived = 0;
-    while arrived < octets.len() {
-        arrived = (arrived + size).min(octets.len());
-        if !scanner.is_worthwhile(&octets[..arrived], limits) {
-            continue;
-        }
-        match head.parse(&octets[..arrived], limits) {
-            Ok(Parsed::Partial) => {}
-            Ok(complete) => return assert_eq!(whole.as_ref(), Some(&complete)),
-            Err(_) => return assert_eq!(*whole, None),
-        }
-    }
-    assert!(!matches!(whole, Some(Parsed::Complete(_))), "whole at once, and never in pieces");
-}

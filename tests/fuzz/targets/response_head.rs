@@ -2,12 +2,12 @@
 
 #![no_main]
 
+mod pieces;
+
 use libfuzzer_sys::fuzz_target;
 use osier::http::forward::{self, Returning};
 use osier::http::framing::response_framing;
-use osier::http::head::{
-    ConnectionOption, HeadScanner, Parsed, ResponseHead, Version, write_response,
-};
+use osier::http::head::{ConnectionOption, Parsed, ResponseHead, Version, write_response};
 use osier::http::limits::Limits;
 
 fuzz_target!(|input: &[u8]| {
@@ -17,7 +17,8 @@ fuzz_target!(|input: &[u8]| {
     };
     let mut whole = ResponseHead::new();
     let parsed = whole.parse(octets, &limits);
-    in_pieces(octets, usize::from(*cut), &parsed.as_ref().ok().copied(), &limits);
+    let mut again = ResponseHead::new();
+    pieces::compare(octets, *cut, &limits, &parsed, |here| again.parse(here, &limits));
     let Ok(Parsed::Complete(consumed)) = parsed else {
         return;
     };
@@ -49,23 +50,3 @@ fuzz_target!(|input: &[u8]| {
     let framed_again = response_framing(&again, method).expect("what we wrote is framed");
     assert_eq!(framed_again.framing(), framed.framing());
 });
-
-/// As for requests.
-fn in_pieces(octets: &[u8], size: usize, whole: &Option<Parsed>, limits: &Limits) {
-    let size = size.max(1);
-    let mut scanner = HeadScanner::default();
-    let mut head = ResponseHead::new();
-    let mut arrived = 0;
-    while arrived < octets.len() {
-        arrived = (arrived + size).min(octets.len());
-        if !scanner.is_worthwhile(&octets[..arrived], limits) {
-            continue;
-        }
-        match head.parse(&octets[..arrived], limits) {
-            Ok(Parsed::Partial) => {}
-            Ok(complete) => return assert_eq!(whole.as_ref(), Some(&complete)),
-            Err(_) => return assert_eq!(*whole, None),
-        }
-    }
-    assert!(!matches!(whole, Some(Parsed::Complete(_))), "whole at once, and never in pieces");
-}

@@ -1,8 +1,10 @@
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 
-use super::{Authority, Client, Files, WHO, gateway};
+use super::{Authority, Client, Files, WHO, gateway, text};
+use crate::faults::WallClock;
 use crate::reload::Gateway;
+use crate::support::{Osier, Scratch, Wire};
 
 struct Place {
     authority: Authority,
@@ -152,4 +154,38 @@ for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
     let mut command = Command::new("python3");
     command.args(["-c", script, &port, &place.ca()]);
     assert_eq!(crate::support::run(command), "TLSv1_2\nTLSv1_3\n");
+}
+
+#[test]
+#[ignore = "needs faketime"]
+fn faketime_a_clock_before_the_build_is_said_once_and_not_believed() {
+    let (authority, files) = (Authority::new(), Files::new());
+    let pair = files.pair("own", &authority.server(&["localhost"]));
+    let ca = files.write("ca.pem", &authority.pem);
+    let clock = WallClock(Scratch::new("clock"));
+    // Fifty years back: before the certificates, which begin in 2000.
+    clock.set("-18262d");
+    let start = |floor: &str| {
+        let tls = format!("{{ {pair}, client_ca = \"{ca}\", clock_floor = \"{floor}\" }}");
+        let file = Scratch::new("osier.toml");
+        std::fs::write(file.path(), text(&tls, "", WHO)).unwrap();
+        let mut command = Osier::command(&["run", "-c", file.path().to_str().unwrap()]);
+        clock.given_to(&mut command);
+        (Osier::serving(command), file)
+    };
+    let ann = authority.client("ann", 2099);
+    let client = Client::with(&authority, Some(&ann), rustls::ALL_VERSIONS);
+    let ask = |osier: &Osier| {
+        let mut wire = Wire::connect_tls(osier.address(), client.0.clone(), "localhost");
+        let sent = wire.try_send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        sent.map(|()| wire.read_to_end().0).unwrap_or_default()
+    };
+    let (osier, _file) = start("build");
+    let said = osier.hear();
+    assert!(said.contains("which is before osier was built"), "{said}");
+    assert!(ask(&osier).ends_with(b"here"));
+    let (osier, _file) = start("off");
+    assert_eq!(ask(&osier), b"");
+    let said = osier.hear();
+    assert!(said.contains("invalid peer certificate"), "{said}");
 }
