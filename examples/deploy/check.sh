@@ -31,7 +31,7 @@ same() { [ "$1" = "$2" ] || { printf '%s: wanted %s\n' "$1" "$2" >&2; return 1; 
 "$osier" check -c examples/deploy/osier.toml
 
 if has shellcheck "scripts"; then
-  shellcheck examples/deploy/*.sh examples/deploy/debian/{build.sh,postinst,prerm,postrm} examples/deploy/buildroot/osier/S60osier
+  shellcheck examples/deploy/*.sh examples/deploy/keepalived/show.sh examples/deploy/debian/{build.sh,postinst,prerm,postrm} examples/deploy/buildroot/osier/S60osier
   # What OpenWrt's shell has and dash too: `local`. The variables at the top are for rc.common.
   shellcheck -s dash -e SC3043 examples/deploy/openwrt/test.sh
   shellcheck -s dash -e SC3043,SC2034,SC1008 examples/deploy/openwrt/files/osier.init

@@ -13,7 +13,7 @@ use crate::balance::State;
 use crate::clock;
 use crate::limit::Permits;
 use crate::log::Log;
-use crate::metrics::{CODES, RouteTotals};
+use crate::metrics::{CODES, RouteTotals, Snapshot};
 use crate::proxy::answer::http_date;
 use crate::runtime::buffer::Budget;
 
@@ -53,6 +53,8 @@ pub struct Status {
     pub certificates: Vec<Certificate>,
     /// The upstreams, each with its endpoints.
     pub upstreams: Vec<(String, Vec<Endpoint>)>,
+    /// The streams, as logs call them.
+    pub streams: Vec<String>,
     /// The routes, as logs call them.
     pub routes: Vec<String>,
 }
@@ -309,6 +311,11 @@ impl Desk {
                 queued(endpoints)
             );
         }
+        out.push_str("],\"streams\":[");
+        for (index, name) in status.streams.iter().enumerate() {
+            out.push_str(if index == 0 { "" } else { "," });
+            push_stream(&mut out, name, &report.total);
+        }
         out.push_str("],\"routes\":");
         list(&mut out, &status.routes);
         out.push_str(",\"route_totals\":[");
@@ -357,6 +364,18 @@ impl Reloaded {
         out.push_str("}\n");
         out
     }
+}
+
+fn push_stream(out: &mut String, name: &str, total: &Snapshot) {
+    out.push_str("{\"name\":");
+    push_json(out, name);
+    let totals = total.streams.iter().find(|it| &*it.name == name);
+    let [begun, open, received, sent] =
+        totals.map_or([0; 4], |it| [it.begun, it.open, it.received, it.sent]);
+    let _ = write!(
+        out,
+        ",\"connections\":{begun},\"open\":{open},\"received\":{received},\"sent\":{sent}}}"
+    );
 }
 
 fn push_route(out: &mut String, route: &RouteTotals) {

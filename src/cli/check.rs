@@ -33,11 +33,17 @@ pub(super) fn run(flags: &CheckFlags) -> u8 {
 fn summary(config: &Config) -> String {
     let addresses = config.listeners.iter();
     let addresses = addresses.map(|listener| listener.addresses.len()).sum();
-    [
+    let mut all = vec![
         (addresses, "address", "addresses"),
         (config.upstreams.len(), "upstream", "upstreams"),
         (config.routes.len(), "route", "routes"),
-    ]
-    .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
-    .join(", ")
+    ];
+    if !config.streams.is_empty() {
+        all.push((config.streams.len(), "stream", "streams"));
+    }
+    let all = all.into_iter();
+    let all: Vec<_> = all
+        .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
+        .collect();
+    all.join(", ")
 }

@@ -203,9 +203,10 @@ pub(super) fn announce(server: &Server, what: &str) {
     let listening: Vec<_> = server
         .listening()
         .iter()
-        .map(|address| match server.is_secure(address) {
-            true => shown(address).replacen("http:", "https:", 1),
-            false => shown(address),
+        .map(|address| match address {
+            Address::Inet(addr) if server.is_of_stream(address) => format!("tcp://{addr}"),
+            _ if server.is_secure(address) => shown(address).replacen("http:", "https:", 1),
+            _ => shown(address),
         })
         .chain(missing)
         .collect();

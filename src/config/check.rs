@@ -5,6 +5,7 @@
 #[cfg(feature = "tls")]
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -40,6 +41,8 @@ pub(super) struct Check<'a> {
     /// The system's authorities, or why there are none; read when somebody needs them.
     #[cfg(feature = "tls")]
     pub(super) system_roots: OnceCell<Result<Roots, String>>,
+    /// Something is written in `trusted_proxies`.
+    pub(super) trusts: bool,
 }
 
 /// Who says a timeout or a limit: routes and upstreams come too late for some.
@@ -64,6 +67,10 @@ pub(super) fn check(
         found,
         #[cfg(feature = "tls")]
         system_roots: OnceCell::new(),
+        trusts: raw
+            .trusted_proxies
+            .as_ref()
+            .is_some_and(|networks| !networks.value.is_empty()),
     };
     let timeouts = check.timeouts(&raw.timeouts, Scope::Global);
     let limits = check.limits(&raw.limits, Scope::Global);
@@ -72,13 +79,19 @@ pub(super) fn check(
     let listeners = check.listeners(raw);
     let admin = raw.admin.as_ref().map(|admin| check.admin(&admin.value));
     check.one_place_each(raw);
-    let mut upstreams = Upstreams::new(&check, &raw.upstreams);
+    let mut upstreams = Upstreams::new(&check, &raw.upstreams, !raw.streams.is_empty());
     let routes: Vec<_> = raw
         .routes
         .iter()
         .map(|route| check.route(route, &mut upstreams, (&raw.timeouts, &global)))
         .collect();
-    if !raw.has_route {
+    let per_ip = limits.over(&Limits::default()).per_ip;
+    let streams = raw.streams.iter();
+    let streams = streams.map(|stream| check.stream(stream, &mut upstreams, (&global, per_ip)));
+    let streams = streams.collect();
+    // Who serves no HTTP at all needs neither.
+    let no_http = !raw.streams.is_empty() && !raw.has_listen && !raw.has_route;
+    if !raw.has_route && !no_http {
         found.push(
             Diagnostic::error(Span::at(0), "there is no route")
                 .help("add `[[route]]` with `to = \"HOST:PORT\"`"),
@@ -119,6 +132,7 @@ pub(super) fn check(
             ..limits.over(&Limits::default())
         },
         listeners,
+        streams,
         upstreams: upstreams.finish(&check),
         routes: routes.into_iter().collect::<Option<_>>()?,
     })
@@ -324,12 +338,21 @@ impl Check<'_> {
             body: self
                 .parsed(raw.body.as_ref(), value::size_or_unlimited)
                 .map_or(Override::Inherit, Override::Set),
+            body_rate: self
+                .parsed(raw.body_rate.as_ref(), |text| match text {
+                    "off" => Ok(None),
+                    _ => match NonZeroU64::new(value::size(text)?) {
+                        None => {
+                            Err("write `off` for none, or `1KiB` for that in a second".to_owned())
+                        }
+                        rate => Ok(rate),
+                    },
+                })
+                .map_or(Override::Inherit, Override::Set),
             per_ip: raw
                 .per_ip
                 .as_ref()
-                .and_then(|per_ip| {
-                    self.word_or_number(per_ip, "unlimited", 1..=i64::from(u32::MAX))
-                })
+                .and_then(|per_ip| self.count_or_unlimited(per_ip))
                 .map_or(Override::Inherit, Override::Set),
         }
     }
@@ -343,7 +366,8 @@ impl Check<'_> {
     }
 
     fn listeners(&self, raw: &Raw) -> Vec<Listener> {
-        if !raw.has_listen {
+        let no_http = !raw.streams.is_empty() && !raw.has_route;
+        if !raw.has_listen && !no_http {
             self.found.push(
                 Diagnostic::error(Span::at(0), "there is nothing to listen on")
                     .help("add `[[listen]]` with `addr = \"127.0.0.1:8086\"`"),
@@ -356,32 +380,15 @@ impl Check<'_> {
     }
 
     fn listener(&self, raw: &RawListen) -> Listener {
-        let written = raw.addr.iter().flat_map(|addr| &addr.value);
-        let addresses: Vec<Address> = written
-            .filter_map(|addr| self.parsed(Some(addr), address))
-            .collect();
-        if !raw.has_addr {
-            self.error(
-                raw.at,
-                "a `[[listen]]` without `addr`",
-                "add `addr = \"127.0.0.1:8086\"`",
-            );
-        } else if let Some(addr) = raw.addr.as_ref().filter(|addr| addr.value.is_empty()) {
-            if self.is_empty_list(addr.at) {
-                self.error(
-                    addr.at,
-                    "a `[[listen]]` without an address",
-                    "an empty list",
-                );
-            }
-        }
-        #[cfg(not(feature = "tls"))]
-        self.no_tls(raw);
+        let addresses = self.addresses(raw.addr.as_ref(), raw.has_addr, raw.at, "listen");
         #[cfg(not(feature = "tls"))]
         self.no_tls(raw);
         let half_close = [("cancel", HalfClose::Cancel), ("allow", HalfClose::Allow)];
+        let proxy_protocol = raw.proxy_protocol.as_ref().filter(|flag| flag.value);
+        self.somebody_is_trusted(proxy_protocol, &addresses);
         Listener {
             addresses,
+            proxy_protocol: proxy_protocol.is_some(),
             half_close: self
                 .choice(raw.half_close.as_ref(), &half_close)
                 .unwrap_or_default(),
@@ -392,6 +399,58 @@ impl Check<'_> {
             timeouts: self.timeouts(&raw.timeouts, Scope::Listen),
             limits: self.limits(&raw.limits, Scope::Listen),
         }
+    }
+
+    /// What a `[[listen]]` or a `[[stream]]` listens on.
+    pub(super) fn addresses(
+        &self,
+        addr: Option<&Written<Vec<Written<String>>>>,
+        is_written: bool,
+        at: Span,
+        section: &str,
+    ) -> Vec<Address> {
+        let written = addr.iter().flat_map(|addr| &addr.value);
+        let addresses = written.filter_map(|addr| self.parsed(Some(addr), address));
+        let addresses = addresses.collect();
+        if !is_written {
+            self.error(
+                at,
+                format!("a `[[{section}]]` without `addr`"),
+                "add `addr = \"127.0.0.1:8086\"`",
+            );
+        } else if let Some(addr) = addr.filter(|addr| addr.value.is_empty()) {
+            if self.is_empty_list(addr.at) {
+                let message = format!("a `[[{section}]]` without an address");
+                self.error(addr.at, message, "an empty list");
+            }
+        }
+        addresses
+    }
+
+    /// A count of connections, or the word for any number. `None`: it is neither; that was said.
+    pub(super) fn count_or_unlimited(&self, written: &Written<Scalar>) -> Option<Option<usize>> {
+        self.word_or_number(written, "unlimited", 1..=i64::from(u32::MAX))
+    }
+
+    /// Refuses a listener that would refuse everybody.
+    pub(super) fn somebody_is_trusted(
+        &self,
+        proxy_protocol: Option<&Written<bool>>,
+        addresses: &[Address],
+    ) {
+        let by_inet = |address: &Address| matches!(address, Address::Inet(_));
+        let Some(flag) = proxy_protocol else { return };
+        if self.trusts || !addresses.iter().any(by_inet) {
+            return;
+        }
+        self.found.push(
+            Diagnostic::error(
+                flag.key,
+                format!("`{}` without `trusted_proxies`", flag.name),
+            )
+            .label("nobody's header would be believed")
+            .help("add `trusted_proxies = [\"10.0.0.0/8\"]` at the top: the proxies in front"),
+        );
     }
 
     /// A list was written empty; not: all of it was refused, which was said.
@@ -405,6 +464,8 @@ impl Check<'_> {
     fn one_place_each(&self, raw: &Raw) {
         let mut seen: HashMap<Address, Span> = HashMap::new();
         let listen = raw.listen.iter().filter_map(|listen| listen.addr.as_ref());
+        let streams = raw.streams.iter().filter_map(|stream| stream.addr.as_ref());
+        let listen = listen.chain(streams);
         let admin = raw
             .admin
             .iter()

@@ -16,6 +16,7 @@ mod origin_tls;
 pub mod print;
 mod raw;
 mod route;
+mod stream;
 mod suggest;
 mod syntax;
 mod table;
@@ -41,8 +42,8 @@ pub use load::system_roots;
 pub use model::{
     AccessLog, Action, Admin, Auth, Balance, Config, Edits, Endpoint, ErrorPage, Format, Forwarded,
     HalfClose, Health, Keepalive, Level, LimitChanges, Limits, Listener, Log, OriginTls, Override,
-    Paths, Per, Queue, RateLimit, RequestId, Rewrite, Route, Sandbox, Share, Shutdown,
-    TimeoutChanges, TimeoutName, Upstream,
+    Paths, Per, Queue, RateLimit, RequestId, Rewrite, Route, Sandbox, Share, Shutdown, Stream,
+    StreamLimits, TimeoutChanges, TimeoutName, Upstream,
 };
 #[cfg(feature = "tls")]
 pub use model::{ListenTls, Renewal, TlsPair};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 #[cfg(feature = "tls")]
 use std::io;
+use std::num::NonZeroU64;
 #[cfg(feature = "tls")]
 use std::path::Path;
 use std::path::PathBuf;
@@ -22,19 +23,20 @@ use crate::http::limits::Limits as HeadLimits;
 use crate::http::network::Network;
 use crate::net::address::Address;
 use crate::net::pool;
+use crate::net::proxy_protocol::Version;
 #[cfg(feature = "tls")]
 use crate::net::tls::acceptor::Terms;
 #[cfg(feature = "tls")]
 use crate::net::tls::certificate::{Authorities, Identity};
 #[cfg(feature = "tls")]
 use crate::net::tls::origin::Client;
-use crate::net::tls::version::Version;
+use crate::net::tls::version::Version as TlsVersion;
 #[cfg(feature = "tls")]
 use crate::net::tls::wall::Floor;
 use crate::proxy::gateway::Host;
 use crate::proxy::retry::Retry;
-use crate::proxy::route::Matchers;
-use crate::proxy::site::{ForwardAuth, HashBy, Hedge, Mirror};
+use crate::proxy::route::{HostPattern, Matchers};
+use crate::proxy::site::{ForwardAuth, HashBy, Hedge, Mirror, StreamTimeouts};
 use crate::proxy::template::Template;
 use crate::proxy::timeout::Timeouts;
 
@@ -63,11 +65,14 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// How large they may be, likewise.
     pub limits: Limits,
-    /// What is listened on; never empty.
+    /// Where requests come from; empty only where there are streams.
     pub listeners: Vec<Listener>,
-    /// Where requests can go: first those with a section, then one for each address that a route names itself.
+    /// Connections that carry no HTTP.
+    pub streams: Vec<Stream>,
+    /// Where requests and streams can go: first those with a section, then one for each address that a route or a
+    /// stream names itself.
     pub upstreams: Vec<Upstream>,
-    /// What is done with requests; never empty. The order means nothing.
+    /// What is done with requests; empty only where there are streams. The order means nothing.
     pub routes: Vec<Route>,
 }
 
@@ -217,6 +222,8 @@ pub struct Limits {
     pub fields: usize,
     /// Octets of a request's content.
     pub body: Option<u64>,
+    /// Octets of a body that have to come in each second, on the whole, and to be taken.
+    pub body_rate: Option<NonZeroU64>,
     /// Connections from one address.
     pub per_ip: Option<usize>,
     /// Octets of all buffers of the process; `None`: from the memory there is. Global only.
@@ -230,6 +237,7 @@ impl Default for Limits {
             head: head.head_octets_max,
             fields: head.fields_max,
             body: None,
+            body_rate: None,
             per_ip: None,
             buffers: None,
         }
@@ -264,6 +272,8 @@ pub struct LimitChanges {
     pub fields: Override<usize>,
     /// [`Limits::body`].
     pub body: Override<Option<u64>>,
+    /// [`Limits::body_rate`].
+    pub body_rate: Override<Option<NonZeroU64>>,
     /// [`Limits::per_ip`]; of listeners only.
     pub per_ip: Override<Option<usize>>,
 }
@@ -276,6 +286,7 @@ impl LimitChanges {
             head: self.head.over(base.head),
             fields: self.fields.over(base.fields),
             body: self.body.over(base.body),
+            body_rate: self.body_rate.over(base.body_rate),
             per_ip: self.per_ip.over(base.per_ip),
             buffers: base.buffers,
         }
@@ -372,6 +383,8 @@ pub struct Listener {
     pub addresses: Vec<Address>,
     /// What a client's FIN before the response means.
     pub half_close: HalfClose,
+    /// Connections begin with a PROXY protocol header, of a trusted proxy.
+    pub proxy_protocol: bool,
     /// An address that is not there yet is tried again.
     pub retry: bool,
     /// How TLS is spoken there, where it is.
@@ -383,6 +396,46 @@ pub struct Listener {
     pub timeouts: TimeoutChanges,
     /// Its own limits.
     pub limits: LimitChanges,
+}
+
+/// One `[[stream]]`: connections that carry no HTTP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stream {
+    /// The addresses; never empty.
+    pub addresses: Vec<Address>,
+    /// Where they go, as a number of [`Config::upstreams`]; with `sni`, where those go that it has no place for, and
+    /// what is no TLS.
+    pub to: Option<usize>,
+    /// Where they go by the name that a TLS client asks for; `None` in place of a pattern is every other name, and none.
+    pub sni: Option<Vec<(Option<HostPattern>, usize)>>,
+    /// Connections begin with a PROXY protocol header, of a trusted proxy.
+    pub proxy_protocol: bool,
+    /// An address that is not there yet is tried again.
+    pub retry: bool,
+    /// Who is let in; nobody else, unless it is empty.
+    pub allow: Vec<Network>,
+    /// Who is not.
+    pub deny: Vec<Network>,
+    /// How long things may take.
+    pub timeouts: StreamTimeouts,
+    /// How much there may be.
+    pub limits: StreamLimits,
+}
+
+impl Stream {
+    /// What logs and metrics call it: its first address, as it is written.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let first = self.addresses.first();
+        first.map(Address::to_string).unwrap_or_default()
+    }
+}
+
+/// How much of a stream there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// Connections from one address. `None`: without limit.
+    pub per_ip: Option<usize>,
 }
 
 /// How TLS is spoken to clients.
@@ -595,6 +648,8 @@ pub struct Upstream {
     pub deadline_header: Option<DeadlineField>,
     /// All its endpoints are spoken to by TLS, and how; else none is.
     pub tls: Option<OriginTls>,
+    /// Which PROXY protocol header connections begin with, if any.
+    pub send_proxy: Option<Version>,
     /// Idle connections.
     pub keepalive: Keepalive,
     /// Its own timeouts.
@@ -615,7 +670,7 @@ pub struct OriginTls {
     /// Whoever answers is believed.
     pub insecure: bool,
     /// No older version is spoken.
-    pub min_version: Version,
+    pub min_version: TlsVersion,
     /// The files that were read for it.
     pub files: Vec<PathBuf>,
     /// Our side of it, made from these.

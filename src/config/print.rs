@@ -1,6 +1,7 @@
 //! [`Config`] → TOML that reads as the same [`Config`]: every default in sight.
 
 use std::fmt::Write as _;
+use std::num::NonZeroU64;
 use std::path::Path;
 
 #[cfg(feature = "tls")]
@@ -8,7 +9,7 @@ use super::model::ListenTls;
 use super::model::{
     AccessLog, Action, Auth, Config, Edits, Endpoint, Format, Forwarded, HalfClose, Level,
     LimitChanges, Listener, OriginTls, Override, Paths, Per, RequestId, Rewrite, Route, Share,
-    TimeoutChanges, TimeoutName, Upstream,
+    Stream, TimeoutChanges, TimeoutName, Upstream,
 };
 use super::value::{duration_text, size_text, timeout_text};
 use crate::http::network::Network;
@@ -68,6 +69,9 @@ impl Config {
         for route in &self.routes {
             self.print_route(route, &mut out);
         }
+        for stream in &self.streams {
+            self.print_stream(stream, &mut out);
+        }
         out
     }
 
@@ -101,6 +105,8 @@ impl Config {
         line(out, "head", size(self.limits.head as u64));
         line(out, "fields", self.limits.fields);
         line(out, "body", size_or(self.limits.body, "unlimited"));
+        let rate = self.limits.body_rate.map(NonZeroU64::get);
+        line(out, "body_rate", size_or(rate, "off"));
         line(out, "per_ip", count_or_unlimited(self.limits.per_ip));
         line(out, "buffers", size_or(self.limits.buffers, "auto"));
     }
@@ -189,6 +195,43 @@ impl Config {
                 .collect();
             line(out, "errors", inline(pages));
         }
+    }
+
+    fn print_stream(&self, stream: &Stream, out: &mut String) {
+        let name = |upstream: usize| {
+            let upstream = self.upstreams.get(upstream);
+            quoted(upstream.map_or("", |upstream| upstream.name.as_str()))
+        };
+        out.push_str("\n[[stream]]\n");
+        line(out, "addr", list(&stream.addresses));
+        if let Some(to) = stream.to {
+            line(out, "to", name(to));
+        }
+        if let Some(names) = &stream.sni {
+            let pairs = names.iter().map(|(pattern, upstream)| {
+                let pattern = pattern.as_ref().map(ToString::to_string);
+                (pattern.unwrap_or_else(|| "*".to_owned()), name(*upstream))
+            });
+            line(out, "sni", inline(pairs));
+        }
+        line(out, "proxy_protocol", stream.proxy_protocol);
+        line(out, "retry", stream.retry);
+        for (key, networks) in [("allow", &stream.allow), ("deny", &stream.deny)] {
+            if !networks.is_empty() {
+                line(out, key, networks_text(networks));
+            }
+        }
+        let timeouts = &stream.timeouts;
+        let timeouts = [
+            ("header", timeouts.header),
+            ("connect", timeouts.connect),
+            ("idle", timeouts.idle),
+            ("total", timeouts.total),
+        ];
+        let timeouts = timeouts.map(|(key, limit)| (key, quoted(&timeout_text(limit))));
+        line(out, "timeouts", inline(timeouts));
+        let per_ip = count_or_unlimited(stream.limits.per_ip);
+        line(out, "limits", inline([("per_ip", per_ip)]));
     }
 
     /// Who may, and what goes elsewhere too.
@@ -286,6 +329,7 @@ fn print_listener(listener: &Listener, out: &mut String) {
         HalfClose::Allow => "allow",
     };
     line(out, "half_close", quoted(half_close));
+    line(out, "proxy_protocol", listener.proxy_protocol);
     line(out, "retry", listener.retry);
     #[cfg(feature = "tls")]
     if let Some(tls) = &listener.tls {
@@ -411,6 +455,13 @@ fn print_care(upstream: &Upstream, out: &mut String) {
     if let Some(tls) = &upstream.tls {
         line(out, "tls", origin_tls_text(tls));
     }
+    let words = super::upstream::SEND_PROXY;
+    let word = words.iter().find(|(_, it)| *it == upstream.send_proxy);
+    line(
+        out,
+        "send_proxy",
+        quoted(word.map_or("off", |(word, _)| word)),
+    );
 }
 
 /// How endpoints are spoken to by TLS.
@@ -475,6 +526,9 @@ fn print_limit_changes(changes: &LimitChanges, out: &mut String) {
     }
     if let Override::Set(octets) = changes.body {
         pairs.push(("body", size_or(octets, "unlimited")));
+    }
+    if let Override::Set(rate) = changes.body_rate {
+        pairs.push(("body_rate", size_or(rate.map(NonZeroU64::get), "off")));
     }
     if let Override::Set(count) = changes.per_ip {
         pairs.push(("per_ip", count_or_unlimited(count)));

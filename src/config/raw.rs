@@ -34,6 +34,7 @@ pub(super) struct Raw {
     pub(super) upstreams: Vec<Written<RawUpstream>>,
     pub(super) routes: Vec<RawRoute>,
     pub(super) has_route: bool,
+    pub(super) streams: Vec<RawStream>,
 }
 
 #[derive(Debug)]
@@ -65,6 +66,7 @@ pub(super) struct RawLimits {
     pub(super) head: Text,
     pub(super) fields: Number,
     pub(super) body: Text,
+    pub(super) body_rate: Text,
     pub(super) per_ip: Option<Written<Scalar>>,
     pub(super) buffers: Text,
 }
@@ -75,6 +77,7 @@ pub(super) struct RawListen {
     pub(super) addr: Texts,
     pub(super) has_addr: bool,
     pub(super) half_close: Text,
+    pub(super) proxy_protocol: Flag,
     pub(super) redirect: Text,
     pub(super) tls: Option<Written<Vec<RawListenTls>>>,
     pub(super) retry: Flag,
@@ -98,6 +101,23 @@ pub(super) struct RawListenTls {
 }
 
 #[derive(Debug)]
+pub(super) struct RawStream {
+    pub(super) at: Span,
+    pub(super) addr: Texts,
+    pub(super) has_addr: bool,
+    pub(super) to: Text,
+    pub(super) has_to: bool,
+    pub(super) sni: Vec<Pair>,
+    pub(super) has_sni: bool,
+    pub(super) proxy_protocol: Flag,
+    pub(super) retry: Flag,
+    pub(super) allow: Texts,
+    pub(super) deny: Texts,
+    pub(super) timeouts: RawTimeouts,
+    pub(super) per_ip: Option<Written<Scalar>>,
+}
+
+#[derive(Debug)]
 pub(super) struct RawUpstream {
     pub(super) at: Span,
     pub(super) to: Option<Written<Vec<RawShare>>>,
@@ -113,6 +133,7 @@ pub(super) struct RawUpstream {
     pub(super) sticky: Option<Written<Text>>,
     pub(super) deadline_header: Text,
     pub(super) tls: Option<Written<RawOriginTls>>,
+    pub(super) send_proxy: Text,
     pub(super) timeouts: RawTimeouts,
     pub(super) limits: RawLimits,
 }
@@ -335,6 +356,7 @@ fn file(table: &Table<'_>) -> Raw {
         upstreams: table.named("upstream", "upstream", upstream),
         routes: table.tables("route", "route", route),
         has_route: table.mentions("route").is_some(),
+        streams: table.tables("stream", "stream", stream),
     }
 }
 
@@ -354,6 +376,7 @@ fn limits(table: &Table<'_>) -> RawLimits {
         head: table.text("head", SIZE),
         fields: table.number("fields", NUMBER),
         body: table.text("body", SIZE),
+        body_rate: table.text("body_rate", SIZE),
         per_ip: table.scalar("per_ip", "a number or \"unlimited\""),
         buffers: table.text("buffers", SIZE),
     });
@@ -366,6 +389,7 @@ fn listen(table: &Table<'_>) -> RawListen {
         addr: table.texts("addr", ADDRESS),
         has_addr: table.mentions("addr").is_some(),
         half_close: table.text("half_close", STRING),
+        proxy_protocol: table.flag("proxy_protocol"),
         redirect: table.text("redirect", "\"https\", or \"https:PORT\""),
         tls: table.list("tls", |reader, _, value, full| {
             reader.table("listen.tls", full, value, listen_tls)
@@ -373,6 +397,33 @@ fn listen(table: &Table<'_>) -> RawListen {
         retry: table.flag("retry"),
         timeouts: timeouts(table),
         limits: limits(table),
+    }
+}
+
+fn stream(table: &Table<'_>) -> RawStream {
+    let timeouts = table.table("timeouts", "stream.timeouts", |table| {
+        super::stream::TIMEOUTS
+            .into_iter()
+            .filter_map(|name| Some((name, table.text(name, DURATION)?)))
+            .collect()
+    });
+    let limits = table.table("limits", "stream.limits", |table| {
+        table.scalar("per_ip", "a number or \"unlimited\"")
+    });
+    RawStream {
+        at: table.at,
+        addr: table.texts("addr", ADDRESS),
+        has_addr: table.mentions("addr").is_some(),
+        to: table.text("to", ADDRESS),
+        has_to: table.mentions("to").is_some(),
+        sni: table.pairs("sni", "an upstream's name or an address in quotes"),
+        has_sni: table.mentions("sni").is_some(),
+        proxy_protocol: table.flag("proxy_protocol"),
+        retry: table.flag("retry"),
+        allow: table.texts("allow", "networks such as \"10.0.0.0/8\""),
+        deny: table.texts("deny", "networks such as \"10.0.0.0/8\""),
+        timeouts: timeouts.map(|read| read.value).unwrap_or_default(),
+        per_ip: limits.and_then(|read| read.value),
     }
 }
 
@@ -434,6 +485,7 @@ fn upstream(table: &Table<'_>) -> RawUpstream {
             insecure: table.flag("insecure"),
             min_version: table.text("min_version", "\"1.2\" or \"1.3\""),
         }),
+        send_proxy: table.text("send_proxy", "\"off\", \"v1\" or \"v2\""),
         keepalive: table.table("keepalive", "keepalive", |table| RawKeepalive {
             idle: table.text("idle", DURATION),
             max_idle: table.number("max_idle", NUMBER),

@@ -668,7 +668,7 @@ fn host_header(text: &str) -> Result<Host, String> {
 }
 
 /// A host to match, in lower case and without the dot of the root.
-fn host_pattern(text: &str) -> Result<HostPattern, String> {
+pub(super) fn host_pattern(text: &str) -> Result<HostPattern, String> {
     let lower = text.to_lowercase();
     if lower == "*" {
         return Err("leave `host` out to match every host".to_owned());

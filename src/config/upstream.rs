@@ -15,6 +15,7 @@ use super::table::Written;
 use super::value::{self, Origin, Scheme};
 use crate::balance::{Eject, Policy};
 use crate::http::deadline::DeadlineField;
+use crate::net::proxy_protocol::Version;
 use crate::proxy::site::HashBy;
 
 /// A weight above this is a mistake; sums of them stay in 32 bits.
@@ -27,16 +28,19 @@ pub(super) struct Upstreams {
     by_name: HashMap<String, usize>,
     /// Where each section's name is, and whether a route goes there.
     sections: Vec<(Span, bool)>,
+    /// The file has streams, which can go there too.
+    has_streams: bool,
 }
 
 impl Upstreams {
-    pub(super) fn new(check: &Check<'_>, raw: &[Written<RawUpstream>]) -> Self {
+    pub(super) fn new(check: &Check<'_>, raw: &[Written<RawUpstream>], has_streams: bool) -> Self {
         let list: Vec<_> = raw.iter().map(|raw| check.upstream(raw)).collect();
         let names = list.iter().map(|upstream| upstream.name.clone());
         Self {
             by_name: names.zip(0..).collect(),
             list,
             sections: raw.iter().map(|raw| (raw.key, false)).collect(),
+            has_streams,
         }
     }
 
@@ -44,7 +48,13 @@ impl Upstreams {
     pub(super) fn finish(self, check: &Check<'_>) -> Vec<Upstream> {
         for (upstream, (at, is_used)) in self.list.iter().zip(&self.sections) {
             if !is_used {
-                let message = format!("no route goes to the upstream `{}`", upstream.name);
+                let message = match self.has_streams {
+                    false => format!("no route goes to the upstream `{}`", upstream.name),
+                    true => format!(
+                        "no route and no stream goes to the upstream `{}`",
+                        upstream.name
+                    ),
+                };
                 check.found.push(
                     Diagnostic::warning(*at, message)
                         .label("unused")
@@ -56,7 +66,7 @@ impl Upstreams {
     }
 
     /// The upstream that a route's `to` names: by name, or by address.
-    fn find(&mut self, check: &Check<'_>, to: &Written<String>) -> Option<usize> {
+    pub(super) fn find(&mut self, check: &Check<'_>, to: &Written<String>) -> Option<usize> {
         if let Some(index) = self.by_name.get(&to.value).copied() {
             if let Some((_, is_used)) = self.sections.get_mut(index) {
                 *is_used = true;
@@ -95,6 +105,11 @@ impl Upstreams {
             ..Upstream::default()
         });
         Some(index)
+    }
+
+    /// The upstream of this number, as far as they are known.
+    pub(super) fn get(&self, index: usize) -> Option<&Upstream> {
+        self.list.get(index)
     }
 
     fn dangling(&mut self, check: &Check<'_>, to: &Written<String>) {
@@ -208,6 +223,9 @@ impl Check<'_> {
                 }
                 _ => None,
             },
+            send_proxy: self
+                .choice(section.send_proxy.as_ref(), &SEND_PROXY)
+                .flatten(),
             name: name.clone(),
             is_implicit: false,
             endpoints,
@@ -442,6 +460,13 @@ impl Check<'_> {
     }
 }
 
+/// The words for [`Upstream::send_proxy`].
+pub(super) const SEND_PROXY: [(&str, Option<Version>); 3] = [
+    ("off", None),
+    ("v1", Some(Version::V1)),
+    ("v2", Some(Version::V2)),
+];
+
 /// How an endpoint is picked.
 fn balance(text: &str) -> Result<Balance, String> {
     if let Some((_, policy)) = Policy::WORDS.iter().find(|(word, _)| *word == text) {
@@ -532,6 +557,7 @@ impl Default for Upstream {
             sticky: None,
             deadline_header: None,
             tls: None,
+            send_proxy: None,
             keepalive: Keepalive::default(),
             timeouts: super::TimeoutChanges::default(),
             limits: super::LimitChanges::default(),

@@ -13,6 +13,9 @@ use crate::http::head::Version;
 pub struct Record<'a> {
     /// The client's address, where it has one.
     pub client: Option<IpAddr>,
+    /// The stream that it is a connection of, in place of an exchange: then there is no request, `host` is the name that
+    /// its client asked for by TLS, and `exchange` is the id of the tunnel's node.
+    pub stream: &'a str,
     /// The id of the exchange's node in the tree; 0 where no request head could be read.
     pub exchange: u64,
     /// The request's method as received.

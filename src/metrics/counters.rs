@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::snapshot::{RouteTotals, Snapshot, UpstreamTotals};
+use super::snapshot::{RouteTotals, Snapshot, StreamTotals, UpstreamTotals};
 use super::{CODES, Cause, Count, Handshake, Histogram, read, zeros};
 
 /// How many names that are not served any more are kept, of routes and of upstreams.
@@ -25,6 +25,8 @@ pub struct Counters {
     pub(super) full: Count,
     /// Clients that were closed at the door because their address had enough connections.
     pub(super) crowded: Count,
+    /// Connections that no PROXY protocol header began, by [`Unannounced`].
+    unannounced: [Count; Unannounced::ALL.len()],
     /// By [`Handshake`].
     handshakes: [Count; Handshake::ALL.len()],
     /// Branches that were cancelled by this worker.
@@ -35,8 +37,35 @@ pub struct Counters {
     other: Rc<RouteTally>,
     routes: RefCell<BTreeMap<Arc<str>, Rc<RouteTally>>>,
     upstreams: RefCell<BTreeMap<Arc<str>, Rc<UpstreamTally>>>,
+    streams: RefCell<BTreeMap<Arc<str>, Rc<StreamTally>>>,
     /// How many configurations there were.
     generation: Cell<usize>,
+}
+
+/// Why a connection is closed that had to begin with a PROXY protocol header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unannounced {
+    /// Its peer is none whose word is believed.
+    Untrusted,
+    /// It begins with something else.
+    Missing,
+    /// It begins with something that is nearly one.
+    Malformed,
+    /// It was late.
+    Timeout,
+    /// The connection had ended before it was whole.
+    Ended,
+}
+
+impl Unannounced {
+    /// All of them, in their order, and how they are labelled.
+    pub(super) const ALL: [(Self, &'static str); 5] = [
+        (Self::Untrusted, "untrusted"),
+        (Self::Missing, "missing"),
+        (Self::Malformed, "malformed"),
+        (Self::Timeout, "timeout"),
+        (Self::Ended, "ended"),
+    ];
 }
 
 /// What is counted of one route.
@@ -50,6 +79,64 @@ pub struct RouteTally {
     sent: Count,
     /// The last generation that it was served in.
     served_in: Cell<usize>,
+}
+
+/// What is counted of the connections of one stream.
+#[derive(Debug)]
+pub struct StreamTally {
+    /// What logs call it.
+    pub name: Arc<str>,
+    /// Those that have begun.
+    begun: Count,
+    /// Those that there are.
+    open: Count,
+    /// Octets from clients, as they are passed on.
+    pub received: Count,
+    /// Octets to clients, likewise.
+    pub sent: Count,
+    /// See [`RouteTally::served_in`].
+    served_in: Cell<usize>,
+}
+
+/// A connection of a stream, until this is dropped.
+#[derive(Debug)]
+#[must_use = "dropping it says that the connection has ended"]
+pub struct OpenStream(Rc<StreamTally>);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.open.take_one();
+    }
+}
+
+impl StreamTally {
+    fn new(name: Arc<str>) -> Self {
+        Self {
+            name,
+            begun: Count::default(),
+            open: Count::default(),
+            received: Count::default(),
+            sent: Count::default(),
+            served_in: Cell::new(0),
+        }
+    }
+
+    /// A connection has begun.
+    pub fn opened(self: &Rc<Self>) -> OpenStream {
+        self.begun.add(1);
+        self.open.add(1);
+        OpenStream(self.clone())
+    }
+
+    fn totals(&self) -> StreamTotals {
+        StreamTotals {
+            name: self.name.clone(),
+            begun: self.begun.get(),
+            open: self.open.get(),
+            received: self.received.get(),
+            sent: self.sent.get(),
+        }
+    }
 }
 
 /// What is counted of one upstream.
@@ -146,12 +233,14 @@ impl Default for Counters {
             ended: zeros(),
             full: Count::default(),
             crowded: Count::default(),
+            unannounced: zeros(),
             handshakes: zeros(),
             cancels: Count::default(),
             in_flight: Count::default(),
             other: Rc::new(RouteTally::new(RouteTally::OTHER.into())),
             routes: RefCell::default(),
             upstreams: RefCell::default(),
+            streams: RefCell::default(),
             generation: Cell::new(0),
         }
     }
@@ -172,6 +261,9 @@ impl Counters {
         let of_upstream =
             |tally: &Rc<UpstreamTally>| (Rc::strong_count(tally) > 1, tally.served_in.get());
         forget(&mut self.upstreams.borrow_mut(), now, of_upstream);
+        let of_stream =
+            |tally: &Rc<StreamTally>| (Rc::strong_count(tally) > 1, tally.served_in.get());
+        forget(&mut self.streams.borrow_mut(), now, of_stream);
     }
 
     /// The numbers of the route of this name.
@@ -198,6 +290,17 @@ impl Counters {
         let known = upstreams
             .entry(name.clone())
             .or_insert_with(|| Rc::new(UpstreamTally::new(name.clone())));
+        known.served_in.set(self.generation.get());
+        known.clone()
+    }
+
+    /// The numbers of the stream of this name.
+    #[must_use]
+    pub fn stream(&self, name: &Arc<str>) -> Rc<StreamTally> {
+        let mut streams = self.streams.borrow_mut();
+        let known = streams
+            .entry(name.clone())
+            .or_insert_with(|| Rc::new(StreamTally::new(name.clone())));
         known.served_in.set(self.generation.get());
         known.clone()
     }
@@ -237,18 +340,28 @@ impl Counters {
         self.crowded.add(1);
     }
 
+    /// A connection was closed for want of a PROXY protocol header.
+    pub fn unannounced(&self, why: Unannounced) {
+        if let Some(count) = self.unannounced.get(why as usize) {
+            count.add(1);
+        }
+    }
+
     /// All of it as it is now, but what only the gateway knows: sessions, and what idles.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let routes = self.routes.borrow();
         let upstreams = self.upstreams.borrow();
+        let streams = self.streams.borrow();
         Snapshot {
+            streams: streams.values().map(|tally| tally.totals()).collect(),
             routes: routes.values().map(|tally| tally.totals()).collect(),
             other: self.other.totals(),
             upstreams: upstreams.values().map(|tally| tally.totals()).collect(),
             ended: read(&self.ended),
             full: self.full.get(),
             crowded: self.crowded.get(),
+            unannounced: read(&self.unannounced),
             handshakes: read(&self.handshakes),
             cancels: self.cancels.get(),
             in_flight: self.in_flight.get(),

@@ -19,11 +19,14 @@ mod text;
 mod tests;
 
 pub use cause::Cause;
-pub use counters::{Counters, OpenConnection, RouteTally, UnderWay, UpstreamEvent, UpstreamTally};
+pub use counters::{
+    Counters, OpenConnection, OpenStream, RouteTally, StreamTally, Unannounced, UnderWay,
+    UpstreamEvent, UpstreamTally,
+};
 pub use handshake::Handshake;
 pub use histogram::{BOUNDS, Distribution, Histogram};
 pub use rates::UpstreamRates;
-pub use snapshot::{CODES, RouteTotals, Snapshot, UpstreamTotals};
+pub use snapshot::{CODES, RouteTotals, Snapshot, StreamTotals, UpstreamTotals};
 pub use text::{Kind, Page, Seconds};
 
 use std::cell::Cell;

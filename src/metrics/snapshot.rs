@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::counters::UpstreamEvent;
+use super::counters::{Unannounced, UpstreamEvent};
 use super::text::{Kind, Page};
 use super::{Cause, Distribution, Handshake, add};
 
@@ -19,10 +19,14 @@ pub struct Snapshot {
     pub other: RouteTotals,
     /// By name, in order.
     pub upstreams: Vec<UpstreamTotals>,
+    /// By name, in order.
+    pub streams: Vec<StreamTotals>,
     /// By [`Cause`].
     pub(super) ended: [u64; Cause::ALL.len()],
     pub(super) full: u64,
     pub(super) crowded: u64,
+    /// By [`Unannounced`].
+    pub(super) unannounced: [u64; Unannounced::ALL.len()],
     /// By [`Handshake`].
     pub(super) handshakes: [u64; Handshake::ALL.len()],
     /// Branches that were cancelled.
@@ -43,6 +47,21 @@ pub struct RouteTotals {
     /// Octets of content from clients.
     pub received: u64,
     /// Octets of content to clients.
+    pub sent: u64,
+}
+
+/// What was counted of the connections of one stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamTotals {
+    /// What logs call it.
+    pub name: Arc<str>,
+    /// Those that began.
+    pub begun: u64,
+    /// Those that there were.
+    pub open: u64,
+    /// Octets from clients.
+    pub received: u64,
+    /// Octets to clients.
     pub sent: u64,
 }
 
@@ -89,6 +108,23 @@ impl Totals for RouteTotals {
         add(&mut self.codes, &other.codes);
         self.received = self.received.wrapping_add(other.received);
         self.sent = self.sent.wrapping_add(other.sent);
+    }
+}
+
+impl Totals for StreamTotals {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (sum, more) in [
+            (&mut self.begun, other.begun),
+            (&mut self.open, other.open),
+            (&mut self.received, other.received),
+            (&mut self.sent, other.sent),
+        ] {
+            *sum = sum.wrapping_add(more);
+        }
     }
 }
 
@@ -150,7 +186,9 @@ impl Snapshot {
         merge(&mut self.routes, &other.routes);
         self.other.merge(&other.other);
         merge(&mut self.upstreams, &other.upstreams);
+        merge(&mut self.streams, &other.streams);
         add(&mut self.ended, &other.ended);
+        add(&mut self.unannounced, &other.unannounced);
         add(&mut self.handshakes, &other.handshakes);
         for (sum, more) in [
             (&mut self.full, other.full),
@@ -168,6 +206,9 @@ impl Snapshot {
         (self.in_flight, self.sessions) = (0, 0);
         for upstream in &mut self.upstreams {
             (upstream.open, upstream.idle) = (0, 0);
+        }
+        for stream in &mut self.streams {
+            stream.open = 0;
         }
     }
 
@@ -187,7 +228,9 @@ impl Snapshot {
     pub fn write(&self, page: &mut Page) {
         self.write_routes(page);
         self.write_ends(page);
+        self.write_unannounced(page);
         self.write_upstreams(page);
+        self.write_streams(page);
         page.family(
             "osier_tls_handshakes_total",
             Kind::Counter,
@@ -266,6 +309,54 @@ impl Snapshot {
             ("per_ip", self.crowded),
         ] {
             page.sample(&[("reason", reason)], count);
+        }
+    }
+
+    /// Connections that were closed for want of a PROXY protocol header.
+    fn write_unannounced(&self, page: &mut Page) {
+        page.family(
+            "osier_proxy_protocol_refused_total",
+            Kind::Counter,
+            "Connections that were closed because no PROXY protocol header came that is believed, by reason.",
+        );
+        for ((_, reason), count) in Unannounced::ALL.into_iter().zip(self.unannounced) {
+            page.sample(&[("reason", reason)], count);
+        }
+    }
+
+    fn write_streams(&self, page: &mut Page) {
+        type Which = fn(&StreamTotals) -> u64;
+        let families: [(&str, Kind, &str, Which); 4] = [
+            (
+                "osier_streams_total",
+                Kind::Counter,
+                "Connections of streams that have begun, by the stream's first address.",
+                |it| it.begun,
+            ),
+            (
+                "osier_streams_open",
+                Kind::Gauge,
+                "Connections of streams that there are.",
+                |it| it.open,
+            ),
+            (
+                "osier_stream_received_bytes_total",
+                Kind::Counter,
+                "Octets that streams have passed on from clients.",
+                |it| it.received,
+            ),
+            (
+                "osier_stream_sent_bytes_total",
+                Kind::Counter,
+                "Octets that streams have passed on to clients.",
+                |it| it.sent,
+            ),
+        ];
+        for (name, kind, help, which) in families {
+            page.family(name, kind, help);
+            for stream in &self.streams {
+                page.sample(&[("stream", &stream.name)], which(stream));
+            }
         }
     }
 

@@ -34,13 +34,21 @@ pub enum Line {
 }
 
 impl Line {
-    /// Connects to `address`, and agrees on keys where `tls` wants that. Takes as long as it takes: the caller bounds it
+    /// Connects to `address`, says `front` in the clear, and agrees on keys where `tls` wants that. Takes as long as it takes: the caller bounds it
     /// by dropping it.
     ///
     /// # Errors
     /// Why there is no connection.
-    pub async fn connect(address: &Address, tls: Option<&Toward>) -> io::Result<Self> {
-        let stream = connect(address).await?;
+    pub async fn connect(
+        address: &Address,
+        front: &[u8],
+        tls: Option<&Toward>,
+    ) -> io::Result<Self> {
+        let mut stream = connect(address).await?;
+        if !front.is_empty() {
+            stream.write_all(front).await?;
+            stream.flush().await?;
+        }
         match tls {
             None => Ok(Self::Plain(stream)),
             #[cfg(feature = "tls")]

@@ -4,6 +4,7 @@
 //! sockets, on any futures-io pair ([`pair::Pair`]) and on pipes in memory.
 
 pub mod address;
+pub mod client_hello;
 pub mod connection;
 pub mod control;
 pub mod dialer;
@@ -14,6 +15,7 @@ pub mod listener;
 pub mod names;
 pub mod pair;
 pub mod pool;
+pub mod proxy_protocol;
 pub mod service;
 pub mod stream;
 pub mod tcp;

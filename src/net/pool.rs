@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use super::proxy_protocol::Header;
 use super::stream::Stream;
 use crate::balance::{Open, State};
 use crate::clock;
@@ -120,6 +121,8 @@ pub struct Pooled<S> {
     pub counted: Open,
     /// Which of its endpoint's addresses it goes to: those of that generation.
     pub generation: usize,
+    /// What the origin was told of its client when it was made; only for that client is it good.
+    pub told: Option<Header>,
 }
 
 #[derive(Debug)]
@@ -163,8 +166,9 @@ impl<S: Stream> Shelf<S> {
         shelved.get(self.index).map_or(0, |it| it.idle.len())
     }
 
-    /// Takes the idle connection that was used last, if there is one that is still good.
-    pub fn take(&self) -> Option<Pooled<S>> {
+    /// Takes the idle connection that was used last, if there is one that is still good: of those whose origin was
+    /// `told` the same.
+    pub fn take(&self, told: Option<Header>) -> Option<Pooled<S>> {
         let now = clock::now();
         let pool = &*self.pool;
         // The keeper's waker is the one that waits there already: asking with it changes nothing.
@@ -176,7 +180,9 @@ impl<S: Stream> Shelf<S> {
             let idle = {
                 let mut all = pool.shelved.borrow_mut();
                 let shelved = all.get_mut(self.index)?;
-                let idle = shelved.idle.pop()?;
+                let is_it = |idle: &Idle<S>| idle.pooled.told == told;
+                let place = shelved.idle.iter().rposition(is_it)?;
+                let idle = shelved.idle.remove(place);
                 shelved.note();
                 idle
             };

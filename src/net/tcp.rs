@@ -1,6 +1,7 @@
 //! A worker's own connections, TCP or unix: a non-blocking socket in the worker's reactor.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{self, Poll};
@@ -77,6 +78,63 @@ impl Socket {
     #[cfg(feature = "tls")]
     pub(super) fn is_reset(&self) -> bool {
         self.source.is_reset()
+    }
+}
+
+impl Socket {
+    /// Where the peer connected to, where that has an address.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        let address = net::getsockname(self.source.get_ref()).ok()?;
+        SocketAddr::try_from(address).ok()
+    }
+
+    /// Puts what has arrived into `into`, in place of what is there, and leaves it to be read. At most as much as
+    /// `into` has capacity for. 0 is the peer's end.
+    ///
+    /// # Errors
+    /// What the system says of the connection.
+    pub fn poll_peek(
+        &self,
+        cx: &mut task::Context<'_>,
+        into: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        self.source.poll_read_with(cx, |fd| {
+            into.clear();
+            let (seen, _) = net::recv(fd, spare_capacity(into), net::RecvFlags::PEEK)?;
+            // What comes behind these octets is news.
+            Ok((seen, true))
+        })
+    }
+
+    /// Takes this many octets, which a peek has shown, away.
+    ///
+    /// # Errors
+    /// What the system says of the connection; `UnexpectedEof` where they are not there.
+    pub fn discard(&self, mut count: usize) -> io::Result<()> {
+        let mut scratch = [0; 256];
+        while count > 0 {
+            let room = count.min(scratch.len());
+            let room = scratch.get_mut(..room).unwrap_or_default();
+            match net::recv(self.source.get_ref(), room, net::RecvFlags::empty())? {
+                (0, _) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                (taken, _) => count = count.saturating_sub(taken),
+            }
+        }
+        // There may be more behind them.
+        self.source.suppose_readable();
+        Ok(())
+    }
+
+    /// What a peek has shown is to be looked at once more, though nothing has come behind it.
+    pub fn look_again(&self) {
+        self.source.suppose_readable();
+    }
+
+    /// The peer's end has been seen: nothing comes behind what a peek shows now.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.source.is_fin()
     }
 }
 

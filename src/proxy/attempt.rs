@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -22,13 +22,14 @@ use crate::limit::Permit;
 use crate::metrics::UpstreamEvent;
 use crate::net::dialer::{Dial, dial_any};
 use crate::net::pool::Pooled;
+use crate::net::proxy_protocol::Header;
 use crate::net::stream::{self, Stream};
 use crate::runtime::buffer::{Buffer, Buffers};
 
 /// How long an exchange waits for another to give its descriptor back.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
 
-/// A new connection to an endpoint where none idles.
+/// A new connection to an endpoint where none idles; or, with `may_reuse`, one that idles by then.
 ///
 /// # Errors
 /// No address could be connected to, or not in time.
@@ -37,7 +38,9 @@ pub(super) async fn connect<D: Dial>(
     limit: Option<Duration>,
     ctx: &Context,
     member: &Member<D::Stream>,
+    client: &Header,
     permit: Option<Permit>,
+    may_reuse: bool,
 ) -> Result<Pooled<D::Stream>, Error> {
     let limit = (Timeout::Connect, limit);
     let mut permit = permit;
@@ -48,7 +51,16 @@ pub(super) async fn connect<D: Dial>(
         loop {
             // Before they are looked at: those of later ones are not kept for long.
             let generation = addresses.generation();
-            let failed = match dial_any(&gateway.dial, &addresses.get()).await {
+            let dialed = async {
+                let stream = dial_any(&gateway.dial, &addresses.get()).await?;
+                if let Some(version) = member.send_proxy {
+                    let mut octets = Vec::with_capacity(64);
+                    client.write(version, &mut octets);
+                    stream::write_all(&stream, &mut [IoSlice::new(&octets)]).await?;
+                }
+                Ok(stream)
+            };
+            let failed = match dialed.await {
                 Ok(stream) => {
                     let stream = match &member.endpoint.tls {
                         None => stream,
@@ -63,6 +75,7 @@ pub(super) async fn connect<D: Dial>(
                         open: Some(member.tally.opened(since.saturating_duration_since(begun))),
                         counted: member.state.connected(),
                         generation,
+                        told: member.send_proxy.map(|_| *client),
                     });
                 }
                 Err(error) => error,
@@ -72,7 +85,7 @@ pub(super) async fn connect<D: Dial>(
             }
             // No descriptor is left in this process; other exchanges end all the time.
             clock::sleep(FULL_PAUSE).await;
-            if let Some(pooled) = member.idle() {
+            if let Some(pooled) = may_reuse.then(|| member.idle(client)).flatten() {
                 member.tally.note(UpstreamEvent::Reused);
                 return Ok(pooled);
             }

@@ -14,6 +14,7 @@ use super::error::{Error, Phase, Retry, Side, What};
 use super::exchange::{Exchange, Goal, Outcome, Reply};
 use super::facts::Facts;
 use super::gateway::{Heads, Host};
+use super::pace::Pace;
 use super::record::Told;
 use super::relay::{self, From, Means, Withheld, relay};
 use super::rewrite;
@@ -66,7 +67,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         goal.member.tally.note(UpstreamEvent::Attempt);
         let begun = clock::now();
         let may_idle = self.stale.get() < goal.upstream.max_idle;
-        let idle = may_idle.then(|| goal.member.idle()).flatten();
+        let client = self.session.header();
+        let idle = may_idle.then(|| goal.member.idle(&client)).flatten();
         let goes_at_once = idle.is_some() && reply.request_read;
         let named = self.ctx.named("attempt", Label::new(&endpoint.name));
         let (ctx, cancel) = match self.due(goal.route, reply.request_read, goes_at_once) {
@@ -93,7 +95,16 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 let queue = goal.upstream.queue_timeout;
                 let connecting = pin!(async {
                     let permit = attempt::permit::<D>(&ctx, queue, goal.member).await?;
-                    attempt::connect(self.gateway, limit, &ctx, goal.member, permit).await
+                    attempt::connect(
+                        self.gateway,
+                        limit,
+                        &ctx,
+                        goal.member,
+                        &client,
+                        permit,
+                        true,
+                    )
+                    .await
                 });
                 self.while_client_stays(&owed, connecting).await?
             }
@@ -354,12 +365,19 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             || deadline.is_some_and(|field| is(&field.name))
     }
 
+    /// How slow a body may be, from its beginning on.
+    fn pace(&self) -> Pace {
+        Pace::new(self.terms.body_rate, self.terms.timeouts.body)
+    }
+
     /// Sends the request: its head, and its body as it arrives.
     async fn send(&self, out: Outgoing<'_, C>, to: &D::Stream) -> Result<(), Error> {
         let means = Means {
             ctx: &self.ctx,
             buffers: &self.gateway.buffers,
-            stall: (Timeout::ClientBody, self.terms.timeouts.body),
+            stall: Timeout::ClientBody,
+            sender: self.pace(),
+            receiver: self.pace(),
             begun: out.sent_some,
             owed: Some(out.owed),
             replay: Some(out.replay),
@@ -700,7 +718,9 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let means = Means {
             ctx: &self.ctx,
             buffers: &gateway.buffers,
-            stall: (Timeout::OriginBody, self.terms.timeouts.body),
+            stall: Timeout::OriginBody,
+            sender: self.pace(),
+            receiver: self.pace(),
             begun: &begun,
             owed: None,
             replay: None,

@@ -20,6 +20,7 @@ use crate::http::head::ResponseHead;
 use crate::metrics::UpstreamEvent;
 use crate::net::dialer::Dial;
 use crate::net::pool::Pooled;
+use crate::net::proxy_protocol::Header;
 use crate::net::stream;
 use crate::runtime::buffer::Buffer;
 
@@ -30,6 +31,8 @@ pub(super) struct Errand<'a, D: Dial> {
     pub(super) ctx: &'a Context,
     pub(super) terms: &'a Terms,
     pub(super) member: &'a Member<D::Stream>,
+    /// Whom the connection is for, where the origin is told.
+    pub(super) client: Header,
     /// How long it waits where there may be no further connection.
     pub(super) queue_timeout: Duration,
 }
@@ -55,7 +58,7 @@ impl<D: Dial> Errand<'_, D> {
         let _in_flight = self.member.state.begin();
         let tally = &self.member.tally;
         tally.note(UpstreamEvent::Attempt);
-        if let Some(idle) = self.member.idle() {
+        if let Some(idle) = self.member.idle(&self.client) {
             tally.note(UpstreamEvent::Reused);
             match self.ask(idle, octets, response).await {
                 Err(error) if error.retry != Retry::Never && self.ctx.err().is_none() => {
@@ -66,7 +69,17 @@ impl<D: Dial> Errand<'_, D> {
         }
         let connect = self.terms.timeouts.connect;
         let permit = attempt::permit::<D>(self.ctx, self.queue_timeout, self.member).await?;
-        let fresh = attempt::connect(self.gateway, connect, self.ctx, self.member, permit).await?;
+        let (member, client) = (self.member, &self.client);
+        let fresh = attempt::connect(
+            self.gateway,
+            connect,
+            self.ctx,
+            member,
+            client,
+            permit,
+            true,
+        );
+        let fresh = fresh.await?;
         self.ask(fresh, octets, response).await
     }
 

@@ -218,6 +218,7 @@ impl Error {
     fn timeout(timeout: Timeout, phase: Phase) -> Self {
         let (side, retry) = match timeout {
             Timeout::Header
+            | Timeout::Hello
             | Timeout::Handshake
             | Timeout::Idle
             | Timeout::ClientBody
@@ -264,7 +265,7 @@ impl Error {
             (What::Timeout(timeout), _) => match timeout {
                 Timeout::Request => "deadline:request".into(),
                 Timeout::Total => "deadline:total".into(),
-                Timeout::Header | Timeout::Handshake => "header_timeout".into(),
+                Timeout::Header | Timeout::Hello | Timeout::Handshake => "header_timeout".into(),
                 Timeout::Idle => "idle_timeout".into(),
                 Timeout::ClientBody => "client_body_timeout".into(),
                 Timeout::OriginBody => "response_body_timeout".into(),
@@ -311,7 +312,7 @@ impl Error {
             (What::Io(_), _) => Counted::OriginClosed,
             (What::Timeout(timeout), _) => match timeout {
                 Timeout::Request | Timeout::Total | Timeout::Asked => Counted::Deadline,
-                Timeout::Header | Timeout::Handshake => Counted::HeaderTimeout,
+                Timeout::Header | Timeout::Hello | Timeout::Handshake => Counted::HeaderTimeout,
                 Timeout::Idle => Counted::IdleTimeout,
                 Timeout::ClientBody => Counted::ClientBodyTimeout,
                 Timeout::OriginBody => Counted::ResponseBodyTimeout,

@@ -53,6 +53,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             ctx: &ctx,
             terms: self.terms,
             member,
+            client: self.session.header(),
             queue_timeout: upstream.queue_timeout,
         };
         let mut response = ResponseHead::default();

@@ -16,6 +16,7 @@ use crate::http::body::Encoder;
 use crate::http::framing::Framed;
 use crate::http::head::ResponseHead;
 use crate::net::dialer::Dial;
+use crate::net::proxy_protocol::Header;
 use crate::net::stream::Stream;
 
 /// How many octets of content a copy may have.
@@ -75,6 +76,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             upstream: mirror.upstream,
             index,
             terms: Arc::clone(self.terms),
+            client: self.session.header(),
             octets: heads.octets.clone(),
             method: heads.request.method().to_vec(),
         };
@@ -104,6 +106,7 @@ struct Copy<D: Dial> {
     upstream: usize,
     index: usize,
     terms: Arc<super::site::Terms>,
+    client: Header,
     octets: Vec<u8>,
     method: Vec<u8>,
 }
@@ -120,6 +123,7 @@ impl<D: Dial> Copy<D> {
             ctx,
             terms: &self.terms,
             member,
+            client: self.client,
             queue_timeout: upstream.queue_timeout,
         };
         let mut head = ResponseHead::default();

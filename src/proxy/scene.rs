@@ -19,9 +19,13 @@ use crate::http::head::RequestHead;
 use crate::http::network::Network;
 use crate::http::path;
 use crate::limit::{Permits, RetryBudget};
-use crate::metrics::{Counters, RouteTally, UpstreamTally};
+use crate::metrics::{Counters, RouteTally, StreamTally, UpstreamTally};
 use crate::net::pool::{Pool, Pooled, Shelf};
+use crate::net::proxy_protocol::{Header, Version};
 use crate::net::stream::Stream;
+
+/// How many further tries a thousand streams have, beside ten a second: as many as requests.
+const STREAM_SHARE: u32 = 200;
 
 /// A site as one worker serves it. An exchange keeps the one it began with.
 pub(super) struct Scene<S> {
@@ -31,6 +35,8 @@ pub(super) struct Scene<S> {
     tallies: Vec<Rc<RouteTally>>,
     /// By route; `None` where further tries cost nothing.
     budgets: Vec<Option<RetryBudget>>,
+    /// By stream: what is counted, and the budget for further tries.
+    streams: Vec<(Rc<StreamTally>, RetryBudget)>,
     /// The last number drawn, for shares.
     drawn: Cell<u32>,
 }
@@ -64,6 +70,8 @@ pub(super) struct Member<S> {
     pub(super) permits: Option<Permits>,
     /// Its upstream's.
     pub(super) tally: Rc<UpstreamTally>,
+    /// How it is told who its client is, in front of everything.
+    pub(super) send_proxy: Option<Version>,
     /// Which of the endpoint's addresses the idle connections belong to.
     pub(super) generation: Cell<usize>,
     /// What the sticky cookie says for it.
@@ -97,6 +105,7 @@ impl<S: Stream> Scene<S> {
                     state: placed.state.clone(),
                     permits: placed.permits.clone(),
                     tally: tally.clone(),
+                    send_proxy: upstream.send_proxy,
                     generation: Cell::new(endpoint.addresses.generation()),
                     set_cookie: upstream.sticky.as_ref().and_then(|name| {
                         let mark = mark(&endpoint.name);
@@ -135,6 +144,11 @@ impl<S: Stream> Scene<S> {
                 .iter()
                 .map(|it| counters.route(&it.name))
                 .collect(),
+            streams: site
+                .streams
+                .iter()
+                .map(|it| (counters.stream(&it.name), RetryBudget::new(STREAM_SHARE)))
+                .collect(),
             upstreams: upstreams.collect(),
             drawn: Cell::new(u32::try_from(turn).unwrap_or(0)),
             site,
@@ -154,6 +168,16 @@ impl<S: Stream> Scene<S> {
     /// The numbers of the route of this number.
     pub(super) fn tally(&self, route: usize) -> Option<&Rc<RouteTally>> {
         self.tallies.get(route)
+    }
+
+    /// The numbers of the stream of this number.
+    pub(super) fn stream_tally(&self, stream: usize) -> Option<&Rc<StreamTally>> {
+        self.streams.get(stream).map(|(tally, _)| tally)
+    }
+
+    /// The budget for further tries of the stream of this number.
+    pub(super) fn stream_budget(&self, stream: usize) -> Option<&RetryBudget> {
+        self.streams.get(stream).map(|(_, budget)| budget)
     }
 
     /// The upstreams, in the site's order.
@@ -188,14 +212,15 @@ impl<S: Stream> Scene<S> {
 }
 
 impl<S: Stream> Member<S> {
-    /// An idle connection to where the endpoint is now.
-    pub(super) fn idle(&self) -> Option<Pooled<S>> {
+    /// An idle connection to where the endpoint is now, made for this client where that matters.
+    pub(super) fn idle(&self, client: &Header) -> Option<Pooled<S>> {
+        let told = self.send_proxy.map(|_| *client);
         let generation = self.endpoint.addresses.generation();
         if generation != self.generation.replace(generation) {
             self.shelf.clear();
         }
         loop {
-            let pooled = self.shelf.take()?;
+            let pooled = self.shelf.take(told)?;
             if pooled.generation == generation {
                 return Some(pooled);
             }
@@ -423,8 +448,9 @@ impl Site {
         }
     }
 
-    /// Whether what this peer says of others is believed.
-    pub(super) fn is_trusted(&self, peer: Option<IpAddr>) -> bool {
+    /// Whether what this peer says of others is believed. An IPv4 address in the form of IPv6 has to be made one first.
+    #[must_use]
+    pub fn is_trusted(&self, peer: Option<IpAddr>) -> bool {
         let contains = |network: &Network, ip| network.contains(ip);
         peer.is_some_and(|ip| self.trusted.iter().any(|network| contains(network, ip)))
     }

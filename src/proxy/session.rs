@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{self, Poll};
@@ -24,6 +24,7 @@ use crate::context::{Context, Done};
 use crate::metrics::Handshake;
 use crate::net::dialer::Dial;
 use crate::net::handshake::HandshakeError;
+use crate::net::proxy_protocol::{Addresses, Header};
 use crate::net::stream::{self, Stream};
 use crate::runtime::buffer::Buffer;
 
@@ -38,11 +39,47 @@ pub(super) struct Session<C, D: Dial> {
     pub(super) gateway: Rc<Gateway<D>>,
     pub(super) client: C,
     pub(super) peer: Option<SocketAddr>,
+    /// What the client connected to, where that is known.
+    pub(super) destination: Option<SocketAddr>,
     /// The number of the listener it came by.
     pub(super) listener: usize,
     pub(super) ctx: Context,
     /// The client speaks plain HTTP where TLS is spoken.
     pub(super) is_mistaken: Cell<bool>,
+}
+
+impl<C, D: Dial> Session<C, D> {
+    /// The client, as origins are told of it in the PROXY protocol.
+    pub(super) fn header(&self) -> Header {
+        let ends = Ends {
+            source: self.peer,
+            destination: self.destination,
+        };
+        ends.header()
+    }
+}
+
+/// Who a connection is with, and what was connected to. `None`: it has no address, or none that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ends {
+    /// The client.
+    pub source: Option<SocketAddr>,
+    /// What it connected to.
+    pub destination: Option<SocketAddr>,
+}
+
+impl Ends {
+    /// The client, as origins are told of it in the PROXY protocol.
+    pub(super) fn header(&self) -> Header {
+        let Some(source) = self.source else {
+            return Header::Unix;
+        };
+        let destination = self.destination.unwrap_or_else(|| match source {
+            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        });
+        Header::Inet(Addresses::new(source, destination))
+    }
 }
 
 /// Serves one client connection until it ends. `ctx` is its node: ending that ends the session's I/O.
@@ -66,10 +103,26 @@ pub fn serve_by<C: Stream + 'static, D: Dial + 'static>(
     ctx: Context,
     listener: usize,
 ) -> impl Future<Output = ()> {
+    let ends = Ends {
+        source: peer,
+        destination: None,
+    };
+    serve_between(gateway, client, ends, ctx, listener)
+}
+
+/// As [`serve_by`], for a connection of which both ends are known.
+pub fn serve_between<C: Stream + 'static, D: Dial + 'static>(
+    gateway: Rc<Gateway<D>>,
+    client: C,
+    ends: Ends,
+    ctx: Context,
+    listener: usize,
+) -> impl Future<Output = ()> {
     let session = Rc::new(Session {
         gateway,
         client,
-        peer,
+        peer: ends.source,
+        destination: ends.destination,
         listener,
         ctx,
         is_mistaken: Cell::new(false),

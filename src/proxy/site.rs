@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::retry::Retry;
 use super::rewrite::{Paths, Rewrite};
 use super::route::{Matchers, Table};
 use super::split::Split;
+use super::stream::ServerNames;
 use super::template::{Part, Template};
 use super::timeout::Timeouts;
 #[cfg(feature = "auth")]
@@ -29,6 +31,7 @@ use crate::http::limits::Limits;
 use crate::http::network::Network;
 use crate::limit::{Limiter, Permits};
 use crate::net::pool::Keepalive;
+use crate::net::proxy_protocol::Version;
 use crate::net::service::Service;
 #[cfg(feature = "tls")]
 use crate::net::tls::acceptor::Acceptor;
@@ -43,7 +46,9 @@ pub struct Site {
     pub table: Table,
     /// The routes, in the order the table knows them by.
     pub routes: Vec<Route>,
-    /// Where requests go.
+    /// What is done with connections that carry no HTTP.
+    pub streams: Vec<StreamRules>,
+    /// Where requests and streams go.
     pub upstreams: Vec<Upstream>,
     /// Networks whose `X-Forwarded-*` is believed and appended to.
     pub trusted: Vec<Network>,
@@ -58,6 +63,8 @@ pub struct Terms {
     pub timeouts: Timeouts,
     /// How large they may be.
     pub limits: Limits,
+    /// How many octets of a body have to come in each second, on the whole, and to be taken. `None`: no matter.
+    pub body_rate: Option<NonZeroU64>,
 }
 
 /// What the sessions of one listener are held to.
@@ -71,11 +78,43 @@ pub struct Listen {
     pub half_close: bool,
     /// How many connections one address may have.
     pub per_ip: Option<usize>,
+    /// A connection begins with a PROXY protocol header, of a peer that is trusted, or is closed.
+    pub proxy_protocol: bool,
+    /// Which of [`Site::streams`] its connections are, if any: else they carry HTTP.
+    pub stream: Option<usize>,
     /// How TLS is spoken to its clients, where it is.
     #[cfg(feature = "tls")]
     pub tls: Option<Arc<Acceptor>>,
     /// What all of its requests meet in place of the routes: to be told to go elsewhere.
     pub elsewhere: Option<Arc<Route>>,
+}
+
+/// What is done with connections that carry no HTTP.
+#[derive(Debug, Clone)]
+pub struct StreamRules {
+    /// What logs call it.
+    pub name: Arc<str>,
+    /// The upstream they go to; with `sni`, those that it has no place for, and what is no TLS.
+    pub to: Option<usize>,
+    /// The name in a TLS client's first message says where it goes.
+    pub sni: Option<ServerNames>,
+    /// Who is let in.
+    pub access: Access,
+    /// How long things may take.
+    pub timeouts: StreamTimeouts,
+}
+
+/// How long the parts of a stream may take. `None` is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamTimeouts {
+    /// A PROXY protocol header, and a ClientHello that is waited for.
+    pub header: Option<Duration>,
+    /// A new connection to an endpoint.
+    pub connect: Option<Duration>,
+    /// Without octets in either direction.
+    pub idle: Option<Duration>,
+    /// The whole of it.
+    pub total: Option<Duration>,
 }
 
 /// What is done with the requests that a route is for.
@@ -291,6 +330,8 @@ pub struct Upstream {
     pub keepalive: Keepalive,
     /// How the origin is told what is left of the budget.
     pub deadline_field: Option<DeadlineField>,
+    /// Which PROXY protocol header a connection begins with, if any.
+    pub send_proxy: Option<Version>,
 }
 
 /// How endpoints are probed.
@@ -356,8 +397,28 @@ pub enum HashBy {
 impl Site {
     /// The rules of one listener. None: there is no such listener any more.
     #[must_use]
-    pub fn listener(&self, number: usize) -> Option<&Listen> {
+    pub fn entrance(&self, number: usize) -> Option<&Listen> {
         self.listeners.get(number)?.as_ref()
+    }
+
+    /// The same, of one whose connections carry HTTP.
+    #[must_use]
+    pub fn listener(&self, number: usize) -> Option<&Listen> {
+        self.entrance(number).filter(|it| it.stream.is_none())
+    }
+
+    /// What is done with the connections of this listener, where they carry no HTTP; and which of the site's that is.
+    #[must_use]
+    pub fn stream(&self, listener: usize) -> Option<(usize, &StreamRules)> {
+        let number = self.entrance(listener)?.stream?;
+        Some((number, self.streams.get(number)?))
+    }
+
+    /// Some upstream is told where its clients come from and what they connected to.
+    #[must_use]
+    pub fn tells_origins(&self) -> bool {
+        let mut upstreams = self.upstreams.iter();
+        upstreams.any(|upstream| upstream.send_proxy.is_some())
     }
 
     /// What an exchange of this listener's is held to, on this route and on the way to this one of its places.
@@ -383,6 +444,7 @@ impl From<Rules> for Site {
         let terms = Arc::new(Terms {
             timeouts: rules.timeouts,
             limits: rules.limits,
+            body_rate: None,
         });
         let (action, upstreams) = match rules.target {
             Target::Respond(answer) => (Action::Respond(answer), Vec::new()),
@@ -401,6 +463,7 @@ impl From<Rules> for Site {
                     resolve_every: Duration::from_secs(30),
                     keepalive: rules.keepalive,
                     deadline_field: None,
+                    send_proxy: None,
                 };
                 (Action::Forward(Split::new([1]), vec![0]), vec![upstream])
             }
@@ -443,6 +506,7 @@ impl From<Rules> for Site {
         Self {
             listeners: vec![Some(listen); LISTENERS_MAX],
             table: Table::new(vec![Matchers::default()]),
+            streams: Vec::new(),
             routes: vec![route],
             upstreams,
             trusted: rules.identity.trusted,

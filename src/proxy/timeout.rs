@@ -66,6 +66,8 @@ pub enum Timeout {
     Tunnel,
     /// [`Timeouts::tunnel_max`].
     TunnelMax,
+    /// How long a TLS client may take for its first message, where that says where it goes.
+    Hello,
     /// How long a connection that is being closed is still read.
     Linger,
     /// What the client said that it would wait, in a field that is believed.
@@ -97,6 +99,7 @@ impl Timeout {
             Self::Response => "response head",
             Self::Tunnel => "tunnel octets",
             Self::TunnelMax => "tunnel",
+            Self::Hello => "ClientHello",
             Self::Linger => "client's end",
             Self::Asked => "what the client waits for",
             Self::Try => "try",
@@ -121,6 +124,7 @@ impl Timeout {
             Self::Response => &Self::Response,
             Self::Tunnel => &Self::Tunnel,
             Self::TunnelMax => &Self::TunnelMax,
+            Self::Hello => &Self::Hello,
             Self::Linger => &Self::Linger,
             Self::Asked => &Self::Asked,
             Self::Try => &Self::Try,
@@ -145,6 +149,7 @@ impl fmt::Display for Timeout {
             Self::Response => "response head too slow",
             Self::Tunnel => "tunnel idle",
             Self::TunnelMax => "tunnel too old",
+            Self::Hello => "ClientHello too slow",
             Self::Linger => "client does not close",
             Self::Asked => "the client's own deadline is over",
             Self::Try => "try too slow",

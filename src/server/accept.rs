@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
@@ -19,15 +20,20 @@ use crate::clock;
 use crate::context::{Cancel, Context, Label};
 use crate::http::field::Fields;
 use crate::limit::{Entered, PerAddress};
+use crate::metrics::Unannounced;
 use crate::net::connection::Connection as Client;
 use crate::net::dialer::Dialer;
 use crate::net::listener::{Accepted, Listener};
+use crate::net::proxy_protocol::Header;
 use crate::net::tcp::Socket;
 #[cfg(feature = "tls")]
 use crate::net::tls::stream::TlsStream;
 use crate::proxy::answer::{Answer, Connection};
 use crate::proxy::gateway::Gateway;
-use crate::proxy::session;
+use crate::proxy::introduction;
+use crate::proxy::session::{self, Ends};
+use crate::proxy::site::Listen;
+use crate::proxy::stream;
 use crate::runtime::worker::{Worker, breathe};
 
 /// How many connections are accepted before the sessions get their turn.
@@ -116,41 +122,132 @@ impl Door {
     }
 
     fn begin(self: &Rc<Self>, accepted: Accepted, number: usize, ctx: &Context) {
-        let Accepted { fd, peer } = accepted;
         let site = self.gateway.site();
-        let per_ip = site.listener(number).and_then(|listen| listen.per_ip);
-        let counted = match (per_ip, peer) {
-            (Some(max), Some(peer)) => match self.per_address.enter(peer.ip(), max) {
-                Some(entered) => Some(entered),
-                // Its address has as many as it may: closed without a word, which costs least.
-                None => return self.gateway.counters().refused_crowded(),
-            },
-            _ => None,
+        let listen = site.entrance(number);
+        let per_ip = listen.and_then(|listen| listen.per_ip);
+        if let Some(listen) = listen.filter(|listen| listen.proxy_protocol) {
+            return self.introduce(accepted, number, ctx, listen);
+        }
+        let Accepted { fd, peer } = accepted;
+        let Ok(counted) = self.count(per_ip, peer) else {
+            return;
         };
         let Ok(socket) = Socket::accepted(fd, self.worker.reactor()) else {
             return;
         };
-        #[cfg(feature = "tls")]
-        let acceptor = site.listener(number).and_then(|it| it.tls.as_ref());
-        #[cfg(feature = "tls")]
-        let client = match acceptor {
-            None => Client::Plain(socket),
-            Some(acceptor) => match TlsStream::server(socket, acceptor.config().clone()) {
-                Ok(stream) => stream.into(),
-                Err(error) => return self.gateway.say(&format!("tls cannot begin: {error}")),
-            },
+        let ends = Ends {
+            source: peer,
+            destination: site.tells_origins().then(|| socket.local_addr()).flatten(),
         };
-        #[cfg(not(feature = "tls"))]
-        let client = Client::Plain(socket);
-        let label = peer.map_or_else(|| Label::from("unix"), |peer| Label::new(&peer.to_string()));
-        let (node, cancel) = ctx.named("session", label).with_cancel();
+        let Some(client) = self.client(socket, listen) else {
+            return;
+        };
+        let (node, cancel) = ctx.named("session", label(peer)).with_cancel();
+        match listen.and_then(|listen| listen.stream) {
+            Some(_) => self.spawn(cancel, counted, |gateway| {
+                stream::serve(gateway, client, ends, node, number)
+            }),
+            None => self.spawn(cancel, counted, |gateway| {
+                session::serve_between(gateway, client, ends, node, number)
+            }),
+        }
+    }
+
+    /// Begins a session whose client a proxy in front has to name first.
+    fn introduce(
+        self: &Rc<Self>,
+        Accepted { fd, peer: proxy }: Accepted,
+        number: usize,
+        ctx: &Context,
+        listen: &Listen,
+    ) {
+        let Ok(client) = Socket::accepted(fd, self.worker.reactor()) else {
+            return;
+        };
+        let site = self.gateway.site();
+        // Who may connect to a unix socket is for its file's mode to say.
+        if proxy.is_some_and(|proxy| !site.is_trusted(Some(proxy.ip().to_canonical()))) {
+            return introduction::refuse(&self.gateway, &client, proxy, Unannounced::Untrusted);
+        }
+        let (door, listen, above) = (self.clone(), listen.clone(), ctx.clone());
+        let (node, cancel) = ctx.named("session", label(proxy)).with_cancel();
+        self.spawn(cancel, None, |gateway| async move {
+            let header = introduction::header(&gateway, &client, proxy, &listen, &node).await;
+            drop(node);
+            let ends = match header {
+                None => return,
+                Some(Header::Local) => Ends {
+                    source: proxy,
+                    destination: client.local_addr(),
+                },
+                Some(Header::Unix) => Ends::default(),
+                Some(Header::Inet(addresses)) => Ends {
+                    source: Some(addresses.source),
+                    destination: Some(addresses.destination),
+                },
+            };
+            let Ok(_counted) = door.count(listen.per_ip, ends.source) else {
+                return;
+            };
+            let Some(client) = door.client(client, Some(&listen)) else {
+                return;
+            };
+            drop(door);
+            // A node of its own: what was said has made it another's.
+            let (node, _cancel) = above.named("session", label(ends.source)).with_cancel();
+            drop(above);
+            match listen.stream {
+                Some(_) => stream::serve(gateway, client, ends, node, number).await,
+                None => session::serve_between(gateway, client, ends, node, number).await,
+            }
+        });
+    }
+
+    /// What a session reads from and writes to: TLS, where this listener speaks it. `None`: it cannot, which was said.
+    fn client(&self, socket: Socket, listen: Option<&Listen>) -> Option<Client> {
+        #[cfg(feature = "tls")]
+        if let Some(acceptor) = listen.and_then(|listen| listen.tls.as_ref()) {
+            let stream = TlsStream::server(socket, acceptor.config().clone());
+            let said = |error| self.gateway.say(&format!("tls cannot begin: {error}"));
+            return stream.map(Client::from).map_err(said).ok();
+        }
+        let _ = listen;
+        Some(Client::Plain(socket))
+    }
+
+    /// Counts one more connection of this address, of at most so many.
+    ///
+    /// # Errors
+    /// It has as many as it may: to be closed without a word, which costs least.
+    fn count(
+        &self,
+        per_ip: Option<usize>,
+        peer: Option<SocketAddr>,
+    ) -> Result<Option<Entered>, ()> {
+        let (Some(max), Some(peer)) = (per_ip, peer) else {
+            return Ok(None);
+        };
+        let entered = self.per_address.enter(peer.ip(), max);
+        if entered.is_none() {
+            self.gateway.counters().refused_crowded();
+        }
+        entered.map(Some).ok_or(())
+    }
+
+    /// Runs a session's task in its place. `cancel` ends its node.
+    fn spawn<F: Future<Output = ()> + 'static>(
+        self: &Rc<Self>,
+        cancel: Cancel,
+        counted: Option<Entered>,
+        session: impl FnOnce(Rc<Gateway<Dialer>>) -> F,
+    ) {
         self.live.set(self.live.get() + 1);
         let place = Place {
             door: self.clone(),
             _counted: counted,
         };
         self.worker.spawn(Served {
-            session: session::serve_by(self.gateway.clone(), client, peer, node, number),
+            session: session(self.gateway.clone()),
             cancel,
             place,
         });
@@ -193,6 +290,14 @@ impl Door {
         }
         *self.reserve.borrow_mut() = open_reserve();
     }
+}
+
+/// What a session is called in the tree: its client.
+fn label(client: Option<SocketAddr>) -> Label {
+    client.map_or_else(
+        || Label::from("unix"),
+        |client| Label::new(&client.to_string()),
+    )
 }
 
 fn open_reserve() -> Option<OwnedFd> {

@@ -31,10 +31,12 @@ use crate::proxy::route::Table;
 use crate::proxy::site::BasicAuth;
 use crate::proxy::site::{
     Accepting, Access, Action, Auth, Limit, Listen, Page, Per, Placed, Probing, RequestIds, Route,
-    Site, Terms, Upstream,
+    Site, StreamRules, Terms, Upstream,
 };
 use crate::proxy::split::Split;
+use crate::proxy::stream::ServerNames;
 use crate::proxy::template::{Hole, Part, Template};
+use crate::proxy::timeout::Timeouts;
 
 /// How many clients the limit of one route counts at most.
 const KEYS_MAX: usize = 65_536;
@@ -63,6 +65,8 @@ pub(super) fn site(
             ),
             half_close: listener.half_close == config::HalfClose::Allow,
             per_ip: limits.per_ip,
+            proxy_protocol: listener.proxy_protocol,
+            stream: None,
             #[cfg(feature = "tls")]
             tls: listener
                 .tls
@@ -70,14 +74,25 @@ pub(super) fn site(
                 .and_then(|it| acceptor(it, listener, &number, before)),
             elsewhere: listener.redirect.and_then(elsewhere),
         };
-        for number in listener.addresses.iter().filter_map(&number) {
-            if listeners.len() <= number {
-                listeners.resize_with(number + 1, || None);
-            }
-            if let Some(place) = listeners.get_mut(number) {
-                *place = Some(listen.clone());
-            }
-        }
+        let numbers = listener.addresses.iter().filter_map(&number);
+        place(&mut listeners, numbers, &listen);
+    }
+    for (index, stream) in config.streams.iter().enumerate() {
+        let timeouts = Timeouts {
+            header: stream.timeouts.header,
+            ..config.timeouts.clone()
+        };
+        let listen = Listen {
+            slot: 0,
+            terms: terms.share(timeouts, &config.limits),
+            half_close: true,
+            per_ip: stream.limits.per_ip,
+            proxy_protocol: stream.proxy_protocol,
+            stream: Some(index),
+            ..Listen::default()
+        };
+        let numbers = stream.addresses.iter().filter_map(&number);
+        place(&mut listeners, numbers, &listen);
     }
     let upstreams = config.upstreams.iter().map(|it| upstream(it, before));
     let upstreams = upstreams.collect();
@@ -97,9 +112,40 @@ pub(super) fn site(
         listeners,
         table,
         routes,
+        streams: config.streams.iter().map(stream).collect(),
         upstreams,
         trusted: config.trusted.clone(),
         hooks: Hooks::default(),
+    }
+}
+
+/// Puts what addresses are held to in the places of their numbers.
+fn place(
+    listeners: &mut Vec<Option<Listen>>,
+    numbers: impl Iterator<Item = usize>,
+    listen: &Listen,
+) {
+    for number in numbers {
+        if listeners.len() <= number {
+            listeners.resize_with(number + 1, || None);
+        }
+        if let Some(place) = listeners.get_mut(number) {
+            *place = Some(listen.clone());
+        }
+    }
+}
+
+fn stream(written: &config::Stream) -> StreamRules {
+    let sni = written.sni.as_ref();
+    StreamRules {
+        name: written.name().into(),
+        to: written.to,
+        sni: sni.map(|names| ServerNames::new(names.iter().cloned())),
+        access: Access {
+            allow: written.allow.clone(),
+            deny: written.deny.clone(),
+        },
+        timeouts: written.timeouts,
     }
 }
 
@@ -183,11 +229,7 @@ fn acceptor(
 struct Shared(Vec<Arc<Terms>>);
 
 impl Shared {
-    fn share(
-        &mut self,
-        timeouts: crate::proxy::timeout::Timeouts,
-        limits: &config::Limits,
-    ) -> Arc<Terms> {
+    fn share(&mut self, timeouts: Timeouts, limits: &config::Limits) -> Arc<Terms> {
         let terms = Terms {
             timeouts,
             limits: Limits {
@@ -196,6 +238,7 @@ impl Shared {
                 content_octets_max: limits.body.unwrap_or(u64::MAX),
                 ..Limits::default()
             },
+            body_rate: limits.body_rate,
         };
         if let Some(equal) = self.0.iter().find(|it| ***it == terms) {
             return equal.clone();
@@ -233,6 +276,7 @@ fn upstream(written: &config::Upstream, before: Option<&Site>) -> Upstream {
             max_age: written.keepalive.max_age,
         },
         deadline_field: written.deadline_header.clone(),
+        send_proxy: written.send_proxy,
     }
 }
 

@@ -12,8 +12,9 @@ const LISTED_MAX: usize = 50;
 pub(super) fn between(old: &Config, new: &Config) -> Vec<String> {
     let mut changes = Vec::new();
     let addresses = |config: &Config| -> BTreeMap<String, ()> {
-        let addresses = config.listeners.iter().flat_map(|it| &it.addresses);
-        addresses.map(|it| (Address::to_string(it), ())).collect()
+        super::reload::addresses(config)
+            .map(|it| (Address::to_string(it), ()))
+            .collect()
     };
     compare("listen", &addresses(old), &addresses(new), &mut changes);
     let upstreams = |config: &Config| -> BTreeMap<String, String> {
@@ -47,6 +48,21 @@ pub(super) fn between(old: &Config, new: &Config) -> Vec<String> {
             .collect()
     };
     compare("route", &routes(old), &routes(new), &mut changes);
+    let streams = |config: &Config| -> BTreeMap<String, String> {
+        let name = |upstream: usize| config.upstreams.get(upstream).map(|it| it.name.clone());
+        let streams = config.streams.iter();
+        streams
+            .map(|it| {
+                let sni = it.sni.iter().flatten();
+                let sni: Vec<_> = sni.map(|(pattern, to)| (pattern, name(*to))).collect();
+                let to = (it.to.and_then(name), sni);
+                let mut rest = it.clone();
+                (rest.to, rest.sni) = (None, None);
+                (it.name(), format!("{to:?}{rest:?}"))
+            })
+            .collect()
+    };
+    compare("stream", &streams(old), &streams(new), &mut changes);
     let mut note = |differs: bool, what: &str| {
         if differs {
             changes.push(format!("{what} changed"));
@@ -60,7 +76,11 @@ pub(super) fn between(old: &Config, new: &Config) -> Vec<String> {
     let details = |config: &Config| {
         let listeners = config.listeners.iter();
         listeners
-            .map(|it| (it.half_close, it.redirect, it.timeouts.clone(), it.limits))
+            .map(|it| {
+                let timeouts = it.timeouts.clone();
+                let introduced = it.proxy_protocol;
+                (it.half_close, introduced, it.redirect, timeouts, it.limits)
+            })
             .collect::<Vec<_>>()
     };
     note(details(old) != details(new), "what listeners are held to");

@@ -407,6 +407,16 @@ impl Server {
         self.listening.addresses()
     }
 
+    /// What comes by this address, where it listens, is octets of a stream and no HTTP.
+    #[must_use]
+    pub fn is_of_stream(&self, address: &Address) -> bool {
+        let mut bound = self.listening.bound();
+        let asked = bound.find(|bound| bound.address == *address);
+        let streams = self.file.iter().flat_map(|file| &file.config.streams);
+        let mut addresses = streams.flat_map(|stream| &stream.addresses);
+        asked.is_some_and(|bound| addresses.any(|it| *it == bound.asked))
+    }
+
     /// TLS is spoken at this address that it listens on.
     #[must_use]
     pub fn is_secure(&self, address: &Address) -> bool {

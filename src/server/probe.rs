@@ -15,6 +15,7 @@ use crate::http::limits::Limits;
 use crate::log::Log;
 use crate::net::control::Line;
 use crate::net::fault::Fault;
+use crate::net::proxy_protocol::{Header, Version};
 use crate::proxy::site::{Placed, Probing, Site};
 
 /// The thread's stack: what is deep is one probe.
@@ -65,6 +66,7 @@ async fn work(inbox: &Receiver<Arc<Site>>, ctx: &Context, log: &Log) {
                     upstream: &upstream.name,
                     placed,
                     probing,
+                    send_proxy: upstream.send_proxy,
                     ctx,
                     log,
                 };
@@ -80,6 +82,7 @@ struct Check<'a> {
     upstream: &'a str,
     placed: &'a Placed,
     probing: &'a Probing,
+    send_proxy: Option<Version>,
     ctx: &'a Context,
     log: &'a Log,
 }
@@ -136,7 +139,12 @@ impl Check<'_> {
             Some(fault) => format!("tls:{} ({error})", fault.word),
             None => error.to_string(),
         };
-        let connected = Line::connect(address, endpoint.tls.as_ref()).await;
+        let mut front = Vec::new();
+        if let Some(version) = self.send_proxy {
+            // For nobody: the connection is our own.
+            Header::Local.write(version, &mut front);
+        }
+        let connected = Line::connect(address, &front, endpoint.tls.as_ref()).await;
         let mut stream = connected.map_err(said)?;
         let Some(path) = &self.probing.path else {
             return Ok(());

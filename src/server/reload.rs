@@ -271,6 +271,12 @@ impl Server {
                 .iter()
                 .map(|it| (it.name.to_string(), endpoints(it)))
                 .collect(),
+            streams: self
+                .site
+                .streams
+                .iter()
+                .map(|it| it.name.to_string())
+                .collect(),
             #[cfg(feature = "tls")]
             certificates: self.certificates(),
             #[cfg(not(feature = "tls"))]
@@ -287,16 +293,19 @@ impl Server {
 
 /// All addresses that a configuration listens on.
 pub(super) fn addresses(config: &Config) -> impl Iterator<Item = &Address> {
-    config
-        .listeners
-        .iter()
-        .flat_map(|listener| &listener.addresses)
+    let listeners = config.listeners.iter().map(|it| &it.addresses);
+    let streams = config.streams.iter().map(|it| &it.addresses);
+    listeners.chain(streams).flatten()
 }
 
 /// Those that are tried again while they are not there.
 pub(super) fn retries(config: &Config) -> impl Iterator<Item = &Address> {
     let listeners = config.listeners.iter().filter(|listener| listener.retry);
-    listeners.flat_map(|listener| &listener.addresses)
+    let streams = config.streams.iter().filter(|stream| stream.retry);
+    let streams = streams.flat_map(|stream| &stream.addresses);
+    listeners
+        .flat_map(|listener| &listener.addresses)
+        .chain(streams)
 }
 
 /// Runs what may take a while on a thread of its own. None: there is none to be had.

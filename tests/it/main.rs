@@ -57,12 +57,18 @@ mod reload;
 #[cfg(feature = "tls")]
 mod tls;
 
+/// Octets that are no HTTP: where they go, and every way they can end.
+mod stream;
+
 /// Connections that become tunnels, and those that must not.
 mod upgrade;
 
 /// Origins that speak TLS: who is believed, what is said inside, what is read again.
 #[cfg(feature = "tls")]
 mod origin_tls;
+
+/// Who the client is, said by a proxy in front of osier, and by osier to origins.
+mod proxy_protocol;
 
 /// What the keys of upstreams and tries do: a test for every one, which fails when the key is ignored.
 mod upstreams;

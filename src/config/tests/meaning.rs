@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::super::model::*;
@@ -9,6 +10,7 @@ use super::super::{TimeoutName, later};
 use super::{config, read_text, with_route};
 use crate::http::deadline::DeadlineField;
 use crate::http::network::Network;
+use crate::net::proxy_protocol::Version;
 use crate::proxy::gateway::Host;
 use crate::proxy::retry::On;
 use crate::proxy::route::{HostPattern, PathPattern};
@@ -25,7 +27,7 @@ fn file(section: &str, line: &str) -> String {
         format!("{header}\n{needs}\n{line}\n")
     };
     let front = match section {
-        "listen" | "upstream" | "route" => String::new(),
+        "listen" | "upstream" | "route" | "stream" => String::new(),
         "" => format!("{line}\n"),
         section => format!("[{section}]\n{line}\n"),
     };
@@ -48,6 +50,16 @@ fn file(section: &str, line: &str) -> String {
             "to = \"app\"",
             &["to", "redirect", "respond"],
         )
+        + &match (section, begins(&["addr"])) {
+            ("stream", true) => format!("[[stream]]\nto = \"app\"\n{line}\n"),
+            ("stream", false) if begins(&["to =", "sni"]) => {
+                format!("[[stream]]\naddr = \":1883\"\n{line}\n")
+            }
+            ("stream", false) => {
+                format!("[[stream]]\naddr = \":1883\"\nto = \"app\"\n{line}\n")
+            }
+            _ => String::new(),
+        }
 }
 
 /// The same for a table further down, such as `route.retry`.
@@ -195,6 +207,12 @@ fn keys_of_the_whole() -> Vec<Key> {
             |c| c.limits.body,
             Some(1_000_000),
         ),
+        key(
+            "limits.body_rate",
+            "body_rate = \"1KiB\"",
+            |c| c.limits.body_rate,
+            NonZeroU64::new(1024),
+        ),
         key("limits.per_ip", "per_ip = 4", |c| c.limits.per_ip, Some(4)),
         key(
             "limits.buffers",
@@ -220,6 +238,12 @@ fn keys_of_listeners_and_upstreams() -> Vec<Key> {
             "half_close = \"allow\"",
             move |c| listener(c).half_close,
             HalfClose::Allow,
+        ),
+        key(
+            "listen.proxy_protocol",
+            "addr = \"unix:/run/o\"\nproxy_protocol = true",
+            move |c| listener(c).proxy_protocol,
+            true,
         ),
         key(
             "listen.retry",
@@ -250,6 +274,12 @@ fn keys_of_listeners_and_upstreams() -> Vec<Key> {
             "limits.body = \"unlimited\"",
             move |c| listener(c).limits.body,
             Override::Set(None::<u64>),
+        ),
+        key(
+            "listen.limits.body_rate",
+            "limits.body_rate = \"off\"",
+            move |c| listener(c).limits.body_rate,
+            Override::Set(None::<NonZeroU64>),
         ),
         key(
             "listen.limits.per_ip",
@@ -298,6 +328,12 @@ fn keys_of_listeners_and_upstreams() -> Vec<Key> {
             "limits.body = \"1KiB\"",
             move |c| upstream(c).limits.body,
             Override::Set(Some(1024_u64)),
+        ),
+        key(
+            "upstream.limits.body_rate",
+            "limits.body_rate = \"10B\"",
+            move |c| upstream(c).limits.body_rate,
+            Override::Set(NonZeroU64::new(10)),
         ),
     ]
 }
@@ -536,6 +572,12 @@ fn keys_of_routes() -> Vec<Key> {
             Override::Set(Some(10_u64 << 20)),
         ),
         key(
+            "route.limits.body_rate",
+            "limits.body_rate = \"1KB\"",
+            move |c| route(c).limits.body_rate,
+            Override::Set(NonZeroU64::new(1000)),
+        ),
+        key(
             "route.errors",
             "errors = { 502 = \"/etc/osier/502.html\" }",
             move |c| route(c).errors.get(&502).map(|page| page.content.clone()),
@@ -575,6 +617,7 @@ fn keys() -> Vec<Key> {
     keys.extend(keys_of_timeouts());
     #[cfg(feature = "tls")]
     keys.extend(keys_of_tls());
+    keys.extend(keys_of_streams());
     keys
 }
 
@@ -680,6 +723,110 @@ fn tls_is_refused_by_a_build_without_it() {
             "{said}"
         );
     }
+}
+
+fn keys_of_streams() -> Vec<Key> {
+    let stream = |c: &Config| c.streams.first().cloned();
+    let seven = || Some(Some(seconds(7)));
+    let name = |c: &Config, to: Option<usize>| to.map(|to| c.upstreams[to].name.clone());
+    let network = |text: &str| Some(vec![text.parse::<Network>().unwrap()]);
+    vec![
+        key(
+            "stream.addr",
+            "addr = [\":80\", \"unix:/run/o\"]",
+            move |c| stream(c).map(|it| texts(&it.addresses)),
+            Some(["0.0.0.0:80", "unix:/run/o"]),
+        ),
+        key(
+            "stream.to",
+            "to = \"b:1\"",
+            move |c| stream(c).map(|it| name(c, it.to)),
+            Some(Some("b:1".to_owned())),
+        ),
+        key(
+            "stream.sni",
+            "sni = { \"A.example\" = \"app\", \"*.b\" = \"app\", \"*\" = \"app\" }",
+            move |c| stream(c).map(|it| (it.sni, it.to)),
+            Some((
+                Some(vec![
+                    (Some(HostPattern::Exact("a.example".to_owned())), 0),
+                    (Some(HostPattern::Below("b".to_owned())), 0),
+                    (None, 0),
+                ]),
+                None::<usize>,
+            )),
+        ),
+        key(
+            "stream.proxy_protocol",
+            "addr = \"unix:/run/o\"\nproxy_protocol = true",
+            move |c| stream(c).map(|it| it.proxy_protocol),
+            Some(true),
+        ),
+        key(
+            "stream.retry",
+            "retry = true",
+            move |c| stream(c).map(|it| it.retry),
+            Some(true),
+        ),
+        key(
+            "stream.allow",
+            "allow = \"10.0.0.0/8\"",
+            move |c| stream(c).map(|it| it.allow),
+            network("10.0.0.0/8"),
+        ),
+        key(
+            "stream.deny",
+            "deny = \"10.0.0.0/8\"",
+            move |c| stream(c).map(|it| it.deny),
+            network("10.0.0.0/8"),
+        ),
+        key(
+            "stream.timeouts.header",
+            "timeouts.header = \"7s\"",
+            move |c| stream(c).map(|it| it.timeouts.header),
+            seven(),
+        ),
+        key(
+            "stream.timeouts.connect",
+            "timeouts.connect = \"7s\"",
+            move |c| stream(c).map(|it| it.timeouts.connect),
+            seven(),
+        ),
+        key(
+            "stream.timeouts.idle",
+            "timeouts.idle = \"7s\"",
+            move |c| stream(c).map(|it| it.timeouts.idle),
+            seven(),
+        ),
+        key(
+            "stream.timeouts.total",
+            "timeouts.total = \"7s\"",
+            move |c| stream(c).map(|it| it.timeouts.total),
+            seven(),
+        ),
+        key(
+            "stream.limits.per_ip",
+            "limits.per_ip = 7",
+            move |c| stream(c).map(|it| it.limits.per_ip),
+            Some(Some(7_usize)),
+        ),
+    ]
+}
+
+#[test]
+fn a_stream_has_what_holds_above_where_it_says_nothing() {
+    let text = "[timeouts]\nheader = \"1s\"\nconnect = \"2s\"\nidle = \"3s\"\ntunnel = \"4s\"\ntunnel_max = \"5s\"\n\
+                [limits]\nper_ip = 6\n[[stream]]\naddr = \":1883\"\nto = \"a:1\"\n";
+    let config = config(text);
+    let stream = &config.streams[0];
+    assert_eq!(stream.timeouts.header, Some(seconds(1)));
+    assert_eq!(stream.timeouts.connect, Some(seconds(2)));
+    assert_eq!(stream.timeouts.idle, Some(seconds(4)), "as a tunnel's");
+    assert_eq!(stream.timeouts.total, Some(seconds(5)));
+    assert_eq!(stream.limits.per_ip, Some(6));
+    assert_eq!(stream.name(), "0.0.0.0:1883");
+    // Who serves no HTTP needs neither a listener nor a route.
+    assert!(config.listeners.is_empty() && config.routes.is_empty());
 }
 
 /// How endpoints are picked and looked after.
@@ -825,6 +972,12 @@ fn keys_of_care() -> Vec<Key> {
             "deadline_header = \"grpc-timeout\"",
             move |c| upstream(c).deadline_header,
             Some(DeadlineField::from_name("grpc-timeout")),
+        ),
+        key(
+            "upstream.send_proxy",
+            "send_proxy = \"v2\"",
+            move |c| upstream(c).send_proxy,
+            Some(Version::V2),
         ),
     ]
 }
@@ -1017,7 +1170,7 @@ fn no_key_is_without_a_test() {
                   upstream.keepalive upstream.timeouts upstream.limits route route.to route.redirect route.respond \
                   route.headers route.headers.request route.headers.response route.timeouts route.limits route.retry \
                   route.limit upstream.queue upstream.health upstream.eject upstream.resolve upstream.sticky \
-                  route.hedge route.mirror route.auth route.auth.forward upstream.tls";
+                  route.hedge route.mirror route.auth route.auth.forward upstream.tls stream stream.timeouts stream.limits";
     let tables: BTreeSet<&str> = tables.split_whitespace().collect();
     let mut there = BTreeSet::new();
     for table in std::iter::once("").chain(tables.iter().copied()) {
@@ -1191,12 +1344,14 @@ tunnel_max = "off"
 head = "16KiB"
 fields = 100
 body = "unlimited"
+body_rate = "off"
 per_ip = "unlimited"
 buffers = "auto"
 
 [[listen]]
 addr = ["127.0.0.1:8086"]
 half_close = "cancel"
+proxy_protocol = false
 retry = false
 
 [[route]]

@@ -1,6 +1,7 @@
 //! Whatever is in a file, reading it ends in words; and what is printed is read as what it was.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -16,10 +17,11 @@ use crate::balance::{Eject, Policy};
 use crate::http::deadline::DeadlineField;
 use crate::http::network::Network;
 use crate::net::address::Address;
+use crate::net::proxy_protocol::Version;
 use crate::proxy::gateway::Host;
 use crate::proxy::retry::{On, Retry};
 use crate::proxy::route::{HostPattern, Matchers, PathPattern};
-use crate::proxy::site::{ForwardAuth, HashBy, Hedge, Mirror};
+use crate::proxy::site::{ForwardAuth, HashBy, Hedge, Mirror, StreamTimeouts};
 use crate::proxy::template::{Hole, Part, Template};
 use crate::proxy::timeout::Timeouts;
 
@@ -28,7 +30,7 @@ const FILES: [&str; 5] = [
     include_str!("../../../tests/config/ok-full.toml"),
     include_str!("../../../tests/config/ok-environment.toml"),
     include_str!("../../../tests/config/ok-exclusive.toml"),
-    include_str!("../../../tests/config/later-upstream.toml"),
+    include_str!("../../../tests/config/proxy-protocol-bad.toml"),
     include_str!("../../../tests/config/unknown-key-tabs-and-octets.toml"),
 ];
 
@@ -163,18 +165,24 @@ fn overrides<T: Clone + std::fmt::Debug>(
     of(value).prop_map(|value| value.map_or(Override::Inherit, Override::Set))
 }
 
+fn rate() -> impl Strategy<Value = Option<NonZeroU64>> {
+    (0..u64::from(u32::MAX)).prop_map(NonZeroU64::new)
+}
+
 fn limit_changes() -> impl Strategy<Value = LimitChanges> {
     let body = overrides(of(0..u64::from(u32::MAX)));
     (
         overrides(256..100_000_usize),
         overrides(1..10_000_usize),
         body,
+        overrides(rate()),
         overrides(of(1..9_usize)),
     )
-        .prop_map(|(head, fields, body, per_ip)| LimitChanges {
+        .prop_map(|(head, fields, body, body_rate, per_ip)| LimitChanges {
             head,
             fields,
             body,
+            body_rate,
             per_ip,
         })
 }
@@ -182,6 +190,7 @@ fn limit_changes() -> impl Strategy<Value = LimitChanges> {
 fn body_changes() -> impl Strategy<Value = LimitChanges> {
     limit_changes().prop_map(|limits| LimitChanges {
         body: limits.body,
+        body_rate: limits.body_rate,
         ..LimitChanges::default()
     })
 }
@@ -239,7 +248,7 @@ fn listeners() -> impl Strategy<Value = Vec<Listener>> {
     let half_close = select(vec![HalfClose::Cancel, HalfClose::Allow]);
     let rest = (
         half_close,
-        any::<bool>(),
+        any::<[bool; 2]>(),
         of(1_u16..),
         timeout_changes(true),
         limit_changes(),
@@ -258,18 +267,65 @@ fn listeners() -> impl Strategy<Value = Vec<Listener>> {
         let listeners = listeners.into_iter();
         listeners
             .map(
-                |(count, (half_close, retry, redirect, timeouts, limits))| Listener {
-                    addresses: (0..count).map(&mut address).collect(),
-                    half_close,
-                    retry,
-                    // Its files are more than text: `ok-tls.toml` has them.
-                    #[cfg(feature = "tls")]
-                    tls: None,
-                    redirect,
-                    timeouts,
-                    limits,
+                |(count, (half_close, [retry, proxy_protocol], redirect, timeouts, limits))| {
+                    Listener {
+                        addresses: (0..count).map(&mut address).collect(),
+                        half_close,
+                        proxy_protocol,
+                        retry,
+                        // Its files are more than text: `ok-tls.toml` has them.
+                        #[cfg(feature = "tls")]
+                        tls: None,
+                        redirect,
+                        timeouts,
+                        limits,
+                    }
                 },
             )
+            .collect()
+    })
+}
+
+fn streams() -> impl Strategy<Value = Vec<Stream>> {
+    let limit = || of(duration());
+    let timeouts = (limit(), limit(), limit(), limit());
+    let pattern = select(vec![
+        None,
+        Some(HostPattern::Exact("a.example".to_owned())),
+        Some(HostPattern::Below("a.example".to_owned())),
+    ]);
+    let rest = (
+        any::<[bool; 3]>(),
+        of(pattern),
+        (networks(), networks()),
+        timeouts,
+        of(1..9_usize),
+    );
+    vec(rest, 0..3).prop_map(|streams| {
+        let streams = streams.into_iter().zip(3000_u16..);
+        streams
+            .map(|((flags, pattern, (allow, deny), limits, per_ip), port)| {
+                let [proxy_protocol, retry, is_named] = flags;
+                Stream {
+                    addresses: vec![format!("[::1]:{port}").parse().unwrap()],
+                    // The first of the sections, which are there.
+                    to: (!is_named || pattern.is_none()).then_some(0),
+                    sni: pattern
+                        .filter(|_| is_named)
+                        .map(|pattern| vec![(pattern, 0)]),
+                    proxy_protocol,
+                    retry,
+                    allow,
+                    deny,
+                    timeouts: StreamTimeouts {
+                        header: limits.0,
+                        connect: limits.1,
+                        idle: limits.2,
+                        total: limits.3,
+                    },
+                    limits: StreamLimits { per_ip },
+                }
+            })
             .collect()
     })
 }
@@ -346,10 +402,10 @@ fn care() -> impl Strategy<Value = Upstream> {
         of(queue),
         (duration(), duration()),
         of(Just("sid".to_owned())),
-        of(fields),
+        (of(fields), of(select(vec![Version::V1, Version::V2]))),
     )
         .prop_map(
-            |((policy, hash), health, eject, queue, (slow_start, every), sticky, field)| Upstream {
+            |((policy, hash), health, eject, queue, (slow_start, every), sticky, told)| Upstream {
                 balance: Balance { policy, hash },
                 max_connections: queue.map(|queue| queue.0),
                 queue: queue
@@ -359,7 +415,8 @@ fn care() -> impl Strategy<Value = Upstream> {
                 slow_start,
                 resolve_every: every,
                 sticky,
-                deadline_header: field.map(DeadlineField::from_name),
+                deadline_header: told.0.map(DeadlineField::from_name),
+                send_proxy: told.1,
                 ..Upstream::default()
             },
         )
@@ -689,13 +746,15 @@ fn configs() -> impl Strategy<Value = Config> {
         256..1_048_577_usize,
         1..10_001_usize,
         of(0..1_u64 << 40),
+        rate(),
         of(1..9_usize),
         of(65_536..1_u64 << 40),
     );
-    let limits = limits.prop_map(|(head, fields, body, per_ip, buffers)| Limits {
+    let limits = limits.prop_map(|(head, fields, body, body_rate, per_ip, buffers)| Limits {
         head,
         fields,
         body,
+        body_rate,
         per_ip,
         buffers,
     });
@@ -709,12 +768,24 @@ fn configs() -> impl Strategy<Value = Config> {
     let accounts = (of("[a-z_][a-z0-9_.-]{0,5}"), of("[0-9]{1,4}"));
     (
         (whole, accounts, log, of(admin), timeouts(), limits),
-        (listeners(), upstreams(), vec(routes(), 1..5)),
+        (listeners(), upstreams(), vec(routes(), 1..5), streams()),
     )
         .prop_map(
             |((whole, (user, group), log, admin, timeouts, limits), rest)| {
                 let (workers, max_connections, trusted, delay, grace) = whole;
-                let (listeners, mut upstreams, routes) = rest;
+                let (mut listeners, mut upstreams, routes, mut streams): (
+                    Vec<Listener>,
+                    Vec<Upstream>,
+                    Vec<_>,
+                    Vec<Stream>,
+                ) = rest;
+                for stream in &mut streams {
+                    stream.proxy_protocol &= !trusted.is_empty();
+                }
+                for listener in &mut listeners {
+                    // Somebody's header has to be believed.
+                    listener.proxy_protocol &= !trusted.is_empty();
+                }
                 let sections = upstreams.len();
                 let routes = routes.into_iter().enumerate();
                 let routes = routes.map(|(index, (mut route, shares))| {
@@ -744,6 +815,7 @@ fn configs() -> impl Strategy<Value = Config> {
                     timeouts,
                     limits,
                     listeners,
+                    streams,
                     upstreams,
                     routes,
                 }

@@ -54,6 +54,9 @@ pub(super) fn write<S: Style>(
         None => push(line, "unix"),
     }
     push(line, S::AFTER);
+    if !record.stream.is_empty() {
+        return stream::<S>(record, line);
+    }
     number::<S>(line, &key!("exchange"), record.exchange);
     octets::<S>(line, &key!("method"), record.method);
     octets::<S>(line, &key!("host"), record.host);
@@ -65,11 +68,7 @@ pub(super) fn write<S: Style>(
     number::<S>(line, &key!("received"), record.received);
     number::<S>(line, &key!("sent"), record.sent);
     octets::<S>(line, &key!("route"), record.route.as_bytes());
-    octets::<S>(line, &key!("upstream"), record.upstream.as_bytes());
-    if !record.endpoint.is_empty() {
-        octets::<S>(line, &key!("endpoint"), record.endpoint.as_bytes());
-        number::<S>(line, &key!("attempts"), u64::from(record.attempts));
-    }
+    origin::<S>(record, line);
     if let Some(reused) = record.reused {
         push(line, S::key(&key!("reused")));
         push(line, if reused { "true" } else { "false" });
@@ -78,6 +77,32 @@ pub(super) fn write<S: Style>(
     millis::<S>(line, &key!("connect_ms"), record.connect);
     millis::<S>(line, &key!("first_ms"), record.first);
     millis::<S>(line, &key!("total_ms"), Some(record.total));
+    end::<S>(record, line);
+}
+
+/// What is said of a connection that carried no HTTP, from the client on.
+fn stream<S: Style>(record: &Record<'_>, line: &mut Vec<u8>) {
+    number::<S>(line, &key!("tunnel"), record.exchange);
+    octets::<S>(line, &key!("stream"), record.stream.as_bytes());
+    octets::<S>(line, &key!("sni"), record.host);
+    number::<S>(line, &key!("received"), record.received);
+    number::<S>(line, &key!("sent"), record.sent);
+    origin::<S>(record, line);
+    millis::<S>(line, &key!("connect_ms"), record.connect);
+    millis::<S>(line, &key!("total_ms"), Some(record.total));
+    end::<S>(record, line);
+}
+
+/// Where it went.
+fn origin<S: Style>(record: &Record<'_>, line: &mut Vec<u8>) {
+    octets::<S>(line, &key!("upstream"), record.upstream.as_bytes());
+    if !record.endpoint.is_empty() {
+        octets::<S>(line, &key!("endpoint"), record.endpoint.as_bytes());
+        number::<S>(line, &key!("attempts"), u64::from(record.attempts));
+    }
+}
+
+fn end<S: Style>(record: &Record<'_>, line: &mut Vec<u8>) {
     let cause = record.cause.unwrap_or_default();
     octets::<S>(line, &key!("cause"), cause.as_bytes());
     push(line, S::END);

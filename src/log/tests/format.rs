@@ -14,6 +14,7 @@ const FORMATS: [Format; 3] = [Format::Logfmt, Format::Json, Format::Combined];
 fn full() -> Record<'static> {
     Record {
         client: Some([192, 0, 2, 1].into()),
+        stream: "",
         exchange: 17,
         method: b"GET",
         target: b"/a?b=c",
@@ -62,6 +63,43 @@ fn a_record_says_what_happened_and_why() {
         "192.0.2.1 exchange=17 method=GET host=example.org target=\"/a?b c\" status=504 received=0 sent=12 \
          endpoint=192.0.2.9:80 attempts=2 total_ms=30001.002 cause=response_timeout\n"
     );
+}
+
+#[test]
+fn of_a_stream_there_is_no_request_to_tell() {
+    let record = Record {
+        client: Some([192, 0, 2, 1].into()),
+        stream: "0.0.0.0:1883",
+        exchange: 17,
+        host: b"a.example",
+        received: 7,
+        sent: 12,
+        upstream: "broker",
+        endpoint: "192.0.2.9:1883",
+        attempts: 1,
+        connect: Some(Duration::from_millis(1)),
+        total: Duration::from_secs(3600),
+        cause: Some("tunnel_timeout"),
+        ..Record::default()
+    };
+    let line = |format| line(format, &record, false);
+    let said = line(Format::Logfmt);
+    let (_, said) = said.split_once(" client=").unwrap();
+    assert_eq!(
+        said,
+        "192.0.2.1 tunnel=17 stream=0.0.0.0:1883 sni=a.example received=7 sent=12 upstream=broker \
+         endpoint=192.0.2.9:1883 attempts=1 connect_ms=1.000 total_ms=3600000.000 cause=tunnel_timeout\n"
+    );
+    let said = line(Format::Json);
+    let (_, said) = said.split_once(",\"client\":").unwrap();
+    assert_eq!(
+        said,
+        "\"192.0.2.1\",\"tunnel\":17,\"stream\":\"0.0.0.0:1883\",\"sni\":\"a.example\",\"received\":7,\"sent\":12,\
+         \"upstream\":\"broker\",\"endpoint\":\"192.0.2.9:1883\",\"attempts\":1,\"connect_ms\":1.000,\
+         \"total_ms\":3600000.000,\"cause\":\"tunnel_timeout\"}\n"
+    );
+    let said = line(Format::Combined);
+    assert!(said.ends_with("] \"-\" 000 12 \"-\" \"-\"\n"), "{said}");
 }
 
 #[test]

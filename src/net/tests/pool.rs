@@ -55,6 +55,7 @@ fn pooled() -> (Rc<Cell<bool>>, Pooled<Quiet>) {
     (
         disturbed,
         Pooled {
+            told: None,
             stream,
             since: clock::now(),
             exchanges: 0,
@@ -77,11 +78,11 @@ fn the_connection_used_last_is_taken_first_and_a_disturbed_one_never() {
     shelf.put(second);
     disturbed.set(true);
     assert_eq!(
-        shelf.take().map(|pooled| pooled.exchanges),
+        shelf.take(None).map(|pooled| pooled.exchanges),
         Some(1),
         "the first: the second has ended"
     );
-    assert!(shelf.take().is_none());
+    assert!(shelf.take(None).is_none());
 }
 
 #[test]
@@ -95,7 +96,10 @@ fn nothing_idles_longer_or_grows_older_than_it_may() {
     let shelf = pool.shelf(keepalive, &State::default());
     shelf.put(pooled().1);
     clock.advance(Duration::from_secs(21));
-    assert!(shelf.take().is_none(), "it idled for more than 20 seconds");
+    assert!(
+        shelf.take(None).is_none(),
+        "it idled for more than 20 seconds"
+    );
     let (_, old) = pooled();
     clock.advance(Duration::from_secs(31));
     shelf.put(old);
@@ -171,7 +175,7 @@ fn a_shelf_goes_by_what_it_was_told_last() {
     );
     shelf.put(pooled().1);
     clock.advance(Duration::from_secs(1));
-    assert!(shelf.take().is_none());
+    assert!(shelf.take(None).is_none());
 }
 
 #[test]

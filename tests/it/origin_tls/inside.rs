@@ -239,3 +239,34 @@ fn a_hedge_goes_by_tls() {
     });
     assert!(!quick.requests().is_empty());
 }
+
+#[test]
+fn octets_that_are_no_http_go_by_tls_and_who_connects_is_said_before_it() {
+    let world = World::new();
+    let peer = Peer::that_answers(&world.authority, "a.example");
+    let address = Origin::nobody().1.local_addr().unwrap();
+    let text = format!(
+        "[upstream.app]\nto = \"{}\"\n{}[[stream]]\naddr = \"{address}\"\nto = \"app\"\n[[route]]\nto = \"app\"\n",
+        peer.address,
+        world.tls("sni = \"a.example\"")
+    );
+    let _gateway = Gateway::run(&text, &[]);
+    assert_eq!(Wire::connect(address).get("/raw").text(), "/raw");
+    assert!(
+        peer.requests()[0].head.ends_with("Host: a.example"),
+        "as it was said"
+    );
+    let origin = Origin::bind();
+    let text = format!(
+        "[upstream.app]\nto = \"{}\"\nsend_proxy = \"v1\"\n{}[[route]]\nto = \"app\"\n",
+        origin.address(),
+        world.tls("sni = \"a.example\"")
+    );
+    let gateway = Gateway::run(&text, &[]);
+    let mut client = gateway.osier.connect();
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut wire = origin.accept();
+    assert!(wire.read_until("\r\n").starts_with("PROXY TCP4 127.0.0.1 "));
+    // A handshake (RFC 8446 §5.1).
+    assert_eq!(wire.read_octets(1), [22]);
+}
