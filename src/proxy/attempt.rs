@@ -107,8 +107,11 @@ pub(super) async fn connect<D: Dial>(
 
 /// A connection on which TLS has begun, once both sides have agreed.
 async fn secured<S: Stream>(stream: S) -> io::Result<S> {
-    stream::handshake(&stream).await?;
-    Ok(stream)
+    match stream::handshake(&stream).await {
+        Ok(()) => Ok(stream),
+        // As it is: what the system says of a connection means something else once there is one.
+        Err(error) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, error)),
+    }
 }
 
 /// A connection that may be used, or made: an idle one, or the permit for a new one. Waits in the queue where there may be

@@ -252,6 +252,23 @@ fn a_reset_during_the_handshake_is_tried_elsewhere_whatever_the_method() {
     origin.accept().reset();
     assert_eq!(client.read_response().text(), "/x");
     assert_eq!(well.requests()[0].body, b"hi");
+    // With nobody else there it is said what it was.
+    let gateway = Gateway::run(&text.replace(&format!(", \"{}\"", well.address), ""), &[]);
+    let mut client = gateway.osier.connect();
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    for _ in 0..2 {
+        let mut wire = origin.accept();
+        wire.receive().unwrap();
+        wire.send(b"\x16\x03");
+        wire.reset();
+    }
+    let refused = client.read_response();
+    assert_eq!(refused.status(), 502);
+    let said = refused.field("proxy-status").unwrap();
+    assert!(
+        said.starts_with("osier; error=connection_terminated; details=\"tls:"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -298,4 +315,64 @@ fn the_one_liner_believes_whom_the_system_does() {
     assert_eq!(said.status.code(), Some(1));
     let said = String::from_utf8(said.stderr).unwrap();
     assert!(said.contains("SSL_CERT_FILE"), "{said}");
+}
+
+#[test]
+fn how_an_origin_is_spoken_to_is_told() {
+    let world = World::new();
+    let peer = Peer::that_answers(&world.authority, "a.example");
+    let gateway = world.gateway(&peer, "");
+    assert!(gateway.status().contains("\"tls\":true"));
+    let told = |words: &[&str]| {
+        let path = gateway.path().to_str().unwrap();
+        let mut arguments = vec![words[0], "-c", path];
+        arguments.extend(&words[1..]);
+        let said = Osier::command(&arguments).output().unwrap();
+        assert!(said.status.success());
+        (
+            String::from_utf8(said.stdout).unwrap(),
+            String::from_utf8(said.stderr).unwrap(),
+        )
+    };
+    let (explained, _) = told(&["explain", "http://h/"]);
+    let line = format!(
+        "tls      verified by {}, as a.example, TLS 1.2 and above\n",
+        world.ca
+    );
+    assert!(explained.contains(&line), "{explained}");
+    let (printed, _) = told(&["check", "--print"]);
+    let line = format!(
+        "tls = {{ sni = \"a.example\", ca = \"{}\", insecure = false, min_version = \"1.2\" }}\n",
+        world.ca
+    );
+    assert!(printed.contains(&line), "{printed}");
+    assert!(
+        printed.contains(&format!("to = [\"https://{}\"]", peer.address)),
+        "{printed}"
+    );
+    // That nobody is asked is said by who checks, and by who runs.
+    let text = std::fs::read_to_string(gateway.path()).unwrap();
+    let text = text.replace(&format!("ca = \"{}\", ", world.ca), "insecure = true, ");
+    std::fs::write(gateway.path(), text).unwrap();
+    let (_, warned) = told(&["check"]);
+    assert!(
+        warned.contains("warning: `upstream.app.tls.insecure`: whoever answers is believed"),
+        "{warned}"
+    );
+    assert_eq!(gateway.reload().status(), 200);
+    wait_for("the warning", || {
+        gateway
+            .osier
+            .hear()
+            .contains("no certificate is verified")
+            .then_some(())
+    });
+    let said = Osier::command(&["init", "-t", "https://app.internal"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(
+        said.contains("to = [\"https://app.internal:443\"]\n# tls = {"),
+        "{said}"
+    );
 }
