@@ -220,9 +220,21 @@ impl Wire {
         config: Arc<rustls::ClientConfig>,
         name: &str,
     ) -> Self {
+        Self::connect_tls_behind(b"", address, config, name)
+    }
+
+    /// The same, behind some octets in the clear.
+    #[cfg(feature = "tls")]
+    pub(crate) fn connect_tls_behind(
+        first: &[u8],
+        address: SocketAddr,
+        config: Arc<rustls::ClientConfig>,
+        name: &str,
+    ) -> Self {
         let name = rustls::pki_types::ServerName::try_from(name.to_owned()).unwrap();
         let tls = rustls::ClientConnection::new(config, name).unwrap();
-        let socket = TcpStream::connect(address).unwrap();
+        let mut socket = TcpStream::connect(address).unwrap();
+        socket.write_all(first).unwrap();
         Self::new(Socket::Tls(Box::new(rustls::StreamOwned::new(tls, socket))))
     }
 

@@ -3,8 +3,9 @@
 //! While nothing comes it owns no buffer of ours: what is received goes through one that the whole thread shares, and
 //! what rustls cannot take yet, because the plaintext before it was not read, is all that is kept (`ahead`).
 //!
-//! What is written is encrypted one record at a time, and is reported as taken only when the record is with the system:
-//! so nothing has to be flushed, a slow peer holds one record of memory, and progress is seen record by record.
+//! What is written is encrypted one record at a time. Of a record that is not all with the system the last octet is
+//! reported as taken only when it is: so whoever writes knows that it has begun, and is not done before nothing is left
+//! to be flushed; and a slow peer holds one record of memory.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
@@ -53,7 +54,8 @@ struct State {
     plain: usize,
     /// The peer's end.
     end: Option<End>,
-    /// Octets of plaintext that were taken and not reported: their record is not all with the system yet.
+    /// Octets of plaintext that rustls has and that were not reported as taken: of a record that is not all with the
+    /// system the last one.
     owed: usize,
     /// We have said that nothing more comes from us.
     is_ended: bool,
@@ -382,9 +384,14 @@ impl Stream for TlsStream {
             match self.poll_flush(state, cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                // What is behind what was sent is offered again.
-                Poll::Pending if sent > 0 => return Poll::Ready(Ok(sent)),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    let reported = state.owed.saturating_sub(1);
+                    state.owed -= reported;
+                    return match sent + reported {
+                        0 => Poll::Pending,
+                        taken => Poll::Ready(Ok(taken)),
+                    };
+                }
             }
             let left: usize = rest.iter().map(|piece| piece.len()).sum();
             let owed = std::mem::take(&mut state.owed).min(left);

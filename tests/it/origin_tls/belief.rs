@@ -288,8 +288,9 @@ fn what_is_probed_is_probed_by_tls() {
         wait_for("the one to be out", || {
             gateway.status().contains("\"healthy\":false").then_some(())
         });
-        let asked = ill.refused().len();
-        assert!(asked > 0);
+        wait_for("it to have been asked", || {
+            (!ill.refused().is_empty()).then_some(())
+        });
         assert_eq!(gateway.get("/x").text(), "/x");
         assert!(ill.requests().is_empty());
         assert_eq!(gateway.status().matches("\"healthy\":true").count(), 1);

@@ -160,6 +160,76 @@ fn a_client_that_leaves_without_a_farewell_ends_its_request_and_no_other() {
 }
 
 #[test]
+fn requests_sent_ahead_of_a_farewell_are_answered_but_the_last() {
+    let place = Place::before(echo(), "");
+    for version in [&TLS12, &TLS13] {
+        let client = Client::with(&place.authority, None, &[version]);
+        let mut wire = client.connect(&place.gateway, "a.example");
+        let bodies = [octets(300_000), octets(50_000), octets(40)];
+        let requests = bodies.iter().map(|body| post(body));
+        let requests: Vec<u8> = requests.chain([post(b"gone")]).flatten().collect();
+        wire.send(requests);
+        wire.finish();
+        for body in bodies {
+            assert!(wire.read_response().body == body);
+        }
+    }
+}
+
+#[test]
+fn a_cancel_while_a_record_is_stuck_leaves_whole_messages_or_a_cut_one() {
+    const REQUESTS: usize = 60_000;
+    let body = "x".repeat(100);
+    let answer = body.clone();
+    let origin = Origin::script(move |wire, _| {
+        wire.answer(&answer);
+        true
+    });
+    let place = Place::before(origin, "timeouts = { body = \"1h\", idle = \"1h\" }");
+    let gateway = &place.gateway;
+    // Shorter than what a cancel is answered with: of that all has to come, or nothing.
+    let mut wire = Client::of(&place.authority).connect(gateway, "a.example");
+    let mut requests = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n".repeat(REQUESTS);
+    requests.push_str("GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
+    wire.send(requests);
+    // Nobody reads the answers, until one is stuck.
+    let (mut last, mut same) = (String::new(), 0);
+    let id = crate::support::wait_for("an answer that is stuck", || {
+        let tree = gateway.admin("localhost", "/tree").text().to_owned();
+        let id = tree
+            .split("exchange#")
+            .nth(1)?
+            .split(' ')
+            .next()?
+            .to_owned();
+        same = if id == last { same + 1 } else { 0 };
+        last = id.clone();
+        (same > 50).then_some(id)
+    });
+    assert_eq!(gateway.tell(&format!("/cancel/{id}")).status(), 200);
+    let (octets, _) = wire.read_to_end();
+    let mut rest = std::str::from_utf8(&octets).expect("text");
+    let mut whole = 0;
+    while !rest.is_empty() {
+        assert!(
+            rest.starts_with("HTTP/1.1 "),
+            "behind {whole}: {:?}",
+            &rest[..rest.len().min(200)]
+        );
+        let Some((head, behind)) = rest.split_once("\r\n\r\n") else {
+            break;
+        };
+        let length = head.split("Content-Length: ").nth(1).unwrap();
+        let length: usize = length.lines().next().unwrap().parse().unwrap();
+        let (content, behind) = behind.split_at(behind.len().min(length));
+        assert!(head.starts_with("HTTP/1.1 503 ") || body.starts_with(content));
+        whole += 1;
+        rest = behind;
+    }
+    assert!(whole > 1, "{whole}");
+}
+
+#[test]
 fn a_client_that_reads_slowly_gets_everything() {
     let large = octets(8 << 20);
     let body = large.clone();
