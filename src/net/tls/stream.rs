@@ -25,6 +25,8 @@ use crate::net::tcp::Socket;
 const RECEIVED_MAX: usize = 32 * 1024;
 /// No more plaintext than this is kept unread; rustls keeps to the same.
 const PLAIN_MAX: usize = 16 * 1024;
+/// How many times one poll receives: whoever sends records with nothing in them keeps no worker busy.
+const ROUNDS_MAX: u8 = 32;
 /// Octets of one record's content at most (RFC 8446 §5.1).
 const RECORD_MAX: usize = 16 * 1024;
 
@@ -168,6 +170,21 @@ impl TlsStream {
             let _ = self.poll_flush(state, cx);
         }
         Poll::Ready(())
+    }
+
+    /// As [`TlsStream::poll_more`], but no more than [`ROUNDS_MAX`] times in one poll: then others get their turn.
+    fn poll_some(
+        &self,
+        state: &mut State,
+        rounds: &mut u8,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        if *rounds == ROUNDS_MAX {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        *rounds += 1;
+        self.poll_more(state, cx)
     }
 
     /// Ready when everything that rustls has to say is with the system.
@@ -317,8 +334,9 @@ impl Stream for TlsStream {
                 false => Poll::Ready(()),
             };
         }
+        let mut rounds = 0;
         while state.plain == 0 && state.end.is_none() {
-            ready!(self.poll_more(state, cx));
+            ready!(self.poll_some(state, &mut rounds, cx));
         }
         Poll::Ready(())
     }
@@ -336,7 +354,7 @@ impl Stream for TlsStream {
             into.extend(state.ahead.drain(..count));
             return Poll::Ready(Ok(count));
         }
-        let mut taken = 0;
+        let (mut taken, mut rounds) = (0, 0);
         loop {
             taken += state.take(into);
             let is_full = into.len() == into.capacity();
@@ -358,7 +376,7 @@ impl Stream for TlsStream {
                     return Poll::Ready(Err(error));
                 }
             }
-            if self.poll_more(state, cx).is_pending() {
+            if self.poll_some(state, &mut rounds, cx).is_pending() {
                 return match taken {
                     0 => Poll::Pending,
                     taken => Poll::Ready(Ok(taken)),
@@ -427,6 +445,7 @@ impl Stream for TlsStream {
             return self.socket.poll_hangup(cx);
         }
         let state = &mut *self.state.borrow_mut();
+        let mut rounds = 0;
         loop {
             match state.end {
                 Some(End::Failed(_)) => return Poll::Ready(Hangup::Reset),
@@ -437,7 +456,7 @@ impl Stream for TlsStream {
                     });
                 }
                 None if self.socket.is_reset() => return Poll::Ready(Hangup::Reset),
-                None if state.plain < PLAIN_MAX => ready!(self.poll_more(state, cx)),
+                None if state.plain < PLAIN_MAX => ready!(self.poll_some(state, &mut rounds, cx)),
                 // Enough was read ahead: a close_notify behind it is seen when some of it is read; an end of the
                 // connection at once. How much plaintext is in what is behind it cannot be told: rather more than less,
                 // for a client that has sent another request has not left.
@@ -455,6 +474,7 @@ impl Stream for TlsStream {
 
     fn poll_handshake(&self, cx: &mut task::Context<'_>) -> Poll<Result<(), HandshakeError>> {
         let state = &mut *self.state.borrow_mut();
+        let mut rounds = 0;
         loop {
             if state.end.is_some() && state.tls.is_handshaking() {
                 return Poll::Ready(Err(self.refused(state)));
@@ -468,7 +488,7 @@ impl Stream for TlsStream {
             if !state.tls.is_handshaking() {
                 return Poll::Ready(Ok(()));
             }
-            ready!(self.poll_more(state, cx));
+            ready!(self.poll_some(state, &mut rounds, cx));
         }
     }
 
