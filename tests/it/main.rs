@@ -63,6 +63,10 @@ mod stream;
 /// Connections that become tunnels, and those that must not.
 mod upgrade;
 
+/// Origins that speak TLS: who is believed, what is said inside, what is read again.
+#[cfg(feature = "tls")]
+mod origin_tls;
+
 /// Who the client is, said by a proxy in front of osier, and by osier to origins.
 mod proxy_protocol;
 

@@ -737,6 +737,7 @@ pub(crate) fn endpoint(address: Address) -> Endpoint {
         name: address.to_string().into(),
         addresses: vec![address].into(),
         base_path: String::new(),
+        tls: None,
     }
 }
 

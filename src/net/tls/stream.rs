@@ -220,7 +220,10 @@ impl TlsStream {
                 let is_http = state.first == Some(b'H');
                 HandshakeError::NotTls { is_http }
             }
-            Some(Failure::Tls(error)) => HandshakeError::Refused(error.to_string()),
+            Some(Failure::Tls(error)) => HandshakeError::Refused {
+                fault: super::fault::of(&error),
+                why: error.to_string(),
+            },
             Some(Failure::Io(error)) if state.first.is_none() && is_gone(&error) => {
                 HandshakeError::Gone
             }
