@@ -144,7 +144,7 @@ fn listener<'a>(config: &'a Config, flags: &ExplainFlags) -> Option<&'a Listener
         "http" => listeners.find(|it| !is_secure(it)),
         _ => None,
     };
-    found.or(config.listeners.first())
+    found.or_else(|| config.listeners.first())
 }
 
 fn describe(

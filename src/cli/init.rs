@@ -132,6 +132,7 @@ const LIMITS: &str = "
 # head = \"16KiB\"                 # a request head
 # fields = 100                   # field lines of a request
 # body = \"unlimited\"             # a request's content
+# body_rate = \"off\"              # octets a second, on the whole, of a body that comes and goes
 # per_ip = \"unlimited\"           # connections from one address
 # buffers = \"auto\"               # all buffers of the process
 ";

@@ -3,6 +3,7 @@
 //! Nothing stops at the first mistake: what is wrong is said, its default taken, and the rest looked at.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -327,6 +328,17 @@ impl Check<'_> {
                 .map_or(Override::Inherit, Override::Set),
             body: self
                 .parsed(raw.body.as_ref(), value::size_or_unlimited)
+                .map_or(Override::Inherit, Override::Set),
+            body_rate: self
+                .parsed(raw.body_rate.as_ref(), |text| match text {
+                    "off" => Ok(None),
+                    _ => match NonZeroU64::new(value::size(text)?) {
+                        None => {
+                            Err("write `off` for none, or `1KiB` for that in a second".to_owned())
+                        }
+                        rate => Ok(rate),
+                    },
+                })
                 .map_or(Override::Inherit, Override::Set),
             per_ip: raw
                 .per_ip

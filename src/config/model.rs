@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 #[cfg(feature = "tls")]
 use std::io;
+use std::num::NonZeroU64;
 #[cfg(feature = "tls")]
 use std::path::Path;
 use std::path::PathBuf;
@@ -218,6 +219,8 @@ pub struct Limits {
     pub fields: usize,
     /// Octets of a request's content.
     pub body: Option<u64>,
+    /// Octets of a body that have to come in each second, on the whole, and to be taken.
+    pub body_rate: Option<NonZeroU64>,
     /// Connections from one address.
     pub per_ip: Option<usize>,
     /// Octets of all buffers of the process; `None`: from the memory there is. Global only.
@@ -231,6 +234,7 @@ impl Default for Limits {
             head: head.head_octets_max,
             fields: head.fields_max,
             body: None,
+            body_rate: None,
             per_ip: None,
             buffers: None,
         }
@@ -265,6 +269,8 @@ pub struct LimitChanges {
     pub fields: Override<usize>,
     /// [`Limits::body`].
     pub body: Override<Option<u64>>,
+    /// [`Limits::body_rate`].
+    pub body_rate: Override<Option<NonZeroU64>>,
     /// [`Limits::per_ip`]; of listeners only.
     pub per_ip: Override<Option<usize>>,
 }
@@ -277,6 +283,7 @@ impl LimitChanges {
             head: self.head.over(base.head),
             fields: self.fields.over(base.fields),
             body: self.body.over(base.body),
+            body_rate: self.body_rate.over(base.body_rate),
             per_ip: self.per_ip.over(base.per_ip),
             buffers: base.buffers,
         }

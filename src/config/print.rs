@@ -1,6 +1,7 @@
 //! [`Config`] → TOML that reads as the same [`Config`]: every default in sight.
 
 use std::fmt::Write as _;
+use std::num::NonZeroU64;
 use std::path::Path;
 
 #[cfg(feature = "tls")]
@@ -104,6 +105,8 @@ impl Config {
         line(out, "head", size(self.limits.head as u64));
         line(out, "fields", self.limits.fields);
         line(out, "body", size_or(self.limits.body, "unlimited"));
+        let rate = self.limits.body_rate.map(NonZeroU64::get);
+        line(out, "body_rate", size_or(rate, "off"));
         line(out, "per_ip", count_or_unlimited(self.limits.per_ip));
         line(out, "buffers", size_or(self.limits.buffers, "auto"));
     }
@@ -502,6 +505,9 @@ fn print_limit_changes(changes: &LimitChanges, out: &mut String) {
     }
     if let Override::Set(octets) = changes.body {
         pairs.push(("body", size_or(octets, "unlimited")));
+    }
+    if let Override::Set(rate) = changes.body_rate {
+        pairs.push(("body_rate", size_or(rate.map(NonZeroU64::get), "off")));
     }
     if let Override::Set(count) = changes.per_ip {
         pairs.push(("per_ip", count_or_unlimited(count)));

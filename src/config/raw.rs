@@ -66,6 +66,7 @@ pub(super) struct RawLimits {
     pub(super) head: Text,
     pub(super) fields: Number,
     pub(super) body: Text,
+    pub(super) body_rate: Text,
     pub(super) per_ip: Option<Written<Scalar>>,
     pub(super) buffers: Text,
 }
@@ -364,6 +365,7 @@ fn limits(table: &Table<'_>) -> RawLimits {
         head: table.text("head", SIZE),
         fields: table.number("fields", NUMBER),
         body: table.text("body", SIZE),
+        body_rate: table.text("body_rate", SIZE),
         per_ip: table.scalar("per_ip", "a number or \"unlimited\""),
         buffers: table.text("buffers", SIZE),
     });

@@ -81,7 +81,8 @@ pub trait Stream {
     /// before everything else where [`Stream::is_secure`].
     ///
     /// # Errors
-    /// Why they did not agree; nothing can be done with the connection any more. A client that speaks plain HTTP is no
+    /// Why they did not agree, which the peer is told; the connection can only be ended, and read until the peer has done
+    /// so too. A client that speaks plain HTTP is no
     /// error: it can be read and answered, and the connection is not [`Stream::is_secure`] from then on.
     fn poll_handshake(&self, _cx: &mut task::Context<'_>) -> Poll<Result<(), HandshakeError>> {
         Poll::Ready(Ok(()))

@@ -14,6 +14,7 @@ use super::error::{Error, Phase, Retry, Side, What};
 use super::exchange::{Exchange, Goal, Outcome, Reply};
 use super::facts::Facts;
 use super::gateway::{Heads, Host};
+use super::pace::Pace;
 use super::record::Told;
 use super::relay::{self, From, Means, Withheld, relay};
 use super::rewrite;
@@ -364,12 +365,19 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             || deadline.is_some_and(|field| is(&field.name))
     }
 
+    /// How slow a body may be, from its beginning on.
+    fn pace(&self) -> Pace {
+        Pace::new(self.terms.body_rate, self.terms.timeouts.body)
+    }
+
     /// Sends the request: its head, and its body as it arrives.
     async fn send(&self, out: Outgoing<'_, C>, to: &D::Stream) -> Result<(), Error> {
         let means = Means {
             ctx: &self.ctx,
             buffers: &self.gateway.buffers,
-            stall: (Timeout::ClientBody, self.terms.timeouts.body),
+            stall: Timeout::ClientBody,
+            sender: self.pace(),
+            receiver: self.pace(),
             begun: out.sent_some,
             owed: Some(out.owed),
             replay: Some(out.replay),
@@ -710,7 +718,9 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let means = Means {
             ctx: &self.ctx,
             buffers: &gateway.buffers,
-            stall: (Timeout::OriginBody, self.terms.timeouts.body),
+            stall: Timeout::OriginBody,
+            sender: self.pace(),
+            receiver: self.pace(),
             begun: &begun,
             owed: None,
             replay: None,

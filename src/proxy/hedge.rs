@@ -6,6 +6,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{self, Poll};
+use std::time::Duration;
 
 use super::carry::Failed;
 use super::errand::{Answered, Errand};
@@ -23,6 +24,9 @@ use crate::http::head::ResponseHead;
 use crate::metrics::UpstreamEvent;
 use crate::net::dialer::Dial;
 use crate::net::stream::Stream;
+
+/// For how long at least a try waits that was too many for the budget.
+const UNPAID_PAUSE: Duration = Duration::from_millis(10);
 
 /// One of several tries that run at the same time.
 struct Branch<W> {
@@ -112,10 +116,12 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let mut late: Vec<Late<'_, D::Stream>> = Vec::new();
         // Beside the first.
         let mut begun: Vec<usize> = Vec::new();
+        let mut pause = hedge.after;
         loop {
-            let due = clock::later(clock::now(), hedge.after);
+            let due = clock::later(clock::now(), pause);
             let alarm = &mut heads.alarm;
-            let may_follow = begun.len() < hedge.max as usize;
+            let may_follow = begun.len() < hedge.max as usize
+                && begun.len().saturating_add(1) < upstream.members.len();
             let event = poll_fn(|cx| {
                 if let Some(Poll::Ready(ended)) = first.as_mut().map(|branch| branch.poll(cx)) {
                     first = None;
@@ -160,10 +166,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 }
             }
             // It is time for another.
-            let is_due = begun.len() < hedge.max as usize
-                && begun.len() + 1 < upstream.members.len()
-                && self.spend(way.number, upstream);
-            if is_due {
+            if may_follow && !self.spend(way.number, upstream) {
+                // Whoever asks for one at once is not asked again at once.
+                pause = pause.max(UNPAID_PAUSE);
+            } else if may_follow {
                 let taken = [&[index][..], &begun].concat();
                 let (index, cancel, order) =
                     self.order((way, upstream), &taken, framed, heads, told)?;

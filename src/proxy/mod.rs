@@ -30,6 +30,7 @@ mod forward_auth;
 mod hedge;
 mod mirror;
 mod octets;
+mod pace;
 mod record;
 mod relay;
 mod scene;

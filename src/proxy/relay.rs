@@ -3,15 +3,17 @@
 //! Content is forwarded as it arrives. The relay knows nothing of routing, retries or the other direction.
 
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use super::error::{Error, Phase, Retry, Side, What};
+use super::pace::Pace;
 use super::timeout::Timeout;
 use super::upload::Replay;
 use super::wait::{Owed, within};
+use crate::clock;
 use crate::context::Context;
 use crate::http::body::{ChunkHead, Decoder, Encoder};
 use crate::http::field::Fields;
@@ -40,7 +42,11 @@ pub(super) struct Means<'a> {
     pub(super) ctx: &'a Context,
     pub(super) buffers: &'a Buffers,
     /// The timeout that ends a body without progress.
-    pub(super) stall: (Timeout, Option<std::time::Duration>),
+    pub(super) stall: Timeout,
+    /// How long the sender may be waited for.
+    pub(super) sender: Pace,
+    /// How long the receiver.
+    pub(super) receiver: Pace,
     /// Set when the receiver has taken the first octet.
     pub(super) begun: &'a Cell<bool>,
     /// What the sender still owes, where somebody waits for it to leave.
@@ -56,6 +62,14 @@ pub(super) struct Means<'a> {
 pub(super) type Withheld<'a> = dyn Fn(&[u8]) -> bool + 'a;
 
 impl Means<'_> {
+    /// Waits for a side, for as long as that may take.
+    async fn wait<F: Future>(&self, side: &Pace, work: Pin<&mut F>) -> Result<F::Output, Error> {
+        let since = clock::now();
+        let waited = within(self.ctx, Phase::Body, (self.stall, side.limit()), work).await;
+        side.charge(since);
+        waited
+    }
+
     /// From here on octets are taken from the sender that are not accounted for, or no more.
     fn hold(&self, is_midway: bool) {
         if let Some(replay) = self.replay {
@@ -311,9 +325,10 @@ async fn receive<S: Stream>(
         }
         received
     });
-    within(means.ctx, Phase::Body, means.stall, received)
-        .await?
-        .map_err(|error| failed(side, error))
+    let received = means.wait(&means.sender, received).await?;
+    let received = received.map_err(|error| failed(side, error))?;
+    means.sender.earn(received);
+    Ok(received)
 }
 
 /// Waits for more octets and moves them to the receiver through a pipe. Returns how many; 0 is the sender's end. None: no
@@ -332,7 +347,7 @@ async fn splice<R: Stream, W: Stream>(
     let (mut pipe, filled) = loop {
         // Readiness first, then a pipe: whoever waits owns none.
         let readable = pin!(stream::readable(from.stream));
-        within(means.ctx, Phase::Body, means.stall, readable).await?;
+        means.wait(&means.sender, readable).await?;
         let Some(mut pipe) = means.buffers.pipe() else {
             return Ok(None);
         };
@@ -347,12 +362,16 @@ async fn splice<R: Stream, W: Stream>(
         }
     };
     let moved = filled.map_err(|error| failed(from.side, error))?;
+    means.sender.earn(moved);
     while pipe.held() > 0 {
         let mut draining = poll_fn(|cx| to.poll_drain(cx, &mut pipe));
         let draining = Pin::new(&mut draining);
-        match within(means.ctx, Phase::Body, means.stall, draining).await? {
+        match means.wait(&means.receiver, draining).await? {
             Ok(0) => return Err(failed(receiver, io::ErrorKind::WriteZero.into())),
-            Ok(_) => means.begun.set(true),
+            Ok(count) => {
+                means.begun.set(true);
+                means.receiver.earn(count);
+            }
             Err(error) => return Err(failed(receiver, error)),
         }
     }
@@ -380,10 +399,11 @@ async fn write_pieces<S: Stream>(
     while !pieces.is_empty() {
         let mut writing = poll_fn(|cx| to.poll_write(cx, pieces));
         let writing = Pin::new(&mut writing);
-        match within(means.ctx, Phase::Body, means.stall, writing).await? {
+        match means.wait(&means.receiver, writing).await? {
             Ok(0) => return Err(failed(receiver, io::ErrorKind::WriteZero.into())),
             Ok(count) => {
                 means.begun.set(true);
+                means.receiver.earn(count);
                 IoSlice::advance_slices(&mut pieces, count);
             }
             Err(error) => return Err(failed(receiver, error)),

@@ -141,8 +141,13 @@ async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Ses
         done: session.ctx.done(),
         alarm: Alarm::default(),
     };
-    if session.client.is_secure() && !Box::pin(shake_hands(session, &entered)).await {
-        return;
+    if session.client.is_secure() {
+        match Box::pin(shake_hands(session, &entered)).await {
+            Shaken::Well => {}
+            Shaken::Over => return,
+            // The client is told why, and has to get to read it.
+            Shaken::Refused => return Box::pin(linger(session, None)).await,
+        }
     }
     loop {
         if input.is_none() {
@@ -170,14 +175,24 @@ async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Ses
     }
 }
 
-/// Agrees with the client on keys. False: the session is over.
+/// What comes of a handshake.
+enum Shaken {
+    /// Both agree, or the client can be told in plain HTTP that it has to.
+    Well,
+    /// The session is over.
+    Over,
+    /// One side refused the other.
+    Refused,
+}
+
+/// Agrees with the client on keys.
 ///
 /// Until then it is a session that idles: it makes way where others need room, and ends with a drain.
-async fn shake_hands<C: Stream, D: Dial>(session: &Session<C, D>, entered: &Entered<D>) -> bool {
+async fn shake_hands<C: Stream, D: Dial>(session: &Session<C, D>, entered: &Entered<D>) -> Shaken {
     let gateway = &*session.gateway;
     let limit = match gateway.scene().site.listener(session.listener) {
         Some(listen) => listen.terms.timeouts.header,
-        None => return false,
+        None => return Shaken::Over,
     };
     let mut handshake = pin!(stream::handshake(&session.client));
     let wanted = pin!(poll_fn(|cx| {
@@ -196,7 +211,7 @@ async fn shake_hands<C: Stream, D: Dial>(session: &Session<C, D>, entered: &Ente
     .await;
     entered.set_idle(None);
     let (outcome, why) = match shaken {
-        Ok(None) => return false,
+        Ok(None) => return Shaken::Over,
         Ok(Some(Ok(()))) => {
             let outcome = match session.client.is_resumed() {
                 _ if !session.client.is_secure() => Handshake::PlainHttp,
@@ -205,11 +220,11 @@ async fn shake_hands<C: Stream, D: Dial>(session: &Session<C, D>, entered: &Ente
             };
             session.is_mistaken.set(outcome == Handshake::PlainHttp);
             gateway.counters().handshake(outcome);
-            return true;
+            return Shaken::Well;
         }
         Ok(Some(Err(error))) => (outcome_of(&error), error.to_string()),
         // Its node ended for another reason, which is somebody's own affair.
-        Err(_) if session.ctx.err().is_some() => return false,
+        Err(_) if session.ctx.err().is_some() => return Shaken::Over,
         Err(error) => (Handshake::Timeout, error.to_string()),
     };
     gateway.counters().handshake(outcome);
@@ -221,7 +236,10 @@ async fn shake_hands<C: Stream, D: Dial>(session: &Session<C, D>, entered: &Ente
             session.ctx.id()
         ));
     }
-    false
+    match outcome {
+        Handshake::Refused => Shaken::Refused,
+        _ => Shaken::Over,
+    }
 }
 
 /// What is counted of a handshake that failed.

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ pub struct Terms {
     pub timeouts: Timeouts,
     /// How large they may be.
     pub limits: Limits,
+    /// How many octets of a body have to come in each second, on the whole, and to be taken. `None`: no matter.
+    pub body_rate: Option<NonZeroU64>,
 }
 
 /// What the sessions of one listener are held to.
@@ -441,6 +444,7 @@ impl From<Rules> for Site {
         let terms = Arc::new(Terms {
             timeouts: rules.timeouts,
             limits: rules.limits,
+            body_rate: None,
         });
         let (action, upstreams) = match rules.target {
             Target::Respond(answer) => (Action::Respond(answer), Vec::new()),

@@ -11,7 +11,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{self, Poll, Waker};
 
@@ -25,22 +25,22 @@ use super::unpark::Unpark;
 const RUNS_PER_TURN: usize = 256;
 
 /// Every set of tasks has a number of its own; 0 is none.
-static NEXT: AtomicU64 = AtomicU64::new(1);
+static NEXT: AtomicUsize = AtomicUsize::new(1);
 
 thread_local! {
     /// The number of the set whose worker runs on this thread.
-    static HERE: Cell<u64> = const { Cell::new(0) };
+    static HERE: Cell<usize> = const { Cell::new(0) };
     /// Its tasks that can go on, in the order of their wakes.
     static READY: RefCell<VecDeque<Ready>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// A task that can go on, with the number of the set it belongs to.
-type Ready = Runnable<u64>;
+type Ready = Runnable<usize>;
 
 /// The tasks of one worker.
 pub(super) struct Tasks {
     /// From [`NEXT`].
-    number: u64,
+    number: usize,
     /// One waker for each task that lives, to reach those that are left at the end.
     living: Rc<RefCell<Slab<Waker>>>,
     remote: Arc<Remote>,
@@ -168,7 +168,7 @@ impl fmt::Debug for Tasks {
 
 /// See [`Tasks::enter`].
 pub(super) struct Entered {
-    before: u64,
+    before: usize,
 }
 
 impl Drop for Entered {

@@ -83,7 +83,7 @@ impl Door {
                 match poll_fn(|cx| listener.poll_accept(cx)).await {
                     Ok(accepted) => self.begin(accepted, number, ctx),
                     Err(error) => {
-                        self.refuse(listener, &error).await;
+                        self.refuse(listener, number, &error).await;
                         clock::sleep(PAUSE).await;
                     }
                 }
@@ -254,7 +254,9 @@ impl Door {
     }
 
     /// There is no descriptor left, or no memory. The reserve answers one client; the others wait in the backlog.
-    async fn refuse(&self, listener: &Listener, error: &io::Error) {
+    async fn refuse(&self, listener: &Listener, number: usize, error: &io::Error) {
+        #[cfg(not(feature = "tls"))]
+        let _ = number;
         let full = matches!(
             Errno::from_io_error(error),
             Some(Errno::MFILE | Errno::NFILE)
@@ -277,6 +279,11 @@ impl Door {
             };
             let mut octets = Vec::new();
             answer.write(false, Connection::Close, &mut octets);
+            #[cfg(feature = "tls")]
+            if (self.gateway.site().listener(number)).is_some_and(|it| it.tls.is_some()) {
+                // There is no answer before a handshake, and no means for one.
+                octets.clear();
+            }
             let _ = rustix::net::send(&accepted.fd, &octets, rustix::net::SendFlags::NOSIGNAL);
             let _ = rustix::net::shutdown(&accepted.fd, rustix::net::Shutdown::Write);
             self.gateway.counters().refused_full();

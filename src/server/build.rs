@@ -233,6 +233,7 @@ impl Shared {
                 content_octets_max: limits.body.unwrap_or(u64::MAX),
                 ..Limits::default()
             },
+            body_rate: limits.body_rate,
         };
         if let Some(equal) = self.0.iter().find(|it| ***it == terms) {
             return equal.clone();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_io::Timer;
+use futures_lite::StreamExt as _;
 
 use super::Server;
 use super::reload::{Configured, Mark, aside, mark_of};
@@ -15,7 +16,7 @@ use crate::net::address::Address;
 use crate::proxy::answer::http_date;
 
 /// How often the files are looked at.
-const WATCH: Duration = Duration::from_secs(1);
+pub(super) const WATCH: Duration = Duration::from_secs(1);
 /// How long they have to have stood still: a certificate and its key are two files.
 const STILL: Duration = Duration::from_millis(300);
 
@@ -34,12 +35,12 @@ fn marks(file: Option<&Configured>) -> Marks {
 }
 
 /// Waits until the files are otherwise than they were `seen`, and stand still. For ever where there are none.
-pub(super) async fn changed(file: Option<&Configured>, seen: &Marks) -> Marks {
-    if !file.is_some_and(|file| paths(&file.config).next().is_some()) {
+pub(super) async fn changed(file: Option<&Configured>, seen: &Marks, clock: &mut Timer) -> Marks {
+    if file.is_none_or(|file| paths(&file.config).next().is_none()) {
         return std::future::pending().await;
     }
     loop {
-        Timer::after(WATCH).await;
+        clock.next().await;
         let now = marks(file);
         if now != *seen {
             Timer::after(STILL).await;

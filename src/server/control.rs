@@ -141,6 +141,8 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
         seen,
         #[cfg(feature = "tls")]
         certificates: Marks::new(),
+        #[cfg(feature = "tls")]
+        certificates_clock: Timer::interval(certificates::WATCH),
         retry: Timer::interval(RETRY),
         admin: Some(shut),
     };
@@ -173,6 +175,9 @@ struct Control<'a> {
     /// The files of certificates likewise. Nothing at first: they may have changed since they were read.
     #[cfg(feature = "tls")]
     certificates: Marks,
+    /// When they are looked at.
+    #[cfg(feature = "tls")]
+    certificates_clock: Timer,
     /// Keeps the admin interface open.
     admin: Option<Sender<Infallible>>,
 }
@@ -462,7 +467,8 @@ impl Control<'_> {
         let resolved = heard(server.lookups.changed(), Event::Resolved);
         #[cfg(feature = "tls")]
         let changed = changed.or(async {
-            let marks = certificates::changed(server.file.as_ref(), &self.certificates);
+            let (seen, clock) = (&self.certificates, &mut self.certificates_clock);
+            let marks = certificates::changed(server.file.as_ref(), seen, clock);
             Event::Certificates(marks.await)
         });
         let timed = future::or(future::or(over, retry), changed);

@@ -451,6 +451,52 @@ fn a_client_that_resets_behind_its_end_is_missed() {
 }
 
 #[test]
+fn what_drips_just_often_enough_has_an_end_where_a_rate_says_so() {
+    let app = Origin::script(|wire, request| {
+        if request.start().contains("/quick") {
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+            wire.send("x".repeat(100_000));
+            return true;
+        }
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+        while wire.try_send(".").is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        false
+    });
+    let gateway = Gateway::run(
+        &format!(
+            "{}[[route]]\nto = \"app\"\nlimits.body_rate = \"1KiB\"\ntimeouts.body = \"300ms\"\n",
+            upstream("app", &[&app])
+        ),
+        &[],
+    );
+    assert_eq!(gateway.get("/quick").body.len(), 100_000);
+    // A response: cut.
+    let mut client = gateway.osier.connect();
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    client.read_head();
+    let (octets, _) = client.read_to_end();
+    assert!(octets.len() < 1000, "{}", octets.len());
+    // A request: answered, as one that stalls.
+    let mut client = gateway.osier.connect();
+    client.send("PUT /put HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n");
+    let mut drips = client.another();
+    let dripping = std::thread::spawn(move || {
+        while drips.try_send(".").is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    });
+    client.read_to_end();
+    dripping.join().unwrap();
+    let page = gateway.admin("localhost", "/metrics");
+    for cause in ["client_body_timeout", "response_body_timeout"] {
+        let line = page.text().lines().find(|line| line.contains(cause));
+        assert!(line.is_some_and(|line| !line.ends_with(" 0")), "{line:?}");
+    }
+}
+
+#[test]
 fn the_log_has_the_format_and_leaves_out_what_it_is_told() {
     for (format, words) in [
         ("logfmt", ["target=/x?-", "route=/x", "upstream=app"]),

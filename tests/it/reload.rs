@@ -64,6 +64,7 @@ impl Gateway {
     }
 
     /// Where the file is.
+    #[cfg(feature = "tls")]
     pub(crate) fn path(&self) -> &std::path::Path {
         self.file.path()
     }

@@ -561,6 +561,25 @@ fn a_late_answer_is_asked_for_elsewhere_too() {
 }
 
 #[test]
+fn a_hedge_at_once_stops_where_nobody_is_left_or_the_budget_is_spent() {
+    for (hedge, budget) in [
+        ("{ after = \"0ms\", max = 5 }", "\"off\""),
+        ("{ after = \"0ms\", max = 1 }", "0.0"),
+    ] {
+        let (one, other) = (silent(), silent());
+        let gateway = alone(&format!(
+            "{}[[route]]\npath = \"/ok\"\nrespond = {{ status = 200, body = \"ok\" }}\n\
+             [[route]]\nto = \"app\"\nhedge = {hedge}\nretry = {{ attempts = 1, budget = {budget} }}\n\
+             timeouts.request = \"200ms\"\n",
+            upstream("app", &[&one, &other])
+        ));
+        // A worker that goes round in circles answers nobody any more.
+        assert_eq!(gateway.get("/").status(), 504, "{hedge}");
+        assert_eq!(gateway.get("/ok").text(), "ok");
+    }
+}
+
+#[test]
 fn a_mirror_gets_a_copy_and_nobody_waits_for_it() {
     let (app, shadow) = (origin("app"), silent());
     let with = |percent: u32| {

@@ -515,7 +515,8 @@ fn early(records: &[Record], site: &Site) -> Vec<String> {
     let queue = site.upstreams.iter().map(|it| it.queue_timeout).min();
     let auth = route.auth.as_ref().map(|auth| match auth {
         Auth::Forward(auth) => auth.timeout,
-        _ => Duration::ZERO,
+        #[cfg(feature = "auth")]
+        Auth::Basic(_) => Duration::ZERO,
     });
     let response = [timeouts.response, route.retry.per_try]
         .into_iter()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::super::model::*;
@@ -206,6 +207,12 @@ fn keys_of_the_whole() -> Vec<Key> {
             |c| c.limits.body,
             Some(1_000_000),
         ),
+        key(
+            "limits.body_rate",
+            "body_rate = \"1KiB\"",
+            |c| c.limits.body_rate,
+            NonZeroU64::new(1024),
+        ),
         key("limits.per_ip", "per_ip = 4", |c| c.limits.per_ip, Some(4)),
         key(
             "limits.buffers",
@@ -269,6 +276,12 @@ fn keys_of_listeners_and_upstreams() -> Vec<Key> {
             Override::Set(None::<u64>),
         ),
         key(
+            "listen.limits.body_rate",
+            "limits.body_rate = \"off\"",
+            move |c| listener(c).limits.body_rate,
+            Override::Set(None::<NonZeroU64>),
+        ),
+        key(
             "listen.limits.per_ip",
             "limits.per_ip = \"unlimited\"",
             move |c| listener(c).limits.per_ip,
@@ -315,6 +328,12 @@ fn keys_of_listeners_and_upstreams() -> Vec<Key> {
             "limits.body = \"1KiB\"",
             move |c| upstream(c).limits.body,
             Override::Set(Some(1024_u64)),
+        ),
+        key(
+            "upstream.limits.body_rate",
+            "limits.body_rate = \"10B\"",
+            move |c| upstream(c).limits.body_rate,
+            Override::Set(NonZeroU64::new(10)),
         ),
     ]
 }
@@ -551,6 +570,12 @@ fn keys_of_routes() -> Vec<Key> {
             "limits.body = \"10MiB\"",
             move |c| route(c).limits.body,
             Override::Set(Some(10_u64 << 20)),
+        ),
+        key(
+            "route.limits.body_rate",
+            "limits.body_rate = \"1KB\"",
+            move |c| route(c).limits.body_rate,
+            Override::Set(NonZeroU64::new(1000)),
         ),
         key(
             "route.errors",

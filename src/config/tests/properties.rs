@@ -1,6 +1,7 @@
 //! Whatever is in a file, reading it ends in words; and what is printed is read as what it was.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -165,18 +166,24 @@ fn overrides<T: Clone + std::fmt::Debug>(
     of(value).prop_map(|value| value.map_or(Override::Inherit, Override::Set))
 }
 
+fn rate() -> impl Strategy<Value = Option<NonZeroU64>> {
+    (0..u64::from(u32::MAX)).prop_map(NonZeroU64::new)
+}
+
 fn limit_changes() -> impl Strategy<Value = LimitChanges> {
     let body = overrides(of(0..u64::from(u32::MAX)));
     (
         overrides(256..100_000_usize),
         overrides(1..10_000_usize),
         body,
+        overrides(rate()),
         overrides(of(1..9_usize)),
     )
-        .prop_map(|(head, fields, body, per_ip)| LimitChanges {
+        .prop_map(|(head, fields, body, body_rate, per_ip)| LimitChanges {
             head,
             fields,
             body,
+            body_rate,
             per_ip,
         })
 }
@@ -184,6 +191,7 @@ fn limit_changes() -> impl Strategy<Value = LimitChanges> {
 fn body_changes() -> impl Strategy<Value = LimitChanges> {
     limit_changes().prop_map(|limits| LimitChanges {
         body: limits.body,
+        body_rate: limits.body_rate,
         ..LimitChanges::default()
     })
 }
@@ -710,13 +718,15 @@ fn configs() -> impl Strategy<Value = Config> {
         256..1_048_577_usize,
         1..10_001_usize,
         of(0..1_u64 << 40),
+        rate(),
         of(1..9_usize),
         of(65_536..1_u64 << 40),
     );
-    let limits = limits.prop_map(|(head, fields, body, per_ip, buffers)| Limits {
+    let limits = limits.prop_map(|(head, fields, body, body_rate, per_ip, buffers)| Limits {
         head,
         fields,
         body,
+        body_rate,
         per_ip,
         buffers,
     });

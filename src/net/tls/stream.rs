@@ -36,8 +36,9 @@ thread_local! {
 pub struct TlsStream {
     socket: Socket,
     state: RefCell<State>,
-    /// A client began with plain HTTP: so it is read, and answered in the same.
-    is_plain: Cell<bool>,
+    /// TLS is not spoken: a client began with plain HTTP, and is answered in the same; or the handshake has failed, and
+    /// what the peer still sends is nothing any more.
+    is_raw: Cell<bool>,
     /// The close is to be a reset.
     is_aborted: Cell<bool>,
     /// See [`Stream::peer_subject`].
@@ -120,7 +121,7 @@ impl TlsStream {
                 is_ended: false,
                 first: None,
             }),
-            is_plain: Cell::new(false),
+            is_raw: Cell::new(false),
             is_aborted: Cell::new(false),
             subject: OnceCell::new(),
         }
@@ -145,10 +146,10 @@ impl TlsStream {
                     Ok(count) => {
                         let octets = received.get(..count).unwrap_or_default();
                         if state.is_plain_request(octets) {
-                            self.is_plain.set(true);
+                            self.is_raw.set(true);
                         }
-                        state.first = state.first.or(octets.first().copied());
-                        let taken = match self.is_plain.get() {
+                        state.first = state.first.or_else(|| octets.first().copied());
+                        let taken = match self.is_raw.get() {
                             true => 0,
                             false => state.feed(octets),
                         };
@@ -186,6 +187,8 @@ impl TlsStream {
 
     /// What the peer's end means while keys are agreed on.
     fn refused(&self, state: &mut State) -> HandshakeError {
+        self.is_raw.set(true);
+        state.ahead.clear();
         let failure = match &mut state.end {
             Some(End::Failed(failure)) => failure.take(),
             _ if state.first.is_none() => return HandshakeError::Gone,
@@ -303,7 +306,7 @@ impl io::Write for Outlet<'_, '_> {
 impl Stream for TlsStream {
     fn poll_readable(&self, cx: &mut task::Context<'_>) -> Poll<()> {
         let state = &mut *self.state.borrow_mut();
-        if self.is_plain.get() {
+        if self.is_raw.get() {
             return match state.ahead.is_empty() {
                 true => self.socket.poll_readable(cx),
                 false => Poll::Ready(()),
@@ -317,13 +320,13 @@ impl Stream for TlsStream {
 
     fn poll_read(&self, cx: &mut task::Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
         let state = &mut *self.state.borrow_mut();
-        if self.is_plain.get() && state.ahead.is_empty() {
+        if self.is_raw.get() && state.ahead.is_empty() {
             return self.socket.poll_read(cx, into);
         }
         if into.len() == into.capacity() {
             into.reserve(1);
         }
-        if self.is_plain.get() {
+        if self.is_raw.get() {
             let count = state.ahead.len().min(into.capacity() - into.len());
             into.extend(state.ahead.drain(..count));
             return Poll::Ready(Ok(count));
@@ -364,7 +367,7 @@ impl Stream for TlsStream {
         cx: &mut task::Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.is_plain.get() {
+        if self.is_raw.get() {
             return self.socket.poll_write(cx, pieces);
         }
         let state = &mut *self.state.borrow_mut();
@@ -396,7 +399,7 @@ impl Stream for TlsStream {
     }
 
     fn poll_shutdown(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
-        if !self.is_plain.get() {
+        if !self.is_raw.get() {
             let state = &mut *self.state.borrow_mut();
             if !state.is_ended {
                 state.is_ended = true;
@@ -410,7 +413,7 @@ impl Stream for TlsStream {
     }
 
     fn poll_hangup(&self, cx: &mut task::Context<'_>) -> Poll<Hangup> {
-        if self.is_plain.get() {
+        if self.is_raw.get() {
             return self.socket.poll_hangup(cx);
         }
         let state = &mut *self.state.borrow_mut();
@@ -443,7 +446,7 @@ impl Stream for TlsStream {
             if state.end.is_some() && state.tls.is_handshaking() {
                 return Poll::Ready(Err(self.refused(state)));
             }
-            if self.is_plain.get() {
+            if self.is_raw.get() {
                 return Poll::Ready(Ok(()));
             }
             if let Err(error) = ready!(self.poll_flush(state, cx)) {
@@ -457,7 +460,7 @@ impl Stream for TlsStream {
     }
 
     fn is_secure(&self) -> bool {
-        !self.is_plain.get()
+        !self.is_raw.get()
     }
 
     fn is_resumed(&self) -> bool {
@@ -489,7 +492,7 @@ impl Drop for TlsStream {
     fn drop(&mut self) {
         let state = self.state.get_mut();
         let is_over = state.is_ended || matches!(state.end, Some(End::Failed(_)));
-        let is_told = self.is_plain.get() || state.tls.is_handshaking() || is_over;
+        let is_told = self.is_raw.get() || state.tls.is_handshaking() || is_over;
         if is_told || self.is_aborted.get() || std::thread::panicking() {
             return;
         }

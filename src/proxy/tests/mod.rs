@@ -1,5 +1,6 @@
 mod answer;
 mod edit;
 mod error;
+mod pace;
 mod split;
 mod wait;
