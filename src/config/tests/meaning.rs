@@ -1234,6 +1234,7 @@ tunnel_max = "off"
 head = "16KiB"
 fields = 100
 body = "unlimited"
+body_rate = "off"
 per_ip = "unlimited"
 buffers = "auto"
 
