@@ -1,7 +1,8 @@
 //! osier: a small HTTP/1.1 reverse proxy in which every request is a branch of a context tree.
 //!
-//! **In scope**: HTTP/1.1 to clients and origins; choosing an origin; cancelling, deadlines and their causes, from the
-//! server down to one attempt; the live tree; one thread per core, few crates, little memory.
+//! **In scope**: HTTP/1.1 to clients and origins, and beside it streams of octets that are no HTTP; choosing an origin;
+//! cancelling, deadlines and their causes, from the server down to one attempt; the live tree; one thread per core, few
+//! crates, little memory.
 //!
 //! **Out of scope**: HTTP/2 and 3, caching, serving files, scripting, platforms other than Linux (the rooms
 //! [`context`], [`http`], [`balance`], [`limit`] and [`metrics`] build everywhere).
