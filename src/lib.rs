@@ -24,6 +24,7 @@
 //! ├── metrics/    what each worker counts, summed when asked for, and written as Prometheus reads it. Pure
 //! ├── runtime/    ROOM 4  one worker per core: tasks, edge-triggered epoll, timers, buffers
 //! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools, names; TLS (feature `tls`)
+//! │                        (pure in it: proxy_protocol/, what proxies say of a client; client_hello/, a name in TLS)
 //! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer; stream/: what is no HTTP
 //! ├── config/     ROOM 7  text → Raw → Config, pure; errors with line, caret and "did you mean"
 //! ├── admin/      ROOM 8  the live tree and its page, a cancel by id, lessons, status, metrics and reload, on a private listener
