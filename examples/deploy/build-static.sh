@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Static binaries for other machines, from Debian's own compilers: one file, no library beside it, nothing to install there.
 #
-#   examples/deploy/build-static.sh [x86_64|aarch64|armv7|mipsel]...     default: all but mipsel
+#   examples/deploy/build-static.sh [x86_64|aarch64|armv7]...     default: all
 #
 #   PROFILE=small      the cargo profile (small, release)
 #   FEATURES=          features beside --no-default-features, with commas
@@ -14,7 +14,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-profile=${PROFILE:-small} features=${FEATURES:-} libc=${LIBC:-}
+profile=${PROFILE:-small} features=${FEATURES:-} wish=${LIBC:-} libc=gnu
 cross=$PWD/target/cross out=$PWD/target/static
 [ $# -gt 0 ] || set -- x86_64 aarch64 armv7
 
@@ -24,33 +24,35 @@ facts() {
     x86_64) deb=amd64 target=x86_64-unknown-linux-$libc gcc=x86_64-linux-gnu ;;
     aarch64) deb=arm64 target=aarch64-unknown-linux-$libc gcc=aarch64-linux-gnu ;;
     armv7) deb=armhf target=armv7-unknown-linux-${libc}eabihf gcc=arm-linux-gnueabihf ;;
-    mipsel) deb=mipsel target=mipsel-unknown-linux-$libc gcc=mipsel-linux-gnu ;;
-    *) echo "unknown machine: $1 (x86_64, aarch64, armv7, mipsel)" >&2; exit 2 ;;
+    *) echo "unknown machine: $1 (x86_64, aarch64, armv7)" >&2; exit 2 ;;
   esac
 }
-has_musl() {
-  command -v rustup >/dev/null || return 1
-  for machine in "$@"; do
-    facts "$machine"
-    rustup target list --installed | grep -qx "$target" || rustup target add "$target" >/dev/null 2>&1 || return 1
-  done
-}
-if [ -z "$libc" ]; then
+# Which C library a machine's file gets.
+libc_of() {
+  libc=$wish
+  [ "$wish" != gnu ] || return 0
   libc=musl
-  has_musl "$@" || libc=gnu
-elif [ "$libc" = musl ]; then
-  has_musl "$@" || { echo "rustup has no std for musl on all of: $*" >&2; exit 1; }
-fi
-for machine in "$@"; do facts "$machine"; done
+  facts "$1"
+  if command -v rustup >/dev/null && { rustup target list --installed | grep -qx "$target" || rustup target add "$target" >/dev/null 2>&1; }; then
+    return 0
+  fi
+  [ -z "$wish" ] || { echo "rustup has no std for $target" >&2; exit 1; }
+  libc=gnu
+}
+declare -A libcs
+for machine in "$@"; do
+  libc_of "$machine"
+  libcs[$machine]=$libc
+done
 
 # An apt of our own, with the foreign architectures, so that the machine's stays as it is.
 debian_apt() {
   local codename; codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
   mkdir -p "$cross/apt/lists/partial" "$cross/apt/cache/archives/partial"
-  echo "deb [arch=amd64,arm64,armhf,mipsel signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $codename main" \
+  echo "deb [arch=amd64,arm64,armhf signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $codename main" \
     >"$cross/apt/sources.list"
   cat >"$cross/apt/conf" <<CONF
-APT::Architectures { "amd64"; "arm64"; "armhf"; "mipsel"; };
+APT::Architectures { "amd64"; "arm64"; "armhf"; };
 Dir::State::lists "$cross/apt/lists";
 Dir::Cache "$cross/apt/cache";
 Dir::Etc::sourcelist "$cross/apt/sources.list";
@@ -89,39 +91,46 @@ unpack() {
   done
 }
 
-if [ "$libc" = gnu ]; then
-  others=()
-  for machine in "$@"; do facts "$machine"; [ "$deb" = amd64 ] || others+=("$deb"); done
+debian=()
+for machine in "$@"; do
+  facts "$machine"
+  [ "${libcs[$machine]}" = musl ] || debian+=("$deb")
+done
+if [ "${#debian[@]}" -gt 0 ]; then
   debian_apt
-  version=$(version_for_all ${others[@]+"${others[@]}"})
+  version=$(version_for_all "${debian[@]}")
   runtime=$(apt-cache show "rustc-web=$version" | sed -n 's/^Version: \([0-9]*\.[0-9]*\)\..*/libstd-rust-web-\1/p' | head -1)
   llvm=$(apt-cache show "$runtime=$version" | sed -n 's/^Depends: .*\(libllvm[0-9a-z-]*\).*/\1/p' | head -1)
-  unpack "$llvm" "rustc-web=$version" "$runtime=$version" "libstd-rust-web-dev=$version"
-  for deb in ${others[@]+"${others[@]}"}; do unpack "libstd-rust-web-dev:$deb=$version"; done
+  unpack "$llvm" "rustc-web=$version" "$runtime=$version"
+  for deb in "${debian[@]}"; do unpack "libstd-rust-web-dev:$deb=$version"; done
+  # What runs on this machine while it builds, procedural macros, is linked against its own.
+  unpack "libstd-rust-web-dev:amd64=$version"
   cat >"$cross/rustc" <<RUSTC
 #!/bin/sh
 LD_LIBRARY_PATH=$cross/root/usr/lib/x86_64-linux-gnu exec $cross/root/usr/bin/rustc --sysroot $cross/root/usr "\$@"
 RUSTC
   chmod +x "$cross/rustc"
-  export RUSTC=$cross/rustc
-  "$RUSTC" --version
+  echo "Debian's $("$cross/rustc" --version)"
 fi
 
 cargo fetch --locked --quiet
 mkdir -p "$out"
 for machine in "$@"; do
+  libc=${libcs[$machine]}
   facts "$machine"
   flags="-C target-feature=+crt-static -C relocation-model=static"
   if [ "$libc" = gnu ]; then
     command -v "$gcc-gcc" >/dev/null || { echo "$gcc-gcc is missing: apt-get install gcc-${gcc/_/-}" >&2; exit 1; }
     flags+=" -C linker=$gcc-gcc"
+    compiler=$cross/rustc
   else
     flags+=" -C linker=rust-lld -C link-self-contained=yes"
+    compiler=$(rustup which rustc)
   fi
-  RUSTFLAGS=$flags cargo build --locked --quiet --profile "$profile" --no-default-features --features "$features" \
-    --target "$target" --target-dir "$cross/target" --bin osier
+  RUSTC=$compiler RUSTFLAGS=$flags cargo build --locked --quiet --profile "$profile" --no-default-features --features "$features" \
+    --target "$target" --target-dir "$cross/target-$libc" --bin osier
   file=$out/osier-$machine-$libc-$profile
-  cp "$cross/target/$target/${profile/dev/debug}/osier" "$file"
+  cp "$cross/target-$libc/$target/${profile/dev/debug}/osier" "$file"
   printf '%-60s %8d octets, %8d as xz\n' "${file#"$PWD"/}" "$(stat -c %s "$file")" "$(xz -9 --check=crc32 -c "$file" | wc -c)"
   if readelf -lW "$file" | grep -q INTERP; then echo "$file wants a loader: it is not static" >&2; exit 1; fi
 done

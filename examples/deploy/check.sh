@@ -140,8 +140,27 @@ else
   echo "kubernetes-validate is missing: left out is its schema"
 fi
 
-# A static file, on this machine or under qemu: alone in an empty root if that is allowed, a request through the demo, the laws
-# of the context tree in examples.
+echo "== little"
+# 64 descriptors and so many KiB of addresses, of which a dynamic program's libraries and threads take most.
+little() {
+  local file=$1 kib=$2 pid
+  "$osier" respond -l "unix:$home/little-origin.sock" --workers 1 $'ok\n' >/dev/null 2>&1 &
+  pids+=($!)
+  until_true is_socket "$home/little-origin.sock"
+  (ulimit -n 64 && ulimit -v "$kib" && exec "$file" -l "unix:$home/little.sock" -t "unix:$home/little-origin.sock" --workers 1) 2>/dev/null &
+  pid=$!
+  pids+=("$pid")
+  until_true is_socket "$home/little.sock"
+  same "$(curl -s --max-time 30 --unix-socket "$home/little.sock" 'http://gateway/[1-300]' | wc -l)" 300
+  same "$(curl -s --max-time 30 --unix-socket "$home/little.sock" -H 'Connection: close' 'http://gateway/[1-50]' | wc -l)" 50
+  echo "${file##*/}: 350 requests with 64 descriptors and $kib KiB of addresses, $(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup") KiB Pss, $(awk '/^Pss_Anon:/ { print $2 }' "/proc/$pid/smaps_rollup") of it written to"
+  kill "$pid" && wait "$pid"
+}
+little "$osier" 16384
+
+echo "== static binaries"
+# A static file, on this machine or under qemu: a request through the demo, the lessons; here also
+# with little, and alone in an empty root.
 asked() {
   local file=$1 machine=$2 runner=()
   [ "$machine" = "$(uname -m)" ] || runner=("qemu-${machine/armv7/arm}-static")
@@ -154,8 +173,23 @@ asked() {
   until_true listening
   local url; url=$(grep -o 'http://127[0-9.:]*' "$home/demo" | head -1)
   curl -s --max-time 20 "$url/hello" | grep -q 'GET /hello'
+  # The laws of the context tree, with real requests.
+  local admin lesson; admin=$(grep -o 'http://127[0-9.:]*' "$home/demo" | sed -n 2p)
+  for lesson in cancel deadline value hedge drain; do
+    curl -s --max-time 60 -X POST -H 'Osier-Admin: 1' "$admin/learn/$lesson" >"$home/lesson"
+    grep -q '"ok":true' "$home/lesson" || { cat "$home/lesson" >&2; return 1; }
+  done
   kill "$pid" && wait "$pid"
-  echo "${file##*/}: --version, a request through the demo, an end with 0"
+  echo "${file##*/}: --version, a request through the demo, five lessons, an end with 0"
+  if [ -z "${runner[*]-}" ]; then
+    little "$file" 8192
+    if [ "$(id -u)" = 0 ]; then
+      # An image of one file.
+      mkdir -p "$home/image"
+      cp "$file" "$home/image/osier"
+      same "$(chroot "$home/image" /osier --version)" "$("$file" --version)"
+    fi
+  fi
 }
 for file in target/static/osier-*-small; do
   [ -e "$file" ] || continue

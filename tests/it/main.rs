@@ -85,6 +85,9 @@ mod sockets;
 /// Want of descriptors, disk and memory; slow and dead peers, clocks that jump, links that go: limits hold, others are served.
 mod faults;
 
+/// Programs that speak no HTTP, through streams; and other proxies in front and behind.
+mod programs;
+
 /// Programs that others wrote, in front of the command and behind it.
 mod clients;
 

@@ -492,6 +492,68 @@ fn root_what_does_not_resolve_at_start_does_later() {
     });
 }
 
+/// Runs a program that has to go well.
+fn run(program: &str, arguments: &[&str]) {
+    let status = Command::new(program).args(arguments).status().unwrap();
+    assert!(status.success(), "{program} {arguments:?}");
+}
+
+#[test]
+#[ignore = "needs dnsmasq, unshare(1), and to be root"]
+fn root_a_box_may_boot_in_any_order_and_from_a_root_that_nobody_can_write() {
+    if !is_inside("root_a_box_may_boot_in_any_order_and_from_a_root_that_nobody_can_write") {
+        return;
+    }
+    let file = home().with_extension("toml");
+    let text = "workers = 1\nadmin = { listen = \"127.0.0.1:0\" }\n\
+                [[listen]]\naddr = \"127.0.0.1:0\"\n\
+                [[listen]]\naddr = \"10.9.8.7:8080\"\nretry = true\n\
+                [upstream.host]\nto = \"late.internal:8080\"\nresolve = { every = \"50ms\" }\n\
+                [upstream.wan]\nto = \"10.20.30.40:8080\"\n\
+                [[route]]\npath = \"/host\"\nto = \"host\"\n\
+                [[route]]\npath = \"/wan\"\nto = \"wan\"\n\
+                [[route]]\nrespond = { status = 200, body = \"here\" }\n";
+    fs::write(&file, text).unwrap();
+    // As such a box has it: what changes is in memory, and all the rest is read only. There is no resolv.conf yet.
+    let here = home();
+    run("mount", &["-t", "tmpfs", "none", here.to_str().unwrap()]);
+    run("mount", &["-t", "tmpfs", "none", "/etc"]);
+    fs::write("/etc/hosts", "127.0.0.1 localhost\n").unwrap();
+    fs::write("/etc/passwd", "root:x:0:0::/:/bin/sh\n").unwrap();
+    fs::write("/etc/group", "root:x:0:\n").unwrap();
+    run("mount", &["-o", "remount,bind,ro", "/"]);
+    let refused = fs::write("/osier-was-here", "").unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+
+    let mut osier = Osier::serving(Osier::command(&["run", "-c", file.to_str().unwrap()]));
+    let get = |path: &str| osier.connect().get(path);
+    assert_eq!(get("/").text(), "here");
+    assert_eq!(get("/host").status(), 503);
+    let answer = get("/wan");
+    assert_eq!(answer.status(), 502, "{answer:?}");
+
+    // The network comes.
+    run("ip", &["addr", "add", "10.20.30.40/32", "dev", "lo"]);
+    let _wan = Mortal::at(([10, 20, 30, 40], 8080), "wan");
+    wait_for("the network", || {
+        (get("/wan").text() == "wan").then_some(())
+    });
+    // A name server, and who says where it is.
+    let dns = Dns::start(HOSTS);
+    dns.say("127.0.1.1 late.internal\n");
+    let _host = Mortal::at(([127, 0, 1, 1], 8080), "host");
+    fs::write("/etc/resolv.conf", format!("nameserver {SERVER}\n")).unwrap();
+    wait_for("the name", || (get("/host").text() == "host").then_some(()));
+    // The address to listen on.
+    run("ip", &["addr", "add", "10.9.8.7/32", "dev", "lo"]);
+    hear(&osier, "listening on 10.9.8.7:8080 too");
+    let answer = Wire::connect(([10, 9, 8, 7], 8080).into()).get("/");
+    assert_eq!(answer.text(), "here");
+    assert_eq!(get("/").text(), "here");
+    osier.signal(Signal::TERM);
+    assert_eq!(osier.wait(), Some(0));
+}
+
 #[test]
 #[ignore = "needs dnsmasq, unshare(1), and to be root"]
 fn root_an_answer_too_long_for_a_datagram_is_fetched_whole() {

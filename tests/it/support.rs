@@ -1175,6 +1175,10 @@ impl Running {
         wait_for("its end", || self.child.try_wait().unwrap())
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     pub(crate) fn complaints(&mut self) -> String {
         self.complaints.take().unwrap().join().unwrap()
     }

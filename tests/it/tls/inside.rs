@@ -251,8 +251,14 @@ fn a_client_that_reads_slowly_gets_everything() {
     assert!(seen == large);
 }
 
-/// A client whose ciphertext leaves in pieces of these sizes, in turns.
-fn in_pieces(client: &Client, address: SocketAddr, request: &[u8], sizes: &[usize]) -> Vec<u8> {
+/// A client whose ciphertext leaves in pieces of these sizes, in turns; `front` is in front of all of it, as it is.
+fn in_pieces(
+    client: &Client,
+    address: SocketAddr,
+    front: &[u8],
+    request: &[u8],
+    sizes: &[usize],
+) -> Vec<u8> {
     let name = ServerName::try_from("a.example").unwrap();
     let mut tls = rustls::ClientConnection::new(client.0.clone(), name).unwrap();
     let mut socket = TcpStream::connect(address).unwrap();
@@ -261,8 +267,9 @@ fn in_pieces(client: &Client, address: SocketAddr, request: &[u8], sizes: &[usiz
     let mut sizes = sizes.iter().cycle();
     let mut rest = request;
     let mut answer = Vec::new();
+    let mut front = front.to_vec();
     loop {
-        let mut out = Vec::new();
+        let mut out = std::mem::take(&mut front);
         while tls.wants_write() {
             tls.write_tls(&mut out).unwrap();
         }
@@ -319,8 +326,38 @@ fn ciphertext_in_any_pieces_is_the_same_octets() {
         let head = format!(
             "POST / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n"
         );
-        let answer = in_pieces(&clients[which], address, &[head.as_bytes(), &body].concat(), &sizes);
+        let answer = in_pieces(&clients[which], address, b"", &[head.as_bytes(), &body].concat(), &sizes);
         prop_assert!(answer.starts_with(b"HTTP/1.1 200"));
         prop_assert!(answer.ends_with(&body), "{} octets of {}", answer.len(), size);
     });
+}
+
+#[test]
+fn a_proxy_in_front_says_who_the_client_is_before_the_handshake() {
+    let (authority, files) = (Authority::new(), Files::new());
+    let tls = format!(
+        "{{ {} }}",
+        files.pair("own", &authority.server(&["a.example"]))
+    );
+    let origin = Origin::script(|wire, request| {
+        wire.answer(&request.head);
+        true
+    });
+    let rest = format!("[[route]]\nto = \"{}\"\n", origin.address());
+    let text = super::text(&tls, "proxy_protocol = true", &rest);
+    let gateway = Gateway::started(format!("trusted_proxies = [\"127.0.0.1\"]\n{text}"), &[]);
+    let header = b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n";
+    let request = b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n";
+    let client = Client::of(&authority);
+    // All at once with the handshake's first octets, and octet by octet.
+    for sizes in [[100_000], [1]] {
+        let address = gateway.osier.address();
+        let answer = in_pieces(&client, address, header, request, &sizes);
+        let answer = String::from_utf8(answer).unwrap().to_ascii_lowercase();
+        assert!(
+            answer.contains("x-forwarded-for: 192.0.2.7\r\n"),
+            "{answer}"
+        );
+        assert!(answer.contains("x-forwarded-proto: https\r\n"), "{answer}");
+    }
 }
