@@ -1,5 +1,6 @@
 //! How upstreams are spoken to by TLS: which ones, and what is demanded of them.
 
+#[cfg(feature = "tls")]
 use std::path::PathBuf;
 
 use super::check::Check;

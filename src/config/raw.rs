@@ -139,6 +139,7 @@ pub(super) struct RawUpstream {
 }
 
 #[derive(Debug)]
+#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "it is only read"))]
 pub(super) struct RawOriginTls {
     pub(super) sni: Text,
     pub(super) ca: Text,

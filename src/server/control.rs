@@ -129,7 +129,7 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
         }
         match roll.watch(&notify).await {}
     };
-    let seen = server.mark();
+    let seen = server.seen.take();
     let control = Control {
         left: server.workers.len(),
         server,
@@ -300,8 +300,9 @@ impl Control<'_> {
         }
         // Who sent a signal may be waiting for both words.
         self.server.notify.reloading();
-        let reloaded = self.server.reload().await;
+        // Before it is read: what is written meanwhile is another change.
         self.seen = self.server.mark();
+        let reloaded = self.server.reload().await;
         let log = &self.server.log;
         match &reloaded {
             Reloaded::Done {

@@ -65,6 +65,7 @@ pub use notify::Notify;
 pub use passed::Passed;
 pub use privileges::{Identity, Person, PrivilegeError};
 pub use reload::Configured;
+use reload::Mark;
 pub use reverse_proxy::{Builder, ReverseProxy};
 pub use sandbox::SandboxError;
 
@@ -160,6 +161,8 @@ pub struct Server {
     admin_allow: Vec<Network>,
     /// What it was told by.
     file: Option<Configured>,
+    /// What that file looked like when it started: what changes from then on is seen.
+    seen: Option<Mark>,
     /// What it serves.
     site: Arc<Site>,
     /// How many sites it has served.
@@ -354,6 +357,7 @@ impl Server {
             admin,
             admin_hosts: options.admin_hosts,
             admin_allow: options.admin_allow,
+            seen: options.file.as_ref().and_then(Configured::mark),
             file: options.file,
             site,
             generation: 1,

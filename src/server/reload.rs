@@ -54,7 +54,7 @@ impl Configured {
     }
 
     /// What the file looks like from outside, to see that it has changed: other content has another time, size or place.
-    fn mark(&self) -> Option<Mark> {
+    pub(super) fn mark(&self) -> Option<Mark> {
         mark_of(&self.path)
     }
 }
