@@ -32,7 +32,9 @@ pub(super) fn run(flags: &CheckFlags) -> u8 {
 
 fn summary(config: &Config) -> String {
     let addresses = config.listeners.iter();
-    let addresses = addresses.map(|listener| listener.addresses.len()).sum();
+    let addresses = addresses.map(|listener| listener.addresses.len());
+    let streams = config.streams.iter().map(|stream| stream.addresses.len());
+    let addresses = addresses.chain(streams).sum();
     let mut all = vec![
         (addresses, "address", "addresses"),
         (config.upstreams.len(), "upstream", "upstreams"),

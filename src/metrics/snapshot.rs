@@ -291,7 +291,7 @@ impl Snapshot {
         page.family(
             "osier_ended_total",
             Kind::Counter,
-            "Requests and tunnels that did not end as they should, by cause: the log's word, up to its colon.",
+            "Requests, tunnels and streams that did not end as they should, by cause: the log's word, up to its colon.",
         );
         for (cause, word) in Cause::ALL {
             page.sample(&[("cause", word)], self.ended(cause));

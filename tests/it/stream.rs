@@ -593,7 +593,7 @@ fn streams_alone_need_neither_a_listener_nor_a_route() {
     assert_eq!(said.status.code(), Some(0));
     let said = String::from_utf8(said.stdout).unwrap();
     assert!(
-        said.contains("ok, 0 addresses, 1 upstream, 0 routes, 1 stream"),
+        said.contains("ok, 1 address, 1 upstream, 0 routes, 1 stream"),
         "{said}"
     );
 }
