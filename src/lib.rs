@@ -1,7 +1,8 @@
 //! osier: a small HTTP/1.1 reverse proxy in which every request is a branch of a context tree.
 //!
-//! **In scope**: HTTP/1.1 to clients and origins; choosing an origin; cancelling, deadlines and their causes, from the
-//! server down to one attempt; the live tree; one thread per core, few crates, little memory.
+//! **In scope**: HTTP/1.1 to clients and origins, and beside it streams of octets that are no HTTP; choosing an origin;
+//! cancelling, deadlines and their causes, from the server down to one attempt; the live tree; one thread per core, few
+//! crates, little memory.
 //!
 //! **Out of scope**: HTTP/2 and 3, caching, serving files, scripting, platforms other than Linux (the rooms
 //! [`context`], [`http`], [`balance`], [`limit`] and [`metrics`] build everywhere).
@@ -23,7 +24,8 @@
 //! ├── metrics/    what each worker counts, summed when asked for, and written as Prometheus reads it. Pure
 //! ├── runtime/    ROOM 4  one worker per core: tasks, edge-triggered epoll, timers, buffers
 //! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools, names; TLS (feature `tls`)
-//! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer
+//! │                        (pure in it: proxy_protocol/, what proxies say of a client; client_hello/, a name in TLS)
+//! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer; stream/: what is no HTTP
 //! ├── config/     ROOM 7  text → Raw → Config, pure; errors with line, caret and "did you mean"
 //! ├── admin/      ROOM 8  the live tree and its page, a cancel by id, lessons, status, metrics and reload, on a private listener
 //! ├── auth/       users and their hashed passwords, verified by a thread of their own (feature `auth`)
@@ -52,6 +54,8 @@
 //!
 //!   CLIENT                                                                                    ORIGIN
 //!     1  server/accept.rs       a connection becomes a session: a node and a task
+//!        proxy/introduction.rs  whose it is, where a proxy in front says so    reset
+//!        proxy/stream/          what carries no HTTP: an endpoint, then proxy/octets.rs both ways, as a tunnel
 //!        proxy/session.rs       where TLS is spoken: net/tls/ agrees on keys  closed, 400 for plain HTTP
 //!     2  proxy/session.rs       wait for octets, without a buffer            closed when idle too long
 //!     3  http/head.rs           octets → RequestHead                         400 414 431 501 505
@@ -79,7 +83,7 @@
 //! # What is absent on purpose
 //!
 //! 1. `context` does not know that HTTP exists; `http` does not know that time, sockets or tasks exist.
-//! 2. No octet received from one peer is written to the other, except content and, after a 101, a tunnel's octets.
+//! 2. No octet received from one peer is written to the other, except content, a stream's and, after a 101, a tunnel's.
 //!    Heads are always written anew from a parsed and framed one.
 //! 3. Status codes for osier's own answers are chosen in `proxy/answer.rs` and nowhere else.
 //! 4. The time is asked for in `clock.rs` only.

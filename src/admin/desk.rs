@@ -100,6 +100,8 @@ impl Certificate {
 pub struct Endpoint {
     /// What it is called.
     pub address: String,
+    /// It is spoken to by TLS.
+    pub is_tls: bool,
     /// How much it gets, beside the others.
     pub weight: u32,
     /// It gets something only when those of lower tiers are out. 0: at once.
@@ -117,7 +119,8 @@ impl Endpoint {
         let state = &self.state;
         let _ = write!(
             out,
-            ",\"weight\":{},\"backup\":{},\"healthy\":{},\"ejected\":{},\"draining\":{},\"in_flight\":{},\"failures\":{},\"ejections\":{},\"tier\":{},\"open\":{},\"idle\":{}",
+            ",\"tls\":{},\"weight\":{},\"backup\":{},\"healthy\":{},\"ejected\":{},\"draining\":{},\"in_flight\":{},\"failures\":{},\"ejections\":{},\"tier\":{},\"open\":{},\"idle\":{}",
+            self.is_tls,
             self.weight,
             self.tier > 0,
             state.is_healthy(),

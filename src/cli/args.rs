@@ -12,7 +12,7 @@ use super::commands;
 use super::completions::Shell;
 use crate::balance::Policy;
 use crate::config::OWN_FIELDS;
-use crate::config::value;
+use crate::config::value::{self, Scheme};
 use crate::http::field::Fields;
 use crate::http::network::Network;
 use crate::http::target::parse_authority;
@@ -118,10 +118,24 @@ pub(super) enum Says {
 /// One `--to`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct To {
+    /// It is spoken to by TLS.
+    pub(super) is_tls: bool,
     /// `host:port`, or `unix:PATH`.
     pub(super) authority: String,
     /// The path in front of every path.
     pub(super) base_path: String,
+}
+
+/// As `--to` takes it.
+impl fmt::Display for To {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.is_tls {
+            true => "https://",
+            false if self.base_path.is_empty() => "",
+            false => "http://",
+        };
+        write!(f, "{scheme}{}{}", self.authority, self.base_path)
+    }
 }
 
 /// The flags of `respond`.
@@ -377,6 +391,13 @@ fn proxy(parser: &mut Parser, command: Option<&'static str>) -> Result<Asked, Us
             Arg::Long("trust") => flags.trusted.extend(networks(&text(parser)?)?),
             other => return Err(other.unexpected().into()),
         }
+    }
+    if let (Some(plain), true) = (
+        flags.to.iter().find(|to| !to.is_tls),
+        flags.to.iter().any(|to| to.is_tls),
+    ) {
+        let why = format!("`{plain}` is without TLS and others are with it: all or none");
+        return Err(UsageError::Why("--to", why));
     }
     Ok(Asked::For(flags))
 }
@@ -682,9 +703,15 @@ fn or_usual(admin: Option<Address>) -> Result<Address, UsageError> {
 
 fn to(text: &str) -> Result<To, UsageError> {
     match value::origin(text) {
-        Ok((authority, base_path)) => Ok(To {
-            authority,
-            base_path,
+        Ok(origin) if origin.scheme == Some(Scheme::Https) && cfg!(not(feature = "tls")) => {
+            let authority = origin.authority;
+            let why = format!("`{authority}` by TLS: this osier was built without `tls`");
+            Err(UsageError::Why("--to", why))
+        }
+        Ok(origin) => Ok(To {
+            is_tls: origin.scheme == Some(Scheme::Https),
+            authority: origin.authority,
+            base_path: origin.base_path,
         }),
         Err(why) => Err(UsageError::Why("--to", format!("`{text}`: {why}"))),
     }

@@ -71,6 +71,7 @@ fn configuration(listen: &Address, [origin, other]: &[String; 2]) -> Result<Conf
     let around = Surroundings {
         environment: &|_| None,
         file: &|_: &Path| Err(std::io::ErrorKind::NotFound.into()),
+        folder: &|_: &Path| Err(std::io::ErrorKind::NotFound.into()),
     };
     let outcome = config::read(NAME, text.as_bytes(), &around);
     outcome

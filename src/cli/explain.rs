@@ -178,6 +178,9 @@ fn describe(
                     upstream.name,
                     endpoints.join(", ")
                 );
+                if let Some(tls) = &upstream.tls {
+                    let _ = writeln!(out, "tls      {tls}");
+                }
                 upstreams.push(upstream);
             }
             let _ = writeln!(out, "sent     {}", sent(route));

@@ -23,7 +23,8 @@ osier: a small HTTP/1.1 reverse proxy in which every request is a branch of a co
 const MAIN: &str = "
 THE ONE-LINER
   -l, --listen ADDRESS          where to listen: IP:PORT, :PORT or unix:PATH; repeats
-  -t, --to ADDRESS              where requests go: HOST:PORT, unix:PATH or http://HOST:PORT/BASE; repeats, in turn
+  -t, --to ADDRESS              where requests go: HOST:PORT, unix:PATH, http://HOST:PORT/BASE or https://HOST, which is TLS
+                                with a certificate that the system (or SSL_CERT_FILE) can verify; repeats, in turn
       --balance POLICY          how one of them is picked: round_robin, least_conn, p2c, ewma, random, first [round_robin]
       --timeout DURATION        until the final response head, all attempts together [60s]
       --workers N               worker threads [one per core]

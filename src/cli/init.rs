@@ -81,6 +81,11 @@ pub(super) fn text(flags: &ProxyFlags) -> String {
         "\n[upstream.app]\nto = [{}]\n",
         origins(flags).join(", ")
     );
+    if flags.to.iter().any(|to| to.is_tls) {
+        out.push_str(
+            "# tls = { ca = \"…\", sni = \"…\", cert = \"…\", key = \"…\" }   # an authority of your own; what shows the origin who we are\n",
+        );
+    }
     out.push_str("# keepalive = { idle = \"20s\", max_idle = 64, max_age = \"10m\" }\n");
     out.push_str("\n[[route]]                        # every request; `host` and `path` narrow it\nto = \"app\"\n");
     let host = match &flags.host {
@@ -167,11 +172,7 @@ fn access(destination: &Destination) -> Option<String> {
 fn origins(flags: &ProxyFlags) -> Vec<String> {
     let mut origins: Vec<(String, usize)> = Vec::new();
     for to in &flags.to {
-        let origin = if to.base_path.is_empty() {
-            to.authority.clone()
-        } else {
-            format!("http://{}{}", to.authority, to.base_path)
-        };
+        let origin = to.to_string();
         match origins.iter_mut().find(|(other, _)| *other == origin) {
             Some((_, weight)) => *weight += 1,
             None => origins.push((origin, 1)),

@@ -8,6 +8,9 @@ use super::{DONE, FAILED, TRY_LATER, say};
 use crate::http::head::reason_of;
 use crate::log;
 use crate::net::address::Address;
+use crate::net::tls::origin::Toward;
+#[cfg(feature = "tls")]
+use crate::net::tls::version::Version;
 use crate::proxy::answer::Answer;
 use crate::proxy::gateway::{Endpoint, Identity, Rules, Target};
 use crate::proxy::timeout::Timeouts;
@@ -15,7 +18,13 @@ use crate::server::{self, Notify, Options, Passed, Replacement, Server, StartErr
 
 /// Proxies until told to stop.
 pub(super) fn proxy(flags: ProxyFlags) -> u8 {
-    let endpoints = flags.to.iter().map(endpoint).collect();
+    let endpoints = match endpoints(&flags.to) {
+        Ok(endpoints) => endpoints,
+        Err(why) => {
+            say(format_args!("osier: --to: {why}"));
+            return FAILED;
+        }
+    };
     let defaults = Options::default();
     let mut timeouts = Timeouts::default();
     if flags.timeout.is_some() {
@@ -52,11 +61,7 @@ pub(super) fn proxy(flags: ProxyFlags) -> u8 {
         },
         ..defaults
     };
-    let to: Vec<_> = flags
-        .to
-        .iter()
-        .map(|to| format!("{}{}", to.authority, to.base_path))
-        .collect();
+    let to: Vec<_> = flags.to.iter().map(To::to_string).collect();
     serve(options, &to.join(", "))
 }
 
@@ -89,12 +94,59 @@ pub(super) fn respond(flags: RespondFlags) -> u8 {
     serve(options, &format!("answers {}", flags.status))
 }
 
-/// What a `--to` names. A name is looked up by the server.
-pub(super) fn endpoint(to: &To) -> Endpoint {
-    Endpoint {
-        base_path: to.base_path.clone(),
-        ..Endpoint::named(&to.authority)
+/// What `--to` names, all of them. A name is looked up by the server.
+///
+/// # Errors
+/// One is to be spoken to by TLS, and nothing says whom to believe.
+fn endpoints(to: &[To]) -> Result<Vec<Endpoint>, String> {
+    let speech = speech(to.iter().any(|to| to.is_tls))?;
+    to.iter()
+        .map(|to| {
+            Ok(Endpoint {
+                base_path: to.base_path.clone(),
+                tls: speech.as_ref().map(|speech| speech(to)).transpose()?,
+                ..Endpoint::named(&to.authority)
+            })
+        })
+        .collect()
+}
+
+/// How endpoints are spoken to.
+type Speech = Box<dyn Fn(&To) -> Result<Toward, String>>;
+
+/// By TLS, if it is: with the system's authorities.
+#[cfg(feature = "tls")]
+fn speech(is_tls: bool) -> Result<Option<Speech>, String> {
+    use crate::config::system_roots;
+    use crate::net::address::host_of;
+    use crate::net::tls::origin::{Client, Terms};
+
+    if !is_tls {
+        return Ok(None);
     }
+    let roots = system_roots().map_err(|why| {
+        format!(
+            "no certificates of authorities to verify origins with: {why}; install `ca-certificates`, or name a file \
+             in SSL_CERT_FILE"
+        )
+    })?;
+    let client = Client::new(Terms {
+        roots: Some(roots.authorities),
+        identity: None,
+        min_version: Version::default(),
+    });
+    let client = client.map_err(|error| error.to_string())?;
+    Ok(Some(Box::new(move |to| {
+        let toward = client.toward(host_of(&to.authority).unwrap_or_default());
+        toward.map_err(|error| format!("`{to}`: {error}"))
+    })))
+}
+
+/// In the clear.
+#[cfg(not(feature = "tls"))]
+#[expect(clippy::unnecessary_wraps, reason = "as where there is TLS")]
+fn speech(_is_tls: bool) -> Result<Option<Speech>, String> {
+    Ok(None)
 }
 
 fn serve(mut options: Options, what: &str) -> u8 {

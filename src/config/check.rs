@@ -2,6 +2,8 @@
 //!
 //! Nothing stops at the first mistake: what is wrong is said, its default taken, and the rest looked at.
 
+#[cfg(feature = "tls")]
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
@@ -20,6 +22,8 @@ use super::value;
 use super::{Surroundings, tie};
 use crate::http::network::{Network, NetworkError};
 use crate::net::address::Address;
+#[cfg(feature = "tls")]
+use crate::net::tls::roots::Roots;
 use crate::proxy::timeout::Timeouts;
 
 /// Where the admin interface listens, when its section does not say.
@@ -34,6 +38,9 @@ pub(super) struct Check<'a> {
     pub(super) text: &'a str,
     pub(super) around: &'a Surroundings<'a>,
     pub(super) found: &'a Found,
+    /// The system's authorities, or why there are none; read when somebody needs them.
+    #[cfg(feature = "tls")]
+    pub(super) system_roots: OnceCell<Result<Roots, String>>,
     /// Something is written in `trusted_proxies`.
     pub(super) trusts: bool,
 }
@@ -58,6 +65,8 @@ pub(super) fn check(
         text,
         around,
         found,
+        #[cfg(feature = "tls")]
+        system_roots: OnceCell::new(),
         trusts: raw
             .trusted_proxies
             .as_ref()

@@ -2,7 +2,7 @@
 //! thing. What is there by now is taken out of these lists, and needs no other farewell.
 
 /// Keys: the kind of table, as it is opened in `raw`, and the key.
-pub(super) const KEYS: &[(&str, &str)] = &[("upstream", "tls")];
+pub(super) const KEYS: &[(&str, &str)] = &[];
 
 /// What is said of them.
 pub(super) fn message(name: &str) -> String {

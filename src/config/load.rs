@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Report, Span};
 use super::{Outcome, Surroundings, read};
+#[cfg(feature = "tls")]
+use crate::net::tls::roots::{Machine, Roots};
 
 /// A configuration larger than this is a mistake.
 const CONFIG_OCTETS_MAX: u64 = 4 << 20;
@@ -39,8 +41,36 @@ pub(crate) fn load_explained(
     let around = Surroundings {
         environment: &|name| std::env::var(name).ok(),
         file: &|path| read_at_most(path, PAGE_OCTETS_MAX).map_err(|error| explain(path, error)),
+        folder: &|path| files_in(path),
     };
     read(&name, &octets, &around)
+}
+
+/// The files in a folder, in the order of their names.
+fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in folder.read_dir()? {
+        let path = entry?.path();
+        // Not what is behind it: links are how certificates are found by their hash.
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The authorities that this system believes when they say who an origin is.
+///
+/// # Errors
+/// There are none: where they were looked for.
+#[cfg(feature = "tls")]
+pub fn system_roots() -> Result<Roots, String> {
+    Roots::find(&Machine {
+        environment: &|name| std::env::var(name).ok(),
+        file: &|path| read_at_most(path, PAGE_OCTETS_MAX),
+        folder: &|path| files_in(path),
+    })
 }
 
 /// The content of a file that a configuration names.

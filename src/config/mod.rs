@@ -12,6 +12,7 @@ pub mod diagnostic;
 mod later;
 mod load;
 mod model;
+mod origin_tls;
 pub mod print;
 mod raw;
 mod route;
@@ -28,7 +29,7 @@ pub mod value;
 mod tests;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use diagnostic::{Diagnostic, Found, Report, Span};
 
@@ -36,11 +37,13 @@ pub use load::load;
 pub(crate) use load::load_explained;
 #[cfg(feature = "tls")]
 pub(crate) use load::load_file;
+#[cfg(feature = "tls")]
+pub use load::system_roots;
 pub use model::{
     AccessLog, Action, Admin, Auth, Balance, Config, Edits, Endpoint, ErrorPage, Format, Forwarded,
-    HalfClose, Health, Keepalive, Level, LimitChanges, Limits, Listener, Log, Override, Paths, Per,
-    Queue, RateLimit, RequestId, Rewrite, Route, Sandbox, Share, Shutdown, Stream, StreamLimits,
-    TimeoutChanges, TimeoutName, Upstream,
+    HalfClose, Health, Keepalive, Level, LimitChanges, Limits, Listener, Log, OriginTls, Override,
+    Paths, Per, Queue, RateLimit, RequestId, Rewrite, Route, Sandbox, Share, Shutdown, Stream,
+    StreamLimits, TimeoutChanges, TimeoutName, Upstream,
 };
 #[cfg(feature = "tls")]
 pub use model::{ListenTls, Renewal, TlsPair};
@@ -51,8 +54,10 @@ pub use route::OWN_FIELDS;
 pub struct Surroundings<'a> {
     /// The value of an environment variable, for `${NAME}`.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
-    /// The content of a file, for error pages and users.
+    /// The content of a file, for error pages, users and certificates.
     pub file: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
+    /// The files in a folder, for certificates.
+    pub folder: &'a dyn Fn(&Path) -> io::Result<Vec<PathBuf>>,
 }
 
 impl std::fmt::Debug for Surroundings<'_> {

@@ -29,6 +29,9 @@ use crate::net::tls::acceptor::Terms;
 #[cfg(feature = "tls")]
 use crate::net::tls::certificate::{Authorities, Identity};
 #[cfg(feature = "tls")]
+use crate::net::tls::origin::Client;
+use crate::net::tls::version::Version as TlsVersion;
+#[cfg(feature = "tls")]
 use crate::net::tls::wall::Floor;
 use crate::proxy::gateway::Host;
 use crate::proxy::retry::Retry;
@@ -451,6 +454,77 @@ pub struct ListenTls {
     pub has_clock_floor: bool,
 }
 
+#[cfg(feature = "tls")]
+impl OriginTls {
+    /// Those of its files that are looked at again while the process runs; not the system's.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let identity = self.identity.iter().flat_map(|(cert, key)| [cert, key]);
+        identity.chain(&self.ca).map(PathBuf::as_path)
+    }
+
+    /// Reads its files again, by `file`. What is as it was is not told of; what cannot be used stays as it was.
+    pub fn renew(&mut self, file: &dyn Fn(&Path) -> io::Result<Vec<u8>>, told: &mut Vec<Renewal>) {
+        let mut terms = self.client.terms().clone();
+        let mut tell = |path: &Path, outcome| {
+            let path = path.to_owned();
+            told.push(Renewal { path, outcome });
+        };
+        if let Some((cert, key)) = &self.identity {
+            match read_identity(cert, key, file) {
+                Ok(again) if Some(&again) == terms.identity.as_ref() => {}
+                Ok(again) => {
+                    tell(cert, Ok(Some(again.facts().until)));
+                    terms.identity = Some(again);
+                }
+                Err((path, why)) => tell(&path, Err(why)),
+            }
+        }
+        if let Some(path) = &self.ca {
+            match read_authorities(path, file) {
+                Ok(again) if Some(&again) == terms.roots.as_ref() => {}
+                Ok(again) => {
+                    tell(path, Ok(None));
+                    terms.roots = Some(again);
+                }
+                Err(why) => tell(path, Err(why)),
+            }
+        }
+        if terms != *self.client.terms() {
+            // These make one as those did before.
+            if let Ok(client) = Client::new(terms) {
+                self.client = client;
+            }
+        }
+    }
+}
+
+/// # Errors
+/// The file that is no good, and why.
+#[cfg(feature = "tls")]
+fn read_identity(
+    cert: &Path,
+    key: &Path,
+    file: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
+) -> Result<Identity, (PathBuf, String)> {
+    let read = |path: &Path| file(path).map_err(|error| (path.to_owned(), error.to_string()));
+    let (chain, private) = (read(cert)?, read(key)?);
+    Identity::from_pem(&chain, &private).map_err(|flaw| {
+        let path = if flaw.is_of_key() { key } else { cert };
+        (path.to_owned(), flaw.to_string())
+    })
+}
+
+/// # Errors
+/// Why the file is no good.
+#[cfg(feature = "tls")]
+fn read_authorities(
+    path: &Path,
+    file: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
+) -> Result<Authorities, String> {
+    let content = file(path).map_err(|error| error.to_string())?;
+    Authorities::from_pem(&content).map_err(|flaw| flaw.to_string())
+}
+
 /// What came of reading a certificate again that has changed.
 #[cfg(feature = "tls")]
 #[derive(Debug)]
@@ -472,20 +546,8 @@ impl ListenTls {
 
     /// Reads its files again, by `file`. What is as it was is not told of; what cannot be used stays as it was.
     pub fn renew(&mut self, file: &dyn Fn(&Path) -> io::Result<Vec<u8>>, told: &mut Vec<Renewal>) {
-        let read = |path: &Path| file(path).map_err(|error| (path.to_owned(), error.to_string()));
         for pair in &mut self.pairs {
-            let again = read(&pair.cert).and_then(|chain| {
-                let key = read(&pair.key)?;
-                Identity::from_pem(&chain, &key).map_err(|flaw| {
-                    let path = if flaw.is_of_key() {
-                        &pair.key
-                    } else {
-                        &pair.cert
-                    };
-                    (path.clone(), flaw.to_string())
-                })
-            });
-            match again {
+            match read_identity(&pair.cert, &pair.key, file) {
                 Ok(identity) if identity == pair.identity => {}
                 Ok(identity) => {
                     told.push(Renewal {
@@ -503,10 +565,7 @@ impl ListenTls {
         let Some((path, authorities)) = &mut self.client_ca else {
             return;
         };
-        let again = file(path).map_err(|error| error.to_string());
-        let again = again
-            .and_then(|content| Authorities::from_pem(&content).map_err(|flaw| flaw.to_string()));
-        let outcome = match again {
+        let outcome = match read_authorities(path, file) {
             Ok(again) if again == *authorities => return,
             Ok(again) => {
                 *authorities = again;
@@ -587,6 +646,8 @@ pub struct Upstream {
     pub sticky: Option<String>,
     /// How origins are told what is left of the budget.
     pub deadline_header: Option<DeadlineField>,
+    /// All its endpoints are spoken to by TLS, and how; else none is.
+    pub tls: Option<OriginTls>,
     /// Which PROXY protocol header connections begin with, if any.
     pub send_proxy: Option<Version>,
     /// Idle connections.
@@ -597,9 +658,49 @@ pub struct Upstream {
     pub limits: LimitChanges,
 }
 
+/// How an upstream's endpoints are spoken to by TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginTls {
+    /// Whose certificate they show; `None`: that of the host in `to`.
+    pub sni: Option<String>,
+    /// The authorities that are believed; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// What shows them who we are: a certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// Whoever answers is believed.
+    pub insecure: bool,
+    /// No older version is spoken.
+    pub min_version: TlsVersion,
+    /// The files that were read for it.
+    pub files: Vec<PathBuf>,
+    /// Our side of it, made from these.
+    #[cfg(feature = "tls")]
+    pub client: Client,
+}
+
+/// For people.
+impl fmt::Display for OriginTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.ca, self.insecure) {
+            (_, true) => f.write_str("whoever answers is believed (insecure)")?,
+            (Some(path), _) => write!(f, "verified by {}", path.display())?,
+            (None, _) => f.write_str("verified by the system's authorities")?,
+        }
+        if let Some(name) = &self.sni {
+            write!(f, ", as {name}")?;
+        }
+        if let Some((path, _)) = &self.identity {
+            write!(f, ", we show {}", path.display())?;
+        }
+        write!(f, ", TLS {} and above", self.min_version.as_str())
+    }
+}
+
 /// One address of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
+    /// It is spoken to by TLS, as all of its upstream are.
+    pub is_tls: bool,
     /// `HOST:PORT` in lower case, looked up by who connects, or `unix:PATH`; of a service its name, in lower case.
     pub authority: String,
     /// It stands for all the endpoints that the records of a service name.
@@ -614,11 +715,13 @@ pub struct Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.base_path.is_empty() {
-            f.write_str(&self.authority)
-        } else {
-            write!(f, "http://{}{}", self.authority, self.base_path)
-        }
+        let scheme = match self.is_tls {
+            _ if self.is_service || self.authority.starts_with("unix:") => "",
+            true => "https://",
+            false if self.base_path.is_empty() => "",
+            false => "http://",
+        };
+        write!(f, "{scheme}{}{}", self.authority, self.base_path)
     }
 }
 

@@ -8,8 +8,8 @@ use std::path::Path;
 use super::model::ListenTls;
 use super::model::{
     AccessLog, Action, Auth, Config, Edits, Endpoint, Format, Forwarded, HalfClose, Level,
-    LimitChanges, Listener, Override, Paths, Per, RequestId, Rewrite, Route, Share, Stream,
-    TimeoutChanges, TimeoutName, Upstream,
+    LimitChanges, Listener, OriginTls, Override, Paths, Per, RequestId, Rewrite, Route, Share,
+    Stream, TimeoutChanges, TimeoutName, Upstream,
 };
 use super::value::{duration_text, size_text, timeout_text};
 use crate::http::network::Network;
@@ -452,6 +452,9 @@ fn print_care(upstream: &Upstream, out: &mut String) {
     if let Some(field) = &upstream.deadline_header {
         line(out, "deadline_header", quoted(&field.name));
     }
+    if let Some(tls) = &upstream.tls {
+        line(out, "tls", origin_tls_text(tls));
+    }
     let words = super::upstream::SEND_PROXY;
     let word = words.iter().find(|(_, it)| *it == upstream.send_proxy);
     line(
@@ -459,6 +462,24 @@ fn print_care(upstream: &Upstream, out: &mut String) {
         "send_proxy",
         quoted(word.map_or("off", |(word, _)| word)),
     );
+}
+
+/// How endpoints are spoken to by TLS.
+fn origin_tls_text(tls: &OriginTls) -> String {
+    let mut pairs = Vec::new();
+    if let Some(name) = &tls.sni {
+        pairs.push(("sni", quoted(name)));
+    }
+    if let Some(path) = &tls.ca {
+        pairs.push(("ca", path_text(path)));
+    }
+    if let Some((cert, key)) = &tls.identity {
+        pairs.push(("cert", path_text(cert)));
+        pairs.push(("key", path_text(key)));
+    }
+    pairs.push(("insecure", tls.insecure.to_string()));
+    pairs.push(("min_version", quoted(tls.min_version.as_str())));
+    inline(pairs)
 }
 
 /// When a request is tried again.

@@ -132,9 +132,20 @@ pub(super) struct RawUpstream {
     pub(super) resolve: Option<Written<RawResolve>>,
     pub(super) sticky: Option<Written<Text>>,
     pub(super) deadline_header: Text,
+    pub(super) tls: Option<Written<RawOriginTls>>,
     pub(super) send_proxy: Text,
     pub(super) timeouts: RawTimeouts,
     pub(super) limits: RawLimits,
+}
+
+#[derive(Debug)]
+pub(super) struct RawOriginTls {
+    pub(super) sni: Text,
+    pub(super) ca: Text,
+    pub(super) cert: Text,
+    pub(super) key: Text,
+    pub(super) insecure: Flag,
+    pub(super) min_version: Text,
 }
 
 /// A place to go to, and how much goes there.
@@ -466,6 +477,14 @@ fn upstream(table: &Table<'_>) -> RawUpstream {
             table.text("cookie", STRING)
         }),
         deadline_header: table.text("deadline_header", "a field's name in quotes"),
+        tls: table.table("tls", "upstream.tls", |table| RawOriginTls {
+            sni: table.text("sni", "a name in quotes"),
+            ca: table.text("ca", "the path of a file in quotes"),
+            cert: table.text("cert", "the path of a file in quotes"),
+            key: table.text("key", "the path of a file in quotes"),
+            insecure: table.flag("insecure"),
+            min_version: table.text("min_version", "\"1.2\" or \"1.3\""),
+        }),
         send_proxy: table.text("send_proxy", "\"off\", \"v1\" or \"v2\""),
         keepalive: table.table("keepalive", "keepalive", |table| RawKeepalive {
             idle: table.text("idle", DURATION),

@@ -177,7 +177,11 @@ impl Check<'_> {
         })
     }
 
-    fn authorities(&self, written: &Written<String>) -> Option<(std::path::PathBuf, Authorities)> {
+    /// Those who vouch for others, out of the file of this name.
+    pub(super) fn authorities(
+        &self,
+        written: &Written<String>,
+    ) -> Option<(std::path::PathBuf, Authorities)> {
         let content = self.content(written)?;
         match Authorities::from_pem(&content) {
             Ok(authorities) => Some((written.value.as_str().into(), authorities)),
@@ -189,7 +193,7 @@ impl Check<'_> {
     }
 
     /// What is in the file of this name.
-    fn content(&self, written: &Written<String>) -> Option<Vec<u8>> {
+    pub(super) fn content(&self, written: &Written<String>) -> Option<Vec<u8>> {
         match (self.around.file)(written.value.as_ref()) {
             Ok(content) => Some(content),
             Err(error) => {
@@ -200,7 +204,7 @@ impl Check<'_> {
         }
     }
 
-    fn flawed(&self, written: &Written<String>, flaw: &Flaw) {
+    pub(super) fn flawed(&self, written: &Written<String>, flaw: &Flaw) {
         let said = Diagnostic::error(written.at, format!("`{}`: {flaw}", written.value));
         self.found.push(match flaw {
             Flaw::Encrypted => said.help(

@@ -6,11 +6,13 @@ use std::time::Duration;
 use super::check::{Check, Scope};
 use super::diagnostic::{Diagnostic, Span};
 use super::model::{Balance, Endpoint, Health, Keepalive, Queue, Share, Upstream};
+use super::origin_tls::Speech;
 use super::raw::{RawEject, RawHealth, RawKeepalive, RawShare, RawUpstream};
 use super::route::is_token;
 use super::suggest::nearest;
 use super::table::Written;
-use super::value;
+
+use super::value::{self, Origin, Scheme};
 use crate::balance::{Eject, Policy};
 use crate::http::deadline::DeadlineField;
 use crate::net::proxy_protocol::Version;
@@ -75,11 +77,13 @@ impl Upstreams {
             self.dangling(check, to);
             return None;
         }
-        let (authority, base_path) = check.parsed(Some(to), value::origin)?;
+        let origin = check.parsed(Some(to), value::origin)?;
+        let is_tls = origin.scheme == Some(Scheme::Https);
         let endpoint = Endpoint {
-            authority,
+            is_tls,
+            authority: origin.authority,
             is_service: false,
-            base_path,
+            base_path: origin.base_path,
             weight: 1,
             backup: false,
         };
@@ -93,6 +97,10 @@ impl Upstreams {
         self.list.push(Upstream {
             name,
             is_implicit: true,
+            tls: match is_tls {
+                true => check.tls_of(None, to.at, std::slice::from_ref(&endpoint)),
+                false => None,
+            },
             endpoints: vec![endpoint],
             ..Upstream::default()
         });
@@ -173,7 +181,7 @@ impl Check<'_> {
             .as_ref()
             .and_then(|it| it.value.srv.as_ref());
         let srv = srv.filter(|srv| srv.value);
-        let endpoints = self.endpoints(section.to.as_ref(), srv.is_some());
+        let endpoints = self.endpoints(section, srv.is_some());
         if let (Some(srv), true) = (srv, endpoints.iter().all(|it| !it.is_service)) {
             let message = "`srv` does nothing where everything in `to` has a port";
             let warning = Diagnostic::warning(srv.key, message);
@@ -208,6 +216,13 @@ impl Check<'_> {
                 name.unwrap_or_else(|| "osier".to_owned())
             }),
             deadline_header: self.parsed(section.deadline_header.as_ref(), deadline_field),
+            tls: match (&section.tls, &section.to) {
+                (Some(tls), _) => self.tls_of(Some(tls), tls.key, &endpoints),
+                (None, Some(to)) if endpoints.iter().any(|it| it.is_tls) => {
+                    self.tls_of(None, to.at, &endpoints)
+                }
+                _ => None,
+            },
             send_proxy: self
                 .choice(section.send_proxy.as_ref(), &SEND_PROXY)
                 .flatten(),
@@ -310,30 +325,47 @@ impl Check<'_> {
     }
 
     /// `srv`: a name without a port is a service's.
-    fn endpoints(&self, written: Option<&Written<Vec<RawShare>>>, srv: bool) -> Vec<Endpoint> {
+    fn endpoints(&self, section: &RawUpstream, srv: bool) -> Vec<Endpoint> {
         let mut endpoints: Vec<Endpoint> = Vec::new();
-        let Some(written) = written else {
+        let Some(written) = &section.to else {
             return endpoints;
         };
+        let mut speech = Speech::new(section);
         for share in &written.value {
             let weight = self.weight(share);
             let place = |text: &str| match value::service(text) {
-                Some(name) if srv => Ok((name, String::new(), true)),
+                Some(name) if srv => Ok((
+                    Origin {
+                        scheme: None,
+                        authority: name,
+                        base_path: String::new(),
+                    },
+                    true,
+                )),
                 Some(name) if name.starts_with('_') => Err(
                     "a port is missing; the name of a service needs `resolve = { srv = true }`"
                         .to_owned(),
                 ),
-                _ => value::origin(text).map(|(authority, base)| (authority, base, false)),
+                _ => value::origin(text).map(|origin| (origin, false)),
             };
-            let Some((authority, base_path, is_service)) = self.parsed(share.to.as_ref(), place)
-            else {
+            let Some((origin, is_service)) = self.parsed(share.to.as_ref(), place) else {
                 continue;
             };
+            let is_tls = share
+                .to
+                .as_ref()
+                .is_some_and(|to| speech.is_tls(self, to, &origin));
+            let Origin {
+                authority,
+                base_path,
+                ..
+            } = origin;
             if let (Some(weight), true) = (&share.weight, is_service && weight != 1) {
                 let message = format!("`{authority}` has no weight of its own");
                 self.error(weight.key, message, "the service's records say it");
             }
             let endpoint = Endpoint {
+                is_tls,
                 authority,
                 is_service,
                 base_path,
@@ -524,6 +556,7 @@ impl Default for Upstream {
             resolve_srv: false,
             sticky: None,
             deadline_header: None,
+            tls: None,
             send_proxy: None,
             keepalive: Keepalive::default(),
             timeouts: super::TimeoutChanges::default(),

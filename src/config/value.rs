@@ -127,36 +127,79 @@ fn number_and_unit(text: &str) -> (&str, &str) {
     text.split_at_checked(digits).unwrap_or((text, ""))
 }
 
-/// Reads where an origin is: `HOST:PORT`, `unix:PATH`, `http://HOST[:PORT][/BASE]`. Gives the authority and the base
-/// path, the latter empty for none.
+/// Where an origin is, and how it is spoken to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// As it was written; `None`: it was not.
+    pub scheme: Option<Scheme>,
+    /// `HOST:PORT` in lower case, or `unix:PATH`.
+    pub authority: String,
+    /// The path in front of every path, without a slash at its end; empty for none.
+    pub base_path: String,
+}
+
+/// What is written in front of `://`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// By TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The scheme that `text` begins with, and what is behind it.
+    fn of(text: &str) -> (Option<Self>, &str) {
+        for (prefix, scheme) in [("http://", Self::Http), ("https://", Self::Https)] {
+            if let Some(rest) = text.strip_prefix(prefix) {
+                return (Some(scheme), rest);
+            }
+        }
+        (None, text)
+    }
+
+    /// The port where none is written (RFC 9110 §4.2).
+    #[must_use]
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// Reads where an origin is: `HOST:PORT`, `unix:PATH`, `http://HOST[:PORT][/BASE]`, `https://HOST[:PORT][/BASE]`.
 ///
 /// # Errors
 /// What would be right.
-pub fn origin(text: &str) -> Result<(String, String), String> {
-    if text.starts_with("https://") {
-        return Err("https is not spoken to origins yet; use http".to_owned());
-    }
+pub fn origin(text: &str) -> Result<Origin, String> {
     if let Some(path) = text.strip_prefix("unix:") {
         return if path.is_empty() || path.contains('\0') {
             Err("`unix:` needs a path behind it".to_owned())
         } else {
-            Ok((text.to_owned(), String::new()))
+            Ok(Origin {
+                scheme: None,
+                authority: text.to_owned(),
+                base_path: String::new(),
+            })
         };
     }
-    let is_url = text.starts_with("http://");
-    let rest = text.strip_prefix("http://").unwrap_or(text);
+    let (scheme, rest) = Scheme::of(text);
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let shape = || "expected `HOST:PORT`, `unix:PATH` or `http://HOST:PORT/BASE`".to_owned();
-    let authority = match port_of(authority) {
-        Some(Ok(_)) => authority.to_owned(),
-        Some(Err(())) => return Err("the port is a number from 1 to 65535".to_owned()),
-        None if is_url && !authority.is_empty() => format!("{authority}:80"),
-        None if !authority.is_empty() && parse_authority(authority.as_bytes()).is_ok() => {
+    let shape =
+        || "expected `HOST:PORT`, `unix:PATH`, `http://HOST:PORT/BASE` or `https://…`".to_owned();
+    let authority = match (port_of(authority), scheme) {
+        (Some(Ok(_)), _) => authority.to_owned(),
+        (Some(Err(())), _) => return Err("the port is a number from 1 to 65535".to_owned()),
+        (None, Some(scheme)) if !authority.is_empty() => {
+            format!("{authority}:{}", scheme.port())
+        }
+        (None, _) if !authority.is_empty() && parse_authority(authority.as_bytes()).is_ok() => {
             return Err(format!(
                 "a port is missing: HOST:PORT, such as `{authority}:8080`"
             ));
         }
-        None => return Err(shape()),
+        (None, _) => return Err(shape()),
     };
     if parse_authority(authority.as_bytes()).is_err() {
         return Err(shape());
@@ -165,8 +208,11 @@ pub fn origin(text: &str) -> Result<(String, String), String> {
     if !path.bytes().all(plain) {
         return Err("the base path has printable characters, without `#` and `?`".to_owned());
     }
-    let path = path.trim_end_matches('/');
-    Ok((authority.to_ascii_lowercase(), path.to_owned()))
+    Ok(Origin {
+        scheme,
+        authority: authority.to_ascii_lowercase(),
+        base_path: path.trim_end_matches('/').to_owned(),
+    })
 }
 
 /// The name of a service, in lower case: one that could be a host's, or has underscores as RFC 2782 wants them, without a

@@ -141,6 +141,7 @@ impl RequestHead {
                 return Ok(Parsed::Partial);
             }
             Err(httparse::Error::TooManyHeaders) => {
+                check_line_so_far(head, false, limits)?;
                 return Err(FieldError::TooMany(limits.fields_max).into());
             }
             Err(httparse::Error::Version) => {
@@ -163,6 +164,13 @@ impl RequestHead {
         let target = request.path.unwrap_or_default().as_bytes();
         self.method.extend_from_slice(method);
         self.target.extend_from_slice(target);
+        // Before its other lines, as for a head that is not whole yet: what is refused stays refused, for the same sin.
+        if self.method.len() > limits.method_octets_max {
+            return Err(HeadError::MethodTooLong(limits.method_octets_max));
+        }
+        if self.target.len() > limits.target_octets_max {
+            return Err(TargetError::TooLong(limits.target_octets_max).into());
+        }
         let line_octets = method
             .len()
             .saturating_add(target.len())
@@ -198,15 +206,9 @@ impl RequestHead {
         }
     }
 
-    /// Checks what a whole head must keep: limits, the target, Host. Keeps what it learns by it.
+    /// Checks what a whole head must keep: the target, Host, connection options. Keeps what it learns by it.
     #[inline]
     fn check(&mut self, limits: &Limits) -> Result<(), HeadError> {
-        if self.method.len() > limits.method_octets_max {
-            return Err(HeadError::MethodTooLong(limits.method_octets_max));
-        }
-        if self.target.len() > limits.target_octets_max {
-            return Err(TargetError::TooLong(limits.target_octets_max).into());
-        }
         check_target(&self.method, &self.target)?;
         let host = self.check_host()?;
         let options = check_options(&self.fields, limits)?;

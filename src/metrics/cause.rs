@@ -21,6 +21,7 @@ pub enum Cause {
     Deadline,
     ConnectRefused,
     ConnectTimeout,
+    Tls,
     ResponseTimeout,
     ResponseBodyTimeout,
     OriginClosed,
@@ -42,7 +43,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them, in their order.
-    pub const ALL: [(Self, &'static str); 32] = [
+    pub const ALL: [(Self, &'static str); 33] = [
         (Self::ClientGone, "client_gone"),
         (Self::ClientProtocol, "client_protocol"),
         (Self::ClientBodyTimeout, "client_body_timeout"),
@@ -59,6 +60,7 @@ impl Cause {
         (Self::Deadline, "deadline"),
         (Self::ConnectRefused, "connect_refused"),
         (Self::ConnectTimeout, "connect_timeout"),
+        (Self::Tls, "tls"),
         (Self::ResponseTimeout, "response_timeout"),
         (Self::ResponseBodyTimeout, "response_body_timeout"),
         (Self::OriginClosed, "origin_closed"),

@@ -85,6 +85,16 @@ impl FromStr for Address {
     }
 }
 
+/// `HOST:PORT` without port and brackets; `None` of `unix:PATH`.
+#[must_use]
+pub fn host_of(authority: &str) -> Option<&str> {
+    let (host, _) = authority.rsplit_once(':')?;
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    (!authority.starts_with("unix:")).then(|| inner.unwrap_or(host))
+}
+
 /// Asks the system's resolver for the addresses of `host:port`. It may take seconds: never on a worker.
 ///
 /// # Errors

@@ -15,6 +15,9 @@ use super::address::Address;
 use super::connection::Connection;
 use super::stream::Stream;
 use super::tcp::Socket;
+use super::tls::origin::Toward;
+#[cfg(feature = "tls")]
+use super::tls::stream::TlsStream;
 use crate::clock;
 use crate::runtime::worker::Worker;
 
@@ -28,6 +31,16 @@ pub trait Dial {
     /// # Errors
     /// Why there is no connection.
     fn dial(&self, to: &Address) -> impl Future<Output = io::Result<Self::Stream>>;
+
+    /// Puts TLS on a connection that was just made, as `with` says. The handshake comes next, by
+    /// [`Stream::poll_handshake`].
+    ///
+    /// # Errors
+    /// `Unsupported`: these connections have no TLS. Or it cannot begin.
+    fn secure(&self, stream: Self::Stream, with: &Toward) -> io::Result<Self::Stream> {
+        let _ = (stream, with);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// How long an address is waited for before the next one is tried too (RFC 8305 §5).
@@ -111,6 +124,15 @@ impl Dial for Dialer {
 
     async fn dial(&self, to: &Address) -> io::Result<Connection> {
         self.connect(to).await.map(Connection::Plain)
+    }
+
+    #[cfg(feature = "tls")]
+    fn secure(&self, stream: Connection, with: &Toward) -> io::Result<Connection> {
+        let Connection::Plain(socket) = stream else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let (config, name) = with.parts();
+        Ok(TlsStream::client(socket, config, name)?.into())
     }
 }
 

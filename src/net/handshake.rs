@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use super::fault::Fault;
+
 /// Why a TLS handshake failed.
 #[derive(Debug)]
 pub enum HandshakeError {
@@ -17,8 +19,13 @@ pub enum HandshakeError {
         /// It begins as a request does.
         is_http: bool,
     },
-    /// One side refused the other: what it said.
-    Refused(String),
+    /// One side refused the other.
+    Refused {
+        /// What is wrong, in a word.
+        fault: Fault,
+        /// The same for people.
+        why: String,
+    },
 }
 
 impl fmt::Display for HandshakeError {
@@ -29,7 +36,7 @@ impl fmt::Display for HandshakeError {
             Self::Io(error) => error.fmt(f),
             Self::NotTls { is_http: true } => f.write_str("the peer speaks plain HTTP, not TLS"),
             Self::NotTls { is_http: false } => f.write_str("the peer does not speak TLS"),
-            Self::Refused(why) => f.write_str(why),
+            Self::Refused { why, .. } => f.write_str(why),
         }
     }
 }
@@ -50,7 +57,7 @@ impl From<HandshakeError> for io::Error {
             HandshakeError::Gone | HandshakeError::Cut => {
                 Self::new(io::ErrorKind::UnexpectedEof, error)
             }
-            HandshakeError::NotTls { .. } | HandshakeError::Refused(_) => {
+            HandshakeError::NotTls { .. } | HandshakeError::Refused { .. } => {
                 Self::new(io::ErrorKind::InvalidData, error)
             }
         }

@@ -9,6 +9,7 @@ pub mod connection;
 pub mod control;
 pub mod dialer;
 mod dns;
+pub mod fault;
 pub mod handshake;
 pub mod listener;
 pub mod names;
@@ -19,6 +20,9 @@ pub mod service;
 pub mod stream;
 pub mod tcp;
 #[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "without_tls.rs"]
 pub mod tls;
 
 #[cfg(test)]

@@ -21,9 +21,9 @@ pub trait Stream {
 
     /// Writes from the pieces, in order. Returns how many octets were taken, which may be fewer than there are.
     ///
-    /// What was taken is on its way: nothing has to be flushed. For that, a connection that encrypts may have taken
-    /// octets already while it is not ready; so the next write begins with the same octets, or the connection is not
-    /// written to any more.
+    /// What was taken is on its way: nothing has to be flushed. For that, a connection that encrypts may hold the last
+    /// octet of a write back until those before it are with the system, and has that octet then; so the next write
+    /// begins with what was not taken, or the connection is not written to any more.
     ///
     /// # Errors
     /// What the system says of the connection.

@@ -9,6 +9,7 @@ use super::timeout::Timeout;
 use crate::clock;
 use crate::http::field::Fields;
 use crate::http::head::{RequestHead, Version, reason_of as reason};
+use crate::net::fault::FaultKind;
 
 /// After how long a client that met a 503 may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -96,6 +97,14 @@ fn status(error: &Error) -> Option<u16> {
 
 /// RFC 9209 §2.3.
 fn error_type(error: &Error) -> Option<&'static str> {
+    if let Some(fault) = error.fault() {
+        return Some(match fault.kind {
+            FaultKind::Certificate => "tls_certificate_error",
+            FaultKind::Alert => "tls_alert_received",
+            FaultKind::Protocol => "tls_protocol_error",
+            FaultKind::Ended => "connection_terminated",
+        });
+    }
     Some(match (&error.what, error.side) {
         (What::Timeout(Timeout::Connect), _) => "connection_timeout",
         (

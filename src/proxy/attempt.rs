@@ -62,6 +62,10 @@ pub(super) async fn connect<D: Dial>(
             };
             let failed = match dialed.await {
                 Ok(stream) => {
+                    let stream = match &member.endpoint.tls {
+                        None => stream,
+                        Some(with) => secured(gateway.dial.secure(stream, with)?).await?,
+                    };
                     let since = clock::now();
                     return Ok(Pooled {
                         stream,
@@ -98,6 +102,15 @@ pub(super) async fn connect<D: Dial>(
             Retry::Always,
             What::Io(error),
         )),
+    }
+}
+
+/// A connection on which TLS has begun, once both sides have agreed.
+async fn secured<S: Stream>(stream: S) -> io::Result<S> {
+    match stream::handshake(&stream).await {
+        Ok(()) => Ok(stream),
+        // As it is: what the system says of a connection means something else once there is one.
+        Err(error) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, error)),
     }
 }
 

@@ -456,10 +456,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             trusted: self.is_trusted,
             host: match &route.host {
                 Host::Preserve => HostPolicy::Preserve,
-                Host::Upstream => HostPolicy::Upstream(endpoint.name.as_bytes()),
+                Host::Upstream => HostPolicy::Upstream(endpoint.host().as_bytes()),
                 Host::Literal(name) => HostPolicy::Literal(name.as_bytes()),
             },
-            fallback_host: endpoint.name.as_bytes(),
+            fallback_host: endpoint.host().as_bytes(),
             forwarded: route.forwarded,
             request_id: match route.request_id {
                 RequestIds::Keep => RequestId::Keep(&id),

@@ -10,6 +10,7 @@ use std::{fmt, io};
 use super::timeout::Timeout;
 use crate::context::{Cause, Context};
 use crate::metrics;
+use crate::net::fault::Fault;
 
 /// Why an exchange did not end as it should.
 #[derive(Debug)]
@@ -241,9 +242,21 @@ impl Error {
         }
     }
 
+    /// What of TLS went wrong with the origin, if that is what happened.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        match (&self.what, self.side) {
+            (What::Io(error), Side::Origin) => Fault::of(error),
+            _ => None,
+        }
+    }
+
     /// The one word, or two with a colon between, that logs and `Proxy-Status` say.
     #[must_use]
     pub fn cause(&self) -> Cow<'static, str> {
+        if let Some(fault) = self.fault() {
+            return format!("tls:{}", fault.word).into();
+        }
         match (&self.what, self.side) {
             (What::Gone | What::Io(_), Side::Client) => "client_gone".into(),
             (What::Gone, _) => "origin_closed".into(),
@@ -289,6 +302,9 @@ impl Error {
     #[must_use]
     pub fn counted(&self) -> metrics::Cause {
         use metrics::Cause as Counted;
+        if self.fault().is_some() {
+            return Counted::Tls;
+        }
         match (&self.what, self.side) {
             (What::Gone | What::Io(_), Side::Client) => Counted::ClientGone,
             (What::Gone, _) => Counted::OriginClosed,

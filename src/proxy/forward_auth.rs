@@ -43,7 +43,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let nobody = || Error::gateway(Phase::Connect, What::NoEndpoint);
         let upstream = self.scene.upstream(auth.upstream).ok_or_else(nobody)?;
         let (_, member) = self.pick(upstream, heads, &[]).ok_or_else(nobody)?;
-        let octets = self.question(auth, &heads.request, &member.endpoint.name)?;
+        let octets = self.question(auth, &heads.request, member.endpoint.host())?;
         let label = Label::new(&member.endpoint.name);
         let named = self.ctx.named("attempt", label);
         let (due, timeout) = self.due_within(auth.timeout, Timeout::Errand);

@@ -29,6 +29,7 @@ use crate::net::address::AddressError;
 use crate::net::dialer::Dial;
 use crate::net::names::Addresses;
 use crate::net::pool::{Keepalive, Pool};
+use crate::net::tls::origin::Toward;
 use crate::runtime::buffer::Buffers;
 
 /// A set of heads whose octets grew beyond this is not used again.
@@ -102,6 +103,8 @@ pub struct Endpoint {
     pub name: Arc<str>,
     /// The path in front of every path.
     pub base_path: String,
+    /// How it is spoken to by TLS; `None`: it is not.
+    pub tls: Option<Toward>,
 }
 
 impl Endpoint {
@@ -116,6 +119,15 @@ impl Endpoint {
         })
     }
 
+    /// What it is called as the Host of a request: without the port that its scheme implies (RFC 9110 §4.2.3).
+    #[must_use]
+    pub fn host(&self) -> &str {
+        match self.tls {
+            Some(_) => self.name.strip_suffix(":443").unwrap_or(&self.name),
+            None => &self.name,
+        }
+    }
+
     /// The endpoint `authority` names. A name is looked up when a server starts, on a thread of its own.
     #[must_use]
     pub fn named(authority: &str) -> Self {
@@ -123,6 +135,7 @@ impl Endpoint {
             addresses: Addresses::of(authority),
             name: authority.into(),
             base_path: String::new(),
+            tls: None,
         }
     }
 }

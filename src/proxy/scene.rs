@@ -329,9 +329,12 @@ impl<S> Upstream<S> {
         })
     }
 
+    /// What idles for an endpoint, if it would be made as it was.
     fn shelf_of(&self, endpoint: &Endpoint) -> Option<Rc<Shelf<S>>> {
         let mut members = self.members.iter();
-        let is_it = |member: &&Member<S>| member.endpoint.name == endpoint.name;
+        let is_it = |member: &&Member<S>| {
+            member.endpoint.name == endpoint.name && member.endpoint.tls == endpoint.tls
+        };
         members.find(is_it).map(|member| member.shelf.clone())
     }
 }

@@ -248,7 +248,7 @@ fn outcome_of(error: &HandshakeError) -> Handshake {
         HandshakeError::Gone => Handshake::Gone,
         HandshakeError::Cut => Handshake::Cut,
         HandshakeError::NotTls { .. } => Handshake::NotTls,
-        HandshakeError::Refused(_) => Handshake::Refused,
+        HandshakeError::Refused { .. } => Handshake::Refused,
         HandshakeError::Io(_) => Handshake::Failed,
     }
 }

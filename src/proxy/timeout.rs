@@ -10,7 +10,7 @@ pub struct Timeouts {
     pub request: Option<Duration>,
     /// The whole exchange, with its bodies.
     pub total: Option<Duration>,
-    /// The whole request head, not each read of it.
+    /// The whole request head, not each read of it; and before the first one a TLS handshake.
     pub header: Option<Duration>,
     /// A client's connection between two requests.
     pub idle: Option<Duration>,

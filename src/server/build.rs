@@ -11,11 +11,16 @@ use crate::http::forward::ForwardedStyle;
 use crate::http::limits::Limits;
 use crate::limit::{Limiter, Permits, Rate, RateLimit};
 use crate::net::address::Address;
+#[cfg(feature = "tls")]
+use crate::net::address::host_of;
 use crate::net::names::Addresses;
 use crate::net::pool::Keepalive;
 use crate::net::service::Service;
 #[cfg(feature = "tls")]
 use crate::net::tls::acceptor::Acceptor;
+#[cfg(feature = "tls")]
+use crate::net::tls::origin::Client;
+use crate::net::tls::origin::Toward;
 use crate::proxy::answer::Answer;
 use crate::proxy::edit::{Edit, Edits};
 use crate::proxy::gateway::{Endpoint, Rules};
@@ -248,12 +253,13 @@ impl Shared {
 fn upstream(written: &config::Upstream, before: Option<&Site>) -> Upstream {
     let mut old = before.iter().flat_map(|site| &site.upstreams);
     let old = old.find(|old| *old.name == *written.name);
+    let speech = Speech::new(written, old);
     let services = services(written, old);
     Upstream {
         name: written.name.as_str().into(),
         endpoints: spots(written, &services)
             .into_iter()
-            .map(|spot| placed(written, spot, old))
+            .map(|spot| placed(written, spot, old, &speech))
             .collect(),
         services,
         policy: written.balance.policy,
@@ -341,7 +347,12 @@ fn spots<'a>(written: &'a config::Upstream, services: &[Service]) -> Vec<Spot<'a
 }
 
 /// An endpoint, with what is known of it since before.
-fn placed(upstream: &config::Upstream, spot: Spot<'_>, old: Option<&Upstream>) -> Placed {
+fn placed(
+    upstream: &config::Upstream,
+    spot: Spot<'_>,
+    old: Option<&Upstream>,
+    speech: &Speech,
+) -> Placed {
     let authority = &*spot.authority;
     let mut old = old.iter().flat_map(|old| &old.endpoints);
     let old = old.find(|old| *old.endpoint.name == *authority);
@@ -360,6 +371,7 @@ fn placed(upstream: &config::Upstream, spot: Spot<'_>, old: Option<&Upstream>) -
                 .or_else(|| kept().filter(|it| it.name() == named.addresses.name()))
                 .unwrap_or_else(|| named.addresses.clone()),
             base_path: spot.base_path.to_owned(),
+            tls: speech.toward(authority),
             ..named
         },
         weight: spot.weight,
@@ -371,6 +383,51 @@ fn placed(upstream: &config::Upstream, spot: Spot<'_>, old: Option<&Upstream>) -
             permits.set(max as usize, queue_max);
             permits
         }),
+    }
+}
+
+/// How the endpoints of an upstream are spoken to.
+#[cfg(feature = "tls")]
+struct Speech(Option<(Client, Option<String>)>);
+
+#[cfg(feature = "tls")]
+impl Speech {
+    /// Where nothing was changed the same client goes on, with what it takes to resume sessions.
+    fn new(written: &config::Upstream, old: Option<&Upstream>) -> Self {
+        let mut before = old.iter().flat_map(|old| &old.endpoints);
+        let before = before.find_map(|it| it.endpoint.tls.as_ref());
+        Self(written.tls.as_ref().map(|tls| {
+            let client = before.map(Toward::client).filter(|it| **it == tls.client);
+            (client.unwrap_or(&tls.client).clone(), tls.sni.clone())
+        }))
+    }
+
+    fn toward(&self, authority: &str) -> Option<Toward> {
+        let (client, name) = self.0.as_ref()?;
+        let name = name.as_deref().or_else(|| host_of(authority));
+        // A configuration that is right has a name wherever certificates are verified.
+        let toward = client.toward(name.unwrap_or(NAMELESS));
+        toward.or_else(|_| client.toward(NAMELESS)).ok()
+    }
+}
+
+/// What an origin is called that cannot be called anything: on a unix socket, believed without a certificate.
+#[cfg(feature = "tls")]
+const NAMELESS: &str = "localhost";
+
+/// How the endpoints of an upstream are spoken to: in the clear.
+#[cfg(not(feature = "tls"))]
+struct Speech;
+
+#[cfg(not(feature = "tls"))]
+impl Speech {
+    fn new(_written: &config::Upstream, _old: Option<&Upstream>) -> Self {
+        Self
+    }
+
+    #[expect(clippy::unused_self, reason = "as where there is TLS")]
+    fn toward(&self, _authority: &str) -> Option<Toward> {
+        None
     }
 }
 

@@ -13,6 +13,7 @@ use super::sandbox::Use;
 use crate::admin::desk::Certificate;
 use crate::config::{self, Config};
 use crate::net::address::Address;
+use crate::net::tls::wall::Floor;
 use crate::proxy::answer::http_date;
 
 /// How often the files are looked at.
@@ -23,10 +24,12 @@ const STILL: Duration = Duration::from_millis(300);
 /// What the files of certificates look like from outside.
 pub(super) type Marks = Vec<Option<Mark>>;
 
-/// The files of a configuration's certificates, with their keys and with who vouches for clients.
+/// The files of a configuration's certificates, with their keys and with who vouches for clients and for origins.
 fn paths(config: &Config) -> impl Iterator<Item = &Path> {
     let listeners = config.listeners.iter().filter_map(|it| it.tls.as_ref());
-    listeners.flat_map(config::ListenTls::paths)
+    let upstreams = config.upstreams.iter().filter_map(|it| it.tls.as_ref());
+    let listeners = listeners.flat_map(config::ListenTls::paths);
+    listeners.chain(upstreams.flat_map(config::OriginTls::paths))
 }
 
 fn marks(file: Option<&Configured>) -> Marks {
@@ -76,13 +79,32 @@ impl Server {
     /// Says, once, that the clock cannot be right.
     pub(super) fn judge_clock(&self) {
         let listeners = self.site.listeners.iter().flatten();
-        let mut floors = listeners.filter_map(|it| Some(it.tls.as_ref()?.terms().floor));
+        let floors = listeners.filter_map(|it| Some(it.tls.as_ref()?.terms().floor));
+        let endpoints = self.site.upstreams.iter().flat_map(|it| &it.endpoints);
+        let origins = endpoints.filter_map(|it| it.endpoint.tls.as_ref());
+        let mut floors = floors.chain(origins.map(|_| Floor::default()));
         if let Some(floor) = floors.find(|it| it.is_above_the_clock()) {
             self.log.warn(format_args!(
                 "the clock says {}, which is before osier was built: certificates are verified as of {} until it is right",
                 http_date(crate::clock::wall()),
                 http_date(floor.now()),
             ));
+        }
+    }
+
+    /// Says which upstreams believe whoever answers.
+    pub(super) fn warn_of_belief(&self) {
+        for upstream in &self.site.upstreams {
+            let mut endpoints = upstream.endpoints.iter();
+            let is_believed = endpoints.any(|it| {
+                let tls = it.endpoint.tls.as_ref();
+                tls.is_some_and(|tls| tls.client().terms().roots.is_none())
+            });
+            if is_believed {
+                self.log.warn(format_args!(
+                    "upstream {upstream}: `tls.insecure`: no certificate is verified, whoever is on the way can read and change everything"
+                ));
+            }
         }
     }
 
@@ -101,6 +123,9 @@ impl Server {
             };
             let mut said = Vec::new();
             for tls in config.listeners.iter_mut().filter_map(|it| it.tls.as_mut()) {
+                tls.renew(&file, &mut said);
+            }
+            for tls in config.upstreams.iter_mut().filter_map(|it| it.tls.as_mut()) {
                 tls.renew(&file, &mut said);
             }
             (config, said)

@@ -485,6 +485,8 @@ impl Server {
         self.lookups.speak(&self.log);
         #[cfg(feature = "tls")]
         self.judge_clock();
+        #[cfg(feature = "tls")]
+        self.warn_of_belief();
         let admin = Admin::new(
             self.cancel.clone(),
             self.condition.clone(),

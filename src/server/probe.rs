@@ -6,7 +6,6 @@ use std::thread;
 
 use async_channel::{Receiver, Sender};
 use async_io::Timer;
-use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use smol::LocalExecutor;
 
 use crate::clock;
@@ -14,7 +13,8 @@ use crate::context::{Context, Label};
 use crate::http::head::{Parsed, ResponseHead};
 use crate::http::limits::Limits;
 use crate::log::Log;
-use crate::net::control::connect;
+use crate::net::control::Line;
+use crate::net::fault::Fault;
 use crate::net::proxy_protocol::{Header, Version};
 use crate::proxy::site::{Placed, Probing, Site};
 
@@ -135,28 +135,29 @@ impl Check<'_> {
         endpoint.addresses.known().await;
         let addresses = endpoint.addresses.get();
         let address = addresses.first().ok_or("the name does not resolve")?;
-        let said = |error: io::Error| error.to_string();
-        let mut stream = connect(address).await.map_err(said)?;
-        let mut request = Vec::new();
+        let said = |error: io::Error| match Fault::of(&error) {
+            Some(fault) => format!("tls:{} ({error})", fault.word),
+            None => error.to_string(),
+        };
+        let mut front = Vec::new();
         if let Some(version) = self.send_proxy {
             // For nobody: the connection is our own.
-            Header::Local.write(version, &mut request);
+            Header::Local.write(version, &mut front);
         }
+        let connected = Line::connect(address, &front, endpoint.tls.as_ref()).await;
+        let mut stream = connected.map_err(said)?;
         let Some(path) = &self.probing.path else {
-            stream.write_all(&request).await.map_err(said)?;
             return Ok(());
         };
         let host = match endpoint.name.starts_with("unix:") {
             true => "localhost",
-            false => &endpoint.name,
+            false => endpoint.host(),
         };
-        let asked = format!(
+        let request = format!(
             "GET {}{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: osier\r\nConnection: close\r\n\r\n",
             endpoint.base_path
         );
-        request.extend_from_slice(asked.as_bytes());
-        stream.write_all(&request).await.map_err(said)?;
-        stream.flush().await.map_err(said)?;
+        stream.write_all(request.as_bytes()).await.map_err(said)?;
         let (limits, mut head) = (Limits::default(), ResponseHead::default());
         let mut input = Vec::new();
         loop {

@@ -156,6 +156,8 @@ impl Server {
         let mut warnings = changes::impossible(&old, &config);
         let changes = changes::between(&old, &config);
         let served = self.adopt(site);
+        #[cfg(feature = "tls")]
+        self.warn_of_belief();
         if let Err(error) = looked_up.and(served) {
             warnings.push(format!(
                 "names and health checks stay as they were: {error}"
@@ -249,6 +251,7 @@ impl Server {
             endpoints
                 .map(|it| Endpoint {
                     address: it.endpoint.name.to_string(),
+                    is_tls: it.endpoint.tls.is_some(),
                     weight: it.weight,
                     tier: it.tier,
                     state: it.state.clone(),

@@ -80,8 +80,8 @@ fn bad_arguments_are_one_clear_line_and_exit_code_2() {
         (&["--listen", "127.0.0.1:x", "--to", "127.0.0.1:1"], "`x`"),
         (&["--listen", "127.0.0.1:0", "--to", "nowhere"], "nowhere"),
         (
-            &["--listen", "127.0.0.1:0", "--to", "https://a.example"],
-            "https",
+            &["-l", "127.0.0.1:0", "-t", "https://a.example", "-t", "b:80"],
+            "b:80",
         ),
         (
             &["-l", "127.0.0.1:0", "-t", "127.0.0.1:1", "--timeout", "10"],

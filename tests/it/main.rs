@@ -63,6 +63,10 @@ mod stream;
 /// Connections that become tunnels, and those that must not.
 mod upgrade;
 
+/// Origins that speak TLS: who is believed, what is said inside, what is read again.
+#[cfg(feature = "tls")]
+mod origin_tls;
+
 /// Who the client is, said by a proxy in front of osier, and by osier to origins.
 mod proxy_protocol;
 
@@ -80,6 +84,9 @@ mod sockets;
 
 /// Want of descriptors, disk and memory; slow and dead peers, clocks that jump, links that go: limits hold, others are served.
 mod faults;
+
+/// Programs that speak no HTTP, through streams; and other proxies in front and behind.
+mod programs;
 
 /// Programs that others wrote, in front of the command and behind it.
 mod clients;

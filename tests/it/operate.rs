@@ -426,6 +426,43 @@ fn passed_sockets_are_served_where_asked_for_and_the_others_closed() {
 }
 
 #[test]
+fn a_passed_socket_may_be_a_stream_s_and_a_new_binary_leaves_its_streams_alone() {
+    let origin = Origin::bind();
+    let web = TcpListener::bind("127.0.0.1:0").unwrap();
+    let raw = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (at, raw_at) = (web.local_addr().unwrap(), raw.local_addr().unwrap());
+    let file = Scratch::new("streams.toml");
+    let text = format!(
+        "workers = 1\n[[listen]]\naddr = \"{at}\"\n[[route]]\nrespond = {{ status = 200 }}\n\
+         [[stream]]\naddr = \"{raw_at}\"\nto = \"{}\"\n",
+        origin.address()
+    );
+    fs::write(file.path(), text).unwrap();
+    let mut early = Wire::connect(raw_at);
+    early.send("early");
+    let arguments = ["run", "-c", file.path().to_str().unwrap()];
+    let mut osier = Osier::serving(activated(web.into(), raw.into(), &arguments));
+    assert!(osier.announced().contains(&format!("tcp://{raw_at}")));
+    let mut at_origin = origin.accept();
+    at_origin.expect("early");
+    let second = replace(&osier);
+    // What runs stays where it is; what comes goes to the new process.
+    early.send("still here");
+    at_origin.expect("still here");
+    let mut next = Wire::connect(raw_at);
+    next.send("elsewhere");
+    origin.accept().expect("elsewhere");
+    early.finish();
+    at_origin.expect_end();
+    drop(at_origin);
+    early.expect_end();
+    assert_eq!(osier.wait(), Some(0));
+    second.signal(Signal::TERM);
+    drop(next);
+    second.wait();
+}
+
+#[test]
 fn a_passed_unix_socket_keeps_its_path_and_one_for_both_versions_serves_both() {
     let origin = Origin::that_answers();
     let to = origin.address().to_string();

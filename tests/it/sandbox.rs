@@ -453,3 +453,43 @@ fn root_s_read_only_machine_without_a_home_is_enough() {
     osier.signal(Signal::TERM);
     assert_eq!(osier.wait(), Some(0));
 }
+
+#[test]
+#[ignore = "needs to be root"]
+fn root_is_given_up_before_the_sandbox_is_shut() {
+    let (folder, logs) = (folder("user"), folder("user-logs"));
+    // Others may look inside, and write there.
+    for it in [&folder, &logs] {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(it.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let access = logs.path().join("access.log");
+    let top = format!(
+        "user = \"nobody\"\nlog = {{ access = \"{}\" }}\n",
+        access.display()
+    );
+    write(&folder, has_landlock(), &top, OK);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_osier"));
+    command
+        .args(["run", "-c"])
+        .arg(folder.path().join("osier.toml"))
+        .stdin(Stdio::null());
+    let mut osier = Osier::serving(command);
+    assert_eq!(osier.connect().get("/one").text(), "ok");
+    wait_for_line(&access, &["/one"]);
+    assert_eq!(confinement(osier.pid()), ["NoNewPrivs: 1, Seccomp: 2"]);
+    let status = fs::read_to_string(format!("/proc/{}/status", osier.pid())).unwrap();
+    let line = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().to_owned()
+    };
+    assert!(!line("Uid:").split('\t').any(|id| id == "0"), "{status}");
+    for name in ["CapPrm:", "CapEff:", "CapAmb:"] {
+        assert_eq!(line(name).trim_matches('0'), "", "{name}");
+    }
+    // The file can be read again, and what was bound stays bound.
+    assert_eq!(reload(&osier.admin()).status(), 200);
+    assert_eq!(osier.connect().get("/two").text(), "ok");
+    osier.signal(Signal::TERM);
+    assert_eq!(osier.wait(), Some(0));
+}

@@ -12,9 +12,9 @@ use crate::reload::Gateway;
 use crate::support::{End, Origin, Scratch, Wire, full_listener, octets, wait_for, wait_for_line};
 
 /// A gateway with a stream, and where that listens.
-struct Streaming {
-    gateway: Gateway,
-    at: SocketAddr,
+pub(crate) struct Streaming {
+    pub(crate) gateway: Gateway,
+    pub(crate) at: SocketAddr,
 }
 
 /// With `stream` in its section, behind its address; `rest` behind that, and `top` in front of everything.
@@ -26,12 +26,12 @@ fn streaming_with(top: &str, stream: &str, rest: &str) -> Streaming {
     Streaming { gateway, at }
 }
 
-fn streaming(stream: &str, rest: &str) -> Streaming {
+pub(crate) fn streaming(stream: &str, rest: &str) -> Streaming {
     streaming_with("", stream, rest)
 }
 
 /// What follows the listener, which is there in every file.
-fn file(stream: &str, rest: &str) -> String {
+pub(crate) fn file(stream: &str, rest: &str) -> String {
     format!(
         "[[route]]\nrespond = {{ status = 200 }}\n[[stream]]\naddr = \"127.0.0.2:0\"\n{stream}{rest}"
     )
@@ -52,6 +52,11 @@ impl Streaming {
         let client = self.connect();
         let at_origin = origin.accept();
         (client, at_origin)
+    }
+
+    /// How many connections have begun.
+    pub(crate) fn connections(&self) -> f64 {
+        Page::of(&self.gateway).sum("osier_streams_total")
     }
 
     fn tree(&self) -> String {

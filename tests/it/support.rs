@@ -220,9 +220,21 @@ impl Wire {
         config: Arc<rustls::ClientConfig>,
         name: &str,
     ) -> Self {
+        Self::connect_tls_behind(b"", address, config, name)
+    }
+
+    /// The same, behind some octets in the clear.
+    #[cfg(feature = "tls")]
+    pub(crate) fn connect_tls_behind(
+        first: &[u8],
+        address: SocketAddr,
+        config: Arc<rustls::ClientConfig>,
+        name: &str,
+    ) -> Self {
         let name = rustls::pki_types::ServerName::try_from(name.to_owned()).unwrap();
         let tls = rustls::ClientConnection::new(config, name).unwrap();
-        let socket = TcpStream::connect(address).unwrap();
+        let mut socket = TcpStream::connect(address).unwrap();
+        socket.write_all(first).unwrap();
         Self::new(Socket::Tls(Box::new(rustls::StreamOwned::new(tls, socket))))
     }
 
@@ -725,6 +737,7 @@ pub(crate) fn endpoint(address: Address) -> Endpoint {
         name: address.to_string().into(),
         addresses: vec![address].into(),
         base_path: String::new(),
+        tls: None,
     }
 }
 
@@ -1160,6 +1173,10 @@ impl Running {
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
         wait_for("its end", || self.child.try_wait().unwrap())
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     pub(crate) fn complaints(&mut self) -> String {

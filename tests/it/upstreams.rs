@@ -563,7 +563,7 @@ fn a_late_answer_is_asked_for_elsewhere_too() {
 #[test]
 fn a_hedge_at_once_stops_where_nobody_is_left_or_the_budget_is_spent() {
     for (hedge, budget) in [
-        ("{ after = \"0ms\", max = 5 }", "\"off\""),
+        ("{ after = \"0ms\", max = 3 }", "\"off\""),
         ("{ after = \"0ms\", max = 1 }", "0.0"),
     ] {
         let (one, other) = (silent(), silent());

@@ -207,6 +207,7 @@ fn site(endpoints: usize, dice: &Dice) -> Site {
         },
         name: format!("origin-{port}").into(),
         base_path: String::new(),
+        tls: None,
     };
     let rules = Rules {
         timeouts: timeouts(dice),

@@ -27,6 +27,8 @@ pub(crate) struct Circumstances {
     pub(crate) has_losses: bool,
     /// Others may answer in place of the origin, with less than the whole.
     pub(crate) has_auth: bool,
+    /// Others than the origins that were meant are sent the same request.
+    pub(crate) has_copies: bool,
 }
 
 /// Whoever says nothing, or nothing more, is let go when its time is over, to the tick.
@@ -317,6 +319,10 @@ fn judge(
     let record = told.first();
     if ledger.heads(&ask.tag) > 0 && record.is_none() {
         return Some("an origin saw it, and the log did not".to_owned());
+    }
+    let is_idempotent = matches!(ask.method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE");
+    if !is_idempotent && !circumstances.has_copies && ledger.heads(&ask.tag) > 1 {
+        return Some(format!("{} came to origins more than once", ask.method));
     }
     if record.is_some_and(|record| record.client != story.number) {
         return Some("recorded as another client's".to_owned());

@@ -154,6 +154,7 @@ impl World {
             connects_at_once: plan.connects_at_once(),
             has_losses: plan.has_losses(),
             has_auth: plan.site.routes[0].auth.is_some(),
+            has_copies: plan.site.routes[0].auth.is_some() || plan.site.routes[0].mirror.is_some(),
         };
         let around = (dice, &trace, &turns);
         let net = Network::new(
@@ -384,6 +385,10 @@ impl World {
             }
         }
         self.check_stays(nodes);
+        let idles = |it: &&Permits| it.waiting() > 0 && it.held() < it.max();
+        if permits(&self.site).iter().any(|it| idles(&it)) {
+            self.fault("a permit is free, and somebody waits for one".to_owned());
+        }
         // Without a limit for heads, whoever has begun one looks as if it idled.
         let header = self.site.routes[0].terms[0].timeouts.header;
         if self.gateway.is_draining() && header.is_some() {

@@ -26,6 +26,7 @@ fn what_came_since_is_told_and_at_first_nothing() {
     });
     let endpoint = Endpoint {
         address: "10.0.0.2:80".to_owned(),
+        is_tls: false,
         weight: 1,
         tier: 0,
         state: Arc::default(),

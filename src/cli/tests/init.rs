@@ -22,9 +22,17 @@ use crate::proxy::timeout::Timeouts;
 fn read(text: &str) -> config::Outcome {
     let around = Surroundings {
         environment: &|_| None,
-        file: &|_| Err(io::Error::other("there are no files")),
+        file: &|_| Ok(authority().into_bytes()),
+        folder: &|_| Err(io::Error::other("there are no folders")),
     };
     config::read("init.toml", text.as_bytes(), &around)
+}
+
+/// Whom this system believes.
+fn authority() -> String {
+    let params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    params.self_signed(&key).unwrap().pem()
 }
 
 fn addresses(texts: Vec<&str>) -> Vec<Address> {
@@ -49,9 +57,13 @@ fn flags() -> impl Strategy<Value = ProxyFlags> {
         ("a.example:80", "/Ba%20se/${x}"),
         ("unix:/run/ä ${x}", ""),
     ]);
-    let to = vec(to, 0..6).prop_map(|all| {
+    let to = (vec(to, 0..6), any::<bool>()).prop_map(|(all, is_tls)| {
+        // A unix socket has no name to be verified.
+        let is_named = all.iter().all(|(to, _)| !to.starts_with("unix:"));
+        let is_tls = is_tls && is_named && cfg!(feature = "tls");
         let all = all.into_iter();
         all.map(|(authority, base_path)| To {
+            is_tls,
             authority: authority.to_owned(),
             base_path: base_path.to_owned(),
         })

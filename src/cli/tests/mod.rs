@@ -58,7 +58,7 @@ fn what_makes_no_sense_is_refused_with_the_remedy() {
             "`example.org` is no address",
         ),
         ("-l :1 -t 127.0.0.1", "HOST:PORT"),
-        ("-l :1 -t https://127.0.0.1:1", "https is not spoken"),
+        ("-l :1 -t https://a:1 -t b:1", "all or none"),
         ("-l :1 -t http://a:1/x\u{7f}", "printable"),
         ("-l :1 -t a:1 --timeout 10", "such as 250ms"),
         ("-l :1 -t a:1 --timeout 0s", "such as 250ms"),

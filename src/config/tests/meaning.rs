@@ -615,8 +615,114 @@ fn keys() -> Vec<Key> {
     keys.extend(keys_of_tries());
     keys.extend(keys_of_routes());
     keys.extend(keys_of_timeouts());
+    #[cfg(feature = "tls")]
+    keys.extend(keys_of_tls());
     keys.extend(keys_of_streams());
     keys
+}
+
+/// How upstreams are spoken to.
+#[cfg(feature = "tls")]
+fn keys_of_tls() -> Vec<Key> {
+    let tls = |c: &Config| c.upstreams[0].tls.clone();
+    let path = |path: &str| std::path::PathBuf::from(path);
+    let both = "cert = \"/etc/tls/a.pem\", key = \"/etc/tls/a.key\"";
+    let identity = (path("/etc/tls/a.pem"), path("/etc/tls/a.key"));
+    let line = |keys: &str| format!("tls = {{ {keys} }}");
+    vec![
+        key(
+            "upstream.tls.sni",
+            &line("sni = \"App.example\""),
+            move |c| tls(c).and_then(|it| it.sni),
+            Some("app.example"),
+        ),
+        key(
+            "upstream.tls.ca",
+            &line("ca = \"/etc/tls/a.pem\""),
+            move |c| tls(c).map(|it| (it.ca, it.files)),
+            Some((Some(path("/etc/tls/a.pem")), [path("/etc/tls/a.pem")])),
+        ),
+        key(
+            "upstream.tls.cert",
+            &line(both),
+            move |c| tls(c).and_then(|it| it.identity),
+            Some(identity.clone()),
+        ),
+        key(
+            "upstream.tls.key",
+            &line(both),
+            move |c| tls(c).map(|it| it.files[1..].to_vec()),
+            Some([identity.0, identity.1]),
+        ),
+        key(
+            "upstream.tls.insecure",
+            &line("insecure = true"),
+            move |c| tls(c).map(|it| (it.insecure, it.files)),
+            Some((true, [(); 0])),
+        ),
+        key(
+            "upstream.tls.min_version",
+            &line("min_version = \"1.3\""),
+            move |c| tls(c).map(|it| it.min_version),
+            Some(crate::net::tls::version::Version::Tls13),
+        ),
+    ]
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn https_in_front_of_an_address_is_tls_by_the_systems_authorities() {
+    for text in [
+        with_route("to = \"https://a.example\""),
+        format!(
+            "{}[upstream.app]\nto = \"https://a.example/\"\n",
+            with_route("to = \"app\"")
+        ),
+    ] {
+        let upstream = config(&text).upstreams.remove(0);
+        assert_eq!(upstream.endpoints[0].authority, "a.example:443");
+        assert_eq!(upstream.endpoints[0].to_string(), "https://a.example:443");
+        let tls = upstream.tls.unwrap();
+        assert_eq!((tls.sni, tls.ca, tls.insecure), (None, None, false));
+        let roots = std::path::Path::new("/etc/ssl/certs/ca-certificates.crt");
+        assert_eq!(tls.files, [roots]);
+    }
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_system_without_authorities_is_told_the_remedy() {
+    let text = with_route("to = \"https://a.example\"");
+    let around = super::super::Surroundings {
+        environment: &|_| None,
+        file: &|_| Err(std::io::ErrorKind::NotFound.into()),
+        folder: &|_| Err(std::io::ErrorKind::NotFound.into()),
+    };
+    let outcome = super::super::read("x.toml", text.as_bytes(), &around);
+    let said = outcome.report.render(false);
+    assert!(outcome.config.is_none());
+    assert!(said.contains("no certificates of authorities"), "{said}");
+    assert!(said.contains("tls = { ca = "), "{said}");
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn tls_is_refused_by_a_build_without_it() {
+    for text in [
+        with_route("to = \"https://a.example\""),
+        format!(
+            "{}[upstream.app]\nto = \"a:1\"\ntls = {{ insecure = true }}\n",
+            with_route("to = \"app\"")
+        ),
+    ] {
+        let outcome = read_text(&text);
+        let said = outcome.report.render(false);
+        assert!(outcome.config.is_none());
+        assert!(
+            said.contains("this osier was built without `tls`"),
+            "{said}"
+        );
+    }
 }
 
 fn keys_of_streams() -> Vec<Key> {
@@ -1064,7 +1170,7 @@ fn no_key_is_without_a_test() {
                   upstream.keepalive upstream.timeouts upstream.limits route route.to route.redirect route.respond \
                   route.headers route.headers.request route.headers.response route.timeouts route.limits route.retry \
                   route.limit upstream.queue upstream.health upstream.eject upstream.resolve upstream.sticky \
-                  route.hedge route.mirror route.auth route.auth.forward stream stream.timeouts stream.limits";
+                  route.hedge route.mirror route.auth route.auth.forward upstream.tls stream stream.timeouts stream.limits";
     let tables: BTreeSet<&str> = tables.split_whitespace().collect();
     let mut there = BTreeSet::new();
     for table in std::iter::once("").chain(tables.iter().copied()) {
@@ -1098,6 +1204,10 @@ fn no_key_is_without_a_test() {
     tested.extend(of_tls.map(|key| format!("listen.tls.{key}")));
     if cfg!(not(feature = "auth")) {
         tested.insert("route.auth.basic".to_owned());
+    }
+    if cfg!(not(feature = "tls")) {
+        let keys = ["sni", "ca", "cert", "key", "insecure", "min_version"];
+        tested.extend(keys.map(|key| format!("upstream.tls.{key}")));
     }
     assert_eq!(there, tested);
 }
@@ -1234,6 +1344,7 @@ tunnel_max = "off"
 head = "16KiB"
 fields = 100
 body = "unlimited"
+body_rate = "off"
 per_ip = "unlimited"
 buffers = "auto"
 

@@ -34,12 +34,15 @@ fn read_octets(name: &str, octets: &[u8]) -> Outcome {
         Some(path) if path.starts_with("/etc/tls/") => tls_file(path),
         Some("/etc/osier.htpasswd") => Ok(USERS.to_vec()),
         Some("/etc/weak.htpasswd") => Ok(WEAK.to_vec()),
+        #[cfg(feature = "tls")]
+        Some("/etc/ssl/certs/ca-certificates.crt") => tls_file("/etc/tls/a.pem"),
         Some("/etc/osier/502.html") => Ok(b"<h1>later</h1>\n".to_vec()),
         _ => Err(io::Error::new(io::ErrorKind::NotFound, "no such file")),
     };
     let around = Surroundings {
         environment: &environment,
         file: &file,
+        folder: &|_| Err(io::ErrorKind::NotFound.into()),
     };
     read(name, octets, &around)
 }

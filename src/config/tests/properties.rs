@@ -26,11 +26,10 @@ use crate::proxy::template::{Hole, Part, Template};
 use crate::proxy::timeout::Timeouts;
 
 /// Files to spoil: everything there is, and every kind of mistake.
-const FILES: [&str; 6] = [
+const FILES: [&str; 5] = [
     include_str!("../../../tests/config/ok-full.toml"),
     include_str!("../../../tests/config/ok-environment.toml"),
     include_str!("../../../tests/config/ok-exclusive.toml"),
-    include_str!("../../../tests/config/later-upstream.toml"),
     include_str!("../../../tests/config/proxy-protocol-bad.toml"),
     include_str!("../../../tests/config/unknown-key-tabs-and-octets.toml"),
 ];
@@ -345,6 +344,7 @@ fn endpoints() -> impl Strategy<Value = Vec<Endpoint>> {
         .prop_map(|(authorities, rest)| {
             let all = authorities.into_iter().zip(rest).enumerate();
             all.map(|(index, (authority, (weight, has_base)))| Endpoint {
+                is_tls: false,
                 authority: authority.to_owned(),
                 is_service: false,
                 base_path: if has_base && !authority.starts_with("unix:") {
@@ -479,6 +479,27 @@ fn guards() -> impl Strategy<Value = (Option<Hedge>, Option<Mirror>, Option<Auth
     (of(hedge), of(mirror), of(auth))
 }
 
+/// What can be said of TLS; made by reading, because what is in files belongs to it.
+fn tls() -> Vec<Option<OriginTls>> {
+    let all = match cfg!(feature = "tls") {
+        true => &[
+            "sni = \"a.example\"",
+            "sni = \"a.example\", ca = \"/etc/tls/a.pem\", min_version = \"1.3\"",
+            "sni = \"10.0.0.1\", cert = \"/etc/tls/a.pem\", key = \"/etc/tls/a.key\"",
+            "insecure = true",
+        ][..],
+        false => &[],
+    };
+    let all = all.iter().map(|keys| {
+        let text = format!(
+            "{}[upstream.app]\nto = \"a:1\"\ntls = {{ {keys} }}\n",
+            super::with_route("to = \"app\"")
+        );
+        super::config(&text).upstreams.remove(0).tls
+    });
+    all.chain([None]).collect()
+}
+
 fn upstreams() -> impl Strategy<Value = Vec<Upstream>> {
     let keepalive = (duration(), 0..99_usize, duration());
     let keepalive = keepalive.prop_map(|(idle, max_idle, max_age)| Keepalive {
@@ -492,19 +513,26 @@ fn upstreams() -> impl Strategy<Value = Vec<Upstream>> {
         timeout_changes(false),
         body_changes(),
         care(),
+        select(tls()),
     );
     // Names in the order of the file, which is that of the table.
     vec(one, 1..4).prop_map(|all| {
         let all = all.into_iter().zip(["app", "b.c", "z_1"]);
         all.map(
-            |((endpoints, keepalive, timeouts, limits, care), name)| Upstream {
-                name: name.to_owned(),
-                is_implicit: false,
-                endpoints,
-                keepalive,
-                timeouts,
-                limits,
-                ..care
+            |((mut endpoints, keepalive, timeouts, limits, care, tls), name)| {
+                for endpoint in &mut endpoints {
+                    endpoint.is_tls = tls.is_some();
+                }
+                Upstream {
+                    name: name.to_owned(),
+                    is_implicit: false,
+                    endpoints,
+                    keepalive,
+                    timeouts,
+                    limits,
+                    tls,
+                    ..care
+                }
             },
         )
         .collect()
@@ -813,6 +841,7 @@ fn chosen(
     shares[0].weight += 1;
     if route % 2 == 1 {
         let endpoint = Endpoint {
+            is_tls: false,
             authority: format!("own.example:{}", 80 + route),
             is_service: false,
             base_path: if route == 1 {

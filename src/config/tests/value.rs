@@ -2,8 +2,8 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use super::super::value::{
-    Rate, duration, duration_text, origin, size, size_or_unlimited, size_text, timeout,
-    timeout_text,
+    Origin, Rate, Scheme, duration, duration_text, origin, size, size_or_unlimited, size_text,
+    timeout, timeout_text,
 };
 
 /// What each text is read as; `Err`: a part of what is said of it.
@@ -102,20 +102,33 @@ fn sizes_have_units_of_both_kinds() {
 
 #[test]
 fn origins_have_a_port_and_at_most_a_base_path() {
-    let at = |authority: &str, base: &str| Ok((authority.to_owned(), base.to_owned()));
+    let is = |scheme, authority: &str, base: &str| {
+        Ok(Origin {
+            scheme,
+            authority: authority.to_owned(),
+            base_path: base.to_owned(),
+        })
+    };
+    let at = |authority: &str, base: &str| is(None, authority, base);
+    let http = |authority: &str, base: &str| is(Some(Scheme::Http), authority, base);
+    let https = |authority: &str, base: &str| is(Some(Scheme::Https), authority, base);
     check(
         origin,
         &[
             ("127.0.0.1:8080", at("127.0.0.1:8080", "")),
             ("[::1]:8080", at("[::1]:8080", "")),
             ("App.Internal:8080", at("app.internal:8080", "")),
-            ("http://app.internal", at("app.internal:80", "")),
-            ("http://app.internal:81/", at("app.internal:81", "")),
-            ("http://a:81/Base/x/", at("a:81", "/Base/x")),
-            ("http://[::1]/x", at("[::1]:80", "/x")),
+            ("http://app.internal", http("app.internal:80", "")),
+            ("http://app.internal:81/", http("app.internal:81", "")),
+            ("http://a:81/Base/x/", http("a:81", "/Base/x")),
+            ("http://[::1]/x", http("[::1]:80", "/x")),
+            ("https://App.internal", https("app.internal:443", "")),
+            ("https://a:1/x/", https("a:1", "/x")),
+            ("https://[::1]", https("[::1]:443", "")),
             ("a:81/x", at("a:81", "/x")),
             ("unix:/run/App.sock", at("unix:/run/App.sock", "")),
-            ("https://a:1", Err("https is not spoken")),
+            ("https://", Err("expected `HOST:PORT`")),
+            ("https:a:1", Err("expected `HOST:PORT`")),
             ("unix:", Err("needs a path")),
             ("unix:a\0b", Err("needs a path")),
             ("a", Err("a port is missing: HOST:PORT, such as `a:8080`")),
@@ -197,10 +210,15 @@ proptest::proptest! {
     #[test]
     fn no_text_is_too_odd(text in "\\PC{0,20}|[0-9a-zA-Z:/\\[\\]. +-]{0,20}") {
         let _ = (duration(&text), timeout(&text), size(&text), size_or_unlimited(&text), text.parse::<Rate>());
-        if let Ok((authority, base)) = origin(&text) {
+        if let Ok(read) = origin(&text) {
             // What was understood once is understood again, and as the same.
-            let again = if base.is_empty() { authority.clone() } else { format!("http://{authority}{base}") };
-            proptest::prop_assert_eq!(origin(&again), Ok((authority, base)));
+            let front = match read.scheme {
+                None => "",
+                Some(Scheme::Http) => "http://",
+                Some(Scheme::Https) => "https://",
+            };
+            let again = format!("{front}{}{}", read.authority, read.base_path);
+            proptest::prop_assert_eq!(origin(&again), Ok(read));
         }
     }
 }

@@ -126,10 +126,10 @@ impl fmt::Debug for Identity {
 }
 
 /// Certificates that are trusted to vouch for others.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Authorities {
     roots: Arc<RootCertStore>,
-    /// The PEM they were made of.
+    /// The PEM they were made of, or what tells it from any other.
     source: Arc<Vec<u8>>,
 }
 
@@ -150,10 +150,46 @@ impl Authorities {
         })
     }
 
+    /// Makes them of many files, such as a system keeps: what cannot be read is passed over.
+    ///
+    /// # Errors
+    /// There is none in all of them.
+    pub fn from_any(files: &[Vec<u8>]) -> Result<Self, Flaw> {
+        let mut roots = RootCertStore::empty();
+        for file in files {
+            let read = CertificateDer::pem_slice_iter(file).filter_map(Result::ok);
+            roots.add_parsable_certificates(read);
+        }
+        match roots.is_empty() {
+            true => Err(Flaw::NoCertificate),
+            false => Ok(Self {
+                roots: Arc::new(roots),
+                // Systems have hundreds of them: what tells them from others is enough.
+                source: Arc::new(digest(files)),
+            }),
+        }
+    }
+
+    /// They themselves, where they are from one file.
+    pub(super) fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        certificates(&self.source).unwrap_or_default()
+    }
+
     /// As rustls takes them.
     #[must_use]
     pub fn roots(&self) -> &Arc<RootCertStore> {
         &self.roots
+    }
+}
+
+impl fmt::Debug for Authorities {
+    /// How many they are, and what tells them from others.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Authorities({}, ", self.roots.len())?;
+        for octet in digest(std::slice::from_ref(&*self.source)) {
+            write!(f, "{octet:02x}")?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -173,6 +209,16 @@ fn certificates(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, Flaw> {
         true => Err(Flaw::NoCertificate),
         false => Ok(certificates),
     }
+}
+
+fn digest(files: &[Vec<u8>]) -> Vec<u8> {
+    let mut sha1 = sha1_smol::Sha1::new();
+    for file in files {
+        // The length first: what is in one file cannot pass for what is in two.
+        sha1.update(&(file.len() as u64).to_be_bytes());
+        sha1.update(file);
+    }
+    sha1.digest().bytes().to_vec()
 }
 
 fn contains(octets: &[u8], what: &[u8]) -> bool {

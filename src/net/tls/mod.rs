@@ -11,13 +11,23 @@
 //! wall.rs          what time it is for whoever verifies: never before the clock's floor
 
 //! stream.rs        the connection
+//! control.rs       the same for the control side
+//! origin.rs        our side of connections to an upstream's endpoints
+//! roots.rs         the authorities that the system believes
+//! fault.rs         rustls's errors, in words
+//! version.rs       1.2 and 1.3
 //! name.rs          a certificate's names and times, read from DER
 //! ```
 
 pub mod acceptor;
 pub mod certificate;
+pub mod control;
+pub mod fault;
 mod name;
+pub mod origin;
+pub mod roots;
 pub mod stream;
+pub mod version;
 pub mod wall;
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 //! While nothing comes it owns no buffer of ours: what is received goes through one that the whole thread shares, and
 //! what rustls cannot take yet, because the plaintext before it was not read, is all that is kept (`ahead`).
 //!
-//! What is written is encrypted one record at a time, and is reported as taken only when the record is with the system:
-//! so nothing has to be flushed, a slow peer holds one record of memory, and progress is seen record by record.
+//! What is written is encrypted one record at a time. Of a record that is not all with the system the last octet is
+//! reported as taken only when it is: so whoever writes knows that it has begun, and is not done before nothing is left
+//! to be flushed; and a slow peer holds one record of memory.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
@@ -24,6 +25,8 @@ use crate::net::tcp::Socket;
 const RECEIVED_MAX: usize = 32 * 1024;
 /// No more plaintext than this is kept unread; rustls keeps to the same.
 const PLAIN_MAX: usize = 16 * 1024;
+/// How many times one poll receives: whoever sends records with nothing in them keeps no worker busy.
+const ROUNDS_MAX: u8 = 32;
 /// Octets of one record's content at most (RFC 8446 §5.1).
 const RECORD_MAX: usize = 16 * 1024;
 
@@ -53,7 +56,8 @@ struct State {
     plain: usize,
     /// The peer's end.
     end: Option<End>,
-    /// Octets of plaintext that were taken and not reported: their record is not all with the system yet.
+    /// Octets of plaintext that rustls has and that were not reported as taken: of a record that is not all with the
+    /// system the last one.
     owed: usize,
     /// We have said that nothing more comes from us.
     is_ended: bool,
@@ -168,6 +172,21 @@ impl TlsStream {
         Poll::Ready(())
     }
 
+    /// As [`TlsStream::poll_more`], but no more than [`ROUNDS_MAX`] times in one poll: then others get their turn.
+    fn poll_some(
+        &self,
+        state: &mut State,
+        rounds: &mut u8,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        if *rounds == ROUNDS_MAX {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        *rounds += 1;
+        self.poll_more(state, cx)
+    }
+
     /// Ready when everything that rustls has to say is with the system.
     fn poll_flush(&self, state: &mut State, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         let mut outlet = Outlet {
@@ -201,7 +220,10 @@ impl TlsStream {
                 let is_http = state.first == Some(b'H');
                 HandshakeError::NotTls { is_http }
             }
-            Some(Failure::Tls(error)) => HandshakeError::Refused(error.to_string()),
+            Some(Failure::Tls(error)) => HandshakeError::Refused {
+                fault: super::fault::of(&error),
+                why: error.to_string(),
+            },
             Some(Failure::Io(error)) if state.first.is_none() && is_gone(&error) => {
                 HandshakeError::Gone
             }
@@ -312,8 +334,9 @@ impl Stream for TlsStream {
                 false => Poll::Ready(()),
             };
         }
+        let mut rounds = 0;
         while state.plain == 0 && state.end.is_none() {
-            ready!(self.poll_more(state, cx));
+            ready!(self.poll_some(state, &mut rounds, cx));
         }
         Poll::Ready(())
     }
@@ -331,7 +354,7 @@ impl Stream for TlsStream {
             into.extend(state.ahead.drain(..count));
             return Poll::Ready(Ok(count));
         }
-        let mut taken = 0;
+        let (mut taken, mut rounds) = (0, 0);
         loop {
             taken += state.take(into);
             let is_full = into.len() == into.capacity();
@@ -353,7 +376,7 @@ impl Stream for TlsStream {
                     return Poll::Ready(Err(error));
                 }
             }
-            if self.poll_more(state, cx).is_pending() {
+            if self.poll_some(state, &mut rounds, cx).is_pending() {
                 return match taken {
                     0 => Poll::Pending,
                     taken => Poll::Ready(Ok(taken)),
@@ -379,9 +402,14 @@ impl Stream for TlsStream {
             match self.poll_flush(state, cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                // What is behind what was sent is offered again.
-                Poll::Pending if sent > 0 => return Poll::Ready(Ok(sent)),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    let reported = state.owed.saturating_sub(1);
+                    state.owed -= reported;
+                    return match sent + reported {
+                        0 => Poll::Pending,
+                        taken => Poll::Ready(Ok(taken)),
+                    };
+                }
             }
             let left: usize = rest.iter().map(|piece| piece.len()).sum();
             let owed = std::mem::take(&mut state.owed).min(left);
@@ -417,31 +445,36 @@ impl Stream for TlsStream {
             return self.socket.poll_hangup(cx);
         }
         let state = &mut *self.state.borrow_mut();
+        let mut rounds = 0;
         loop {
-            let unread = state.plain + state.ahead.len();
-            let ended = match unread {
-                0 => Hangup::Ended,
-                unread => Hangup::EndedBehind(unread as u64),
-            };
             match state.end {
                 Some(End::Failed(_)) => return Poll::Ready(Hangup::Reset),
-                Some(End::Notified | End::Cut) => return Poll::Ready(ended),
-                None if self.socket.is_reset() => return Poll::Ready(Hangup::Reset),
-                // Enough was read ahead: a close_notify behind it is seen when some of it is read; an end of the
-                // connection at once.
-                None if state.plain >= PLAIN_MAX || !state.ahead.is_empty() => {
-                    return match ready!(self.socket.poll_hangup(cx)) {
-                        Hangup::Reset => Poll::Ready(Hangup::Reset),
-                        _ => Poll::Ready(ended),
-                    };
+                Some(End::Notified | End::Cut) => {
+                    return Poll::Ready(match state.plain {
+                        0 => Hangup::Ended,
+                        unread => Hangup::EndedBehind(unread as u64),
+                    });
                 }
-                None => ready!(self.poll_more(state, cx)),
+                None if self.socket.is_reset() => return Poll::Ready(Hangup::Reset),
+                None if state.plain < PLAIN_MAX => ready!(self.poll_some(state, &mut rounds, cx)),
+                // Enough was read ahead: a close_notify behind it is seen when some of it is read; an end of the
+                // connection at once. How much plaintext is in what is behind it cannot be told: rather more than less,
+                // for a client that has sent another request has not left.
+                None => {
+                    let unread = (state.plain + state.ahead.len()) as u64;
+                    return Poll::Ready(match ready!(self.socket.poll_hangup(cx)) {
+                        Hangup::Reset => Hangup::Reset,
+                        Hangup::Ended => Hangup::EndedBehind(unread),
+                        Hangup::EndedBehind(more) => Hangup::EndedBehind(unread + more),
+                    });
+                }
             }
         }
     }
 
     fn poll_handshake(&self, cx: &mut task::Context<'_>) -> Poll<Result<(), HandshakeError>> {
         let state = &mut *self.state.borrow_mut();
+        let mut rounds = 0;
         loop {
             if state.end.is_some() && state.tls.is_handshaking() {
                 return Poll::Ready(Err(self.refused(state)));
@@ -455,7 +488,7 @@ impl Stream for TlsStream {
             if !state.tls.is_handshaking() {
                 return Poll::Ready(Ok(()));
             }
-            ready!(self.poll_more(state, cx));
+            ready!(self.poll_some(state, &mut rounds, cx));
         }
     }
 

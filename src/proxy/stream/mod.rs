@@ -5,7 +5,7 @@
 //!                            └─▶ task (`idle`)                            from then on
 //! ```
 //!
-//! Who may, where to, a connection, then [`octets`](super::octets) both ways. Where the name in a TLS client's first
+//! Who may, where to, a connection, then `octets` both ways. Where the name in a TLS client's first
 //! message says where to, that message is read for it, and passed on as it came. Whatever is cut short is reset: to most
 //! protocols an end would be a whole.
 

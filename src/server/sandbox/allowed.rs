@@ -64,6 +64,8 @@ impl Needs<'_> {
         if let Some((path, config)) = self.file {
             wants.push(Want::File(path.to_owned()));
             wants.extend(named(config).map(|path| Want::File(path.to_owned())));
+            let tls = config.upstreams.iter().filter_map(|it| it.tls.as_ref());
+            wants.extend(tls.flat_map(|tls| &tls.files).cloned().map(Want::File));
         }
         if let Destination::File(path) = self.log {
             wants.push(Want::Log(path.clone()));

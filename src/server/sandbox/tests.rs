@@ -16,6 +16,7 @@ fn what_the_configuration_names_is_wanted_and_nothing_is_asked_of_the_machine() 
     let around = Surroundings {
         environment: &|_| None,
         file: &|_| Ok(Vec::new()),
+        folder: &|_| Ok(Vec::new()),
     };
     let config = config::read("x.toml", text.as_bytes(), &around)
         .config

@@ -12,6 +12,7 @@ fuzz_target!(|octets: &[u8]| {
     let around = Surroundings {
         environment: &|name| (name == "PORT").then(|| "8080".to_owned()),
         file: &|_| Err(io::ErrorKind::NotFound.into()),
+        folder: &|_| Err(io::ErrorKind::NotFound.into()),
     };
     let outcome = read("osier.toml", octets, &around);
     // Places are places in the text, whatever it is; the mark some editors begin with is none of it.

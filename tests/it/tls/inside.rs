@@ -160,6 +160,76 @@ fn a_client_that_leaves_without_a_farewell_ends_its_request_and_no_other() {
 }
 
 #[test]
+fn requests_sent_ahead_of_a_farewell_are_answered_but_the_last() {
+    let place = Place::before(echo(), "");
+    for version in [&TLS12, &TLS13] {
+        let client = Client::with(&place.authority, None, &[version]);
+        let mut wire = client.connect(&place.gateway, "a.example");
+        let bodies = [octets(300_000), octets(50_000), octets(40)];
+        let requests = bodies.iter().map(|body| post(body));
+        let requests: Vec<u8> = requests.chain([post(b"gone")]).flatten().collect();
+        wire.send(requests);
+        wire.finish();
+        for body in bodies {
+            assert!(wire.read_response().body == body);
+        }
+    }
+}
+
+#[test]
+fn a_cancel_while_a_record_is_stuck_leaves_whole_messages_or_a_cut_one() {
+    const REQUESTS: usize = 60_000;
+    let body = "x".repeat(100);
+    let answer = body.clone();
+    let origin = Origin::script(move |wire, _| {
+        wire.answer(&answer);
+        true
+    });
+    let place = Place::before(origin, "timeouts = { body = \"1h\", idle = \"1h\" }");
+    let gateway = &place.gateway;
+    // Shorter than what a cancel is answered with: of that all has to come, or nothing.
+    let mut wire = Client::of(&place.authority).connect(gateway, "a.example");
+    let mut requests = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n".repeat(REQUESTS);
+    requests.push_str("GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
+    wire.send(requests);
+    // Nobody reads the answers, until one is stuck.
+    let (mut last, mut same) = (String::new(), 0);
+    let id = crate::support::wait_for("an answer that is stuck", || {
+        let tree = gateway.admin("localhost", "/tree").text().to_owned();
+        let id = tree
+            .split("exchange#")
+            .nth(1)?
+            .split(' ')
+            .next()?
+            .to_owned();
+        same = if id == last { same + 1 } else { 0 };
+        last = id.clone();
+        (same > 50).then_some(id)
+    });
+    assert_eq!(gateway.tell(&format!("/cancel/{id}")).status(), 200);
+    let (octets, _) = wire.read_to_end();
+    let mut rest = std::str::from_utf8(&octets).expect("text");
+    let mut whole = 0;
+    while !rest.is_empty() {
+        assert!(
+            rest.starts_with("HTTP/1.1 "),
+            "behind {whole}: {:?}",
+            &rest[..rest.len().min(200)]
+        );
+        let Some((head, behind)) = rest.split_once("\r\n\r\n") else {
+            break;
+        };
+        let length = head.split("Content-Length: ").nth(1).unwrap();
+        let length: usize = length.lines().next().unwrap().parse().unwrap();
+        let (content, behind) = behind.split_at(behind.len().min(length));
+        assert!(head.starts_with("HTTP/1.1 503 ") || body.starts_with(content));
+        whole += 1;
+        rest = behind;
+    }
+    assert!(whole > 1, "{whole}");
+}
+
+#[test]
 fn a_client_that_reads_slowly_gets_everything() {
     let large = octets(8 << 20);
     let body = large.clone();
@@ -181,8 +251,14 @@ fn a_client_that_reads_slowly_gets_everything() {
     assert!(seen == large);
 }
 
-/// A client whose ciphertext leaves in pieces of these sizes, in turns.
-fn in_pieces(client: &Client, address: SocketAddr, request: &[u8], sizes: &[usize]) -> Vec<u8> {
+/// A client whose ciphertext leaves in pieces of these sizes, in turns; `front` is in front of all of it, as it is.
+fn in_pieces(
+    client: &Client,
+    address: SocketAddr,
+    front: &[u8],
+    request: &[u8],
+    sizes: &[usize],
+) -> Vec<u8> {
     let name = ServerName::try_from("a.example").unwrap();
     let mut tls = rustls::ClientConnection::new(client.0.clone(), name).unwrap();
     let mut socket = TcpStream::connect(address).unwrap();
@@ -191,8 +267,9 @@ fn in_pieces(client: &Client, address: SocketAddr, request: &[u8], sizes: &[usiz
     let mut sizes = sizes.iter().cycle();
     let mut rest = request;
     let mut answer = Vec::new();
+    let mut front = front.to_vec();
     loop {
-        let mut out = Vec::new();
+        let mut out = std::mem::take(&mut front);
         while tls.wants_write() {
             tls.write_tls(&mut out).unwrap();
         }
@@ -249,8 +326,38 @@ fn ciphertext_in_any_pieces_is_the_same_octets() {
         let head = format!(
             "POST / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n"
         );
-        let answer = in_pieces(&clients[which], address, &[head.as_bytes(), &body].concat(), &sizes);
+        let answer = in_pieces(&clients[which], address, b"", &[head.as_bytes(), &body].concat(), &sizes);
         prop_assert!(answer.starts_with(b"HTTP/1.1 200"));
         prop_assert!(answer.ends_with(&body), "{} octets of {}", answer.len(), size);
     });
+}
+
+#[test]
+fn a_proxy_in_front_says_who_the_client_is_before_the_handshake() {
+    let (authority, files) = (Authority::new(), Files::new());
+    let tls = format!(
+        "{{ {} }}",
+        files.pair("own", &authority.server(&["a.example"]))
+    );
+    let origin = Origin::script(|wire, request| {
+        wire.answer(&request.head);
+        true
+    });
+    let rest = format!("[[route]]\nto = \"{}\"\n", origin.address());
+    let text = super::text(&tls, "proxy_protocol = true", &rest);
+    let gateway = Gateway::started(format!("trusted_proxies = [\"127.0.0.1\"]\n{text}"), &[]);
+    let header = b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n";
+    let request = b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n";
+    let client = Client::of(&authority);
+    // All at once with the handshake's first octets, and octet by octet.
+    for sizes in [[100_000], [1]] {
+        let address = gateway.osier.address();
+        let answer = in_pieces(&client, address, header, request, &sizes);
+        let answer = String::from_utf8(answer).unwrap().to_ascii_lowercase();
+        assert!(
+            answer.contains("x-forwarded-for: 192.0.2.7\r\n"),
+            "{answer}"
+        );
+        assert!(answer.contains("x-forwarded-proto: https\r\n"), "{answer}");
+    }
 }

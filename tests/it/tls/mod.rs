@@ -9,7 +9,7 @@ mod renewal;
 /// Who is shown what, who is let in, and who is not.
 mod who;
 
-pub(crate) use people::{Authority, Client, Files};
+pub(crate) use people::{Authority, Client, Files, Shown};
 
 use crate::reload::Gateway;
 

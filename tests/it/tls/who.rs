@@ -2,7 +2,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{HandshakeKind, ProtocolVersion};
 
 use super::{Authority, Client, Files, WHO, gateway};
-use crate::support::{Wire, wait_for};
+use crate::support::{Osier, Scratch, Wire, wait_for};
 
 const HEAD: &str = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
@@ -306,6 +306,58 @@ fn what_comes_in_the_clear_is_sent_to_https() {
     let other = crate::reload::Gateway::started(text.replace("\"https\"", "\"https:8443\""), &[]);
     let answer = other.get("/x");
     assert_eq!(answer.field("location"), Some("https://a.example:8443/x"));
+}
+
+#[test]
+fn who_comes_by_a_proxy_says_so_before_the_handshake() {
+    let (authority, files) = (Authority::new(), Files::new());
+    let pair = files.pair("own", &authority.server(&["a.example"]));
+    let origin = crate::reload::origin("one");
+    let text = format!(
+        "trusted_proxies = [\"127.0.0.1/32\"]\nadmin = {{ listen = \"127.0.0.1:0\" }}\n\
+         [[listen]]\naddr = \"127.0.0.1:0\"\nproxy_protocol = true\ntls = {{ {pair} }}\n\
+         [[route]]\nto = \"{}\"\n",
+        origin.address()
+    );
+    let gateway = crate::reload::Gateway::started(text, &[]);
+    let client = Client::of(&authority);
+    let header = b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 443\r\n";
+    let address = gateway.osier.address();
+    let mut wire = Wire::connect_tls_behind(header, address, client.0.clone(), "a.example");
+    assert_eq!(wire.get("/").text(), "one");
+    let (_, request) = origin.requests().pop().unwrap();
+    assert_eq!(request.field("x-forwarded-for"), Some("192.0.2.7"));
+    assert_eq!(request.field("x-forwarded-proto"), Some("https"));
+}
+
+#[test]
+fn explain_goes_by_the_scheme() {
+    let (authority, files) = (Authority::new(), Files::new());
+    let pair = files.pair("own", &authority.server(&["a.example", "*.a.example"]));
+    let file = Scratch::new("osier.toml");
+    let text = format!(
+        "[[listen]]\naddr = \"127.0.0.1:8080\"\nredirect = \"https\"\n\
+         [[listen]]\naddr = \"127.0.0.1:8443\"\ntls = {{ {pair} }}\n{WHO}"
+    );
+    std::fs::write(file.path(), text).unwrap();
+    let explain = |url: &str| {
+        let path = file.path().to_str().unwrap();
+        let output = Osier::command(&["explain", "-c", path, "GET", url])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = explain("https://a.example/");
+    assert!(
+        said.contains("own.pem, for a.example, *.a.example"),
+        "{said}"
+    );
+    assert!(said.contains("answer   200"), "{said}");
+    let said = explain("http://a.example/");
+    assert!(
+        said.contains("answer   308, to https on port 443"),
+        "{said}"
+    );
 }
 
 #[test]
