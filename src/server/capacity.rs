@@ -5,7 +5,8 @@ use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are not for connections: the workers' own, listeners, logs, the reserve.
+/// Descriptors that are not for connections: the workers' own, listeners, logs, the reserve. Where there are few, half of
+/// them.
 const DESCRIPTORS_KEPT: u64 = 64;
 /// Of the rest, one in so many is kept for connections to origins. Most clients idle at any moment; an exchange that
 /// finds none left waits for one, within its connect timeout.
@@ -40,9 +41,7 @@ impl Capacity {
                 thread::available_parallelism().map_or(1, usize::from)
             }
         };
-        let descriptors = raise_descriptors();
-        let free = descriptors.saturating_sub(DESCRIPTORS_KEPT);
-        let connections = (free - free / ORIGIN_SHARE).clamp(1, CONNECTIONS_MAX);
+        let connections = connections(raise_descriptors());
         Self {
             workers: workers.unwrap_or_else(auto).max(1),
             connections: usize::try_from(connections).unwrap_or(usize::MAX),
@@ -53,6 +52,26 @@ impl Capacity {
 
     pub(super) fn connections_per_worker(&self) -> usize {
         self.connections.div_ceil(self.workers)
+    }
+}
+
+/// How many client connections so many descriptors are enough for.
+fn connections(descriptors: u64) -> u64 {
+    let free = descriptors - DESCRIPTORS_KEPT.min(descriptors / 2);
+    (free - free / ORIGIN_SHARE).clamp(1, CONNECTIONS_MAX)
+}
+
+#[cfg(test)]
+#[test]
+fn connections_are_what_descriptors_are_enough_for() {
+    for (descriptors, wanted) in [
+        (0, 1),
+        (64, 24),
+        (128, 48),
+        (1024, 720),
+        (u64::MAX, CONNECTIONS_MAX),
+    ] {
+        assert_eq!(connections(descriptors), wanted, "{descriptors}");
     }
 }
 
