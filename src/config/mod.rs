@@ -9,7 +9,6 @@
 
 mod check;
 pub mod diagnostic;
-mod later;
 mod load;
 mod model;
 mod origin_tls;

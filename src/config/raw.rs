@@ -332,38 +332,38 @@ fn file(table: &Table<'_>) -> Raw {
         workers: table.scalar("workers", "\"auto\" or a number"),
         max_connections: table.scalar("max_connections", "\"auto\" or a number"),
         trusted_proxies: table.texts("trusted_proxies", "networks such as \"10.0.0.0/8\""),
-        shutdown: table.table("shutdown", "shutdown", |table| RawShutdown {
+        shutdown: table.table("shutdown", |table| RawShutdown {
             delay: table.text("delay", DURATION),
             grace: table.text("grace", DURATION),
         }),
         user: table.text("user", STRING),
         group: table.text("group", STRING),
         sandbox: table.text("sandbox", "\"off\", \"try\" or \"require\""),
-        log: table.table("log", "log", |table| RawLog {
+        log: table.table("log", |table| RawLog {
             access: table.text("access", STRING),
             format: table.text("format", STRING),
             level: table.text("level", STRING),
             redact_query: table.flag("redact_query"),
         }),
-        admin: table.table("admin", "admin", |table| RawAdmin {
+        admin: table.table("admin", |table| RawAdmin {
             listen: table.text("listen", ADDRESS),
             hosts: table.texts("hosts", "names in quotes"),
             allow: table.texts("allow", "networks such as \"10.0.0.0/8\""),
         }),
         timeouts: timeouts(table),
         limits: limits(table),
-        listen: table.tables("listen", "listen", listen),
+        listen: table.tables("listen", listen),
         has_listen: table.mentions("listen").is_some(),
-        upstreams: table.named("upstream", "upstream", upstream),
-        routes: table.tables("route", "route", route),
+        upstreams: table.named("upstream", upstream),
+        routes: table.tables("route", route),
         has_route: table.mentions("route").is_some(),
-        streams: table.tables("stream", "stream", stream),
+        streams: table.tables("stream", stream),
     }
 }
 
 fn timeouts(table: &Table<'_>) -> RawTimeouts {
     let names = super::TimeoutName::ALL.map(super::TimeoutName::name);
-    let read = table.table("timeouts", "timeouts", |table| {
+    let read = table.table("timeouts", |table| {
         names
             .into_iter()
             .filter_map(|name| Some((name, table.text(name, DURATION)?)))
@@ -373,7 +373,7 @@ fn timeouts(table: &Table<'_>) -> RawTimeouts {
 }
 
 fn limits(table: &Table<'_>) -> RawLimits {
-    let read = table.table("limits", "limits", |table| RawLimits {
+    let read = table.table("limits", |table| RawLimits {
         head: table.text("head", SIZE),
         fields: table.number("fields", NUMBER),
         body: table.text("body", SIZE),
@@ -393,7 +393,7 @@ fn listen(table: &Table<'_>) -> RawListen {
         proxy_protocol: table.flag("proxy_protocol"),
         redirect: table.text("redirect", "\"https\", or \"https:PORT\""),
         tls: table.list("tls", |reader, _, value, full| {
-            reader.table("listen.tls", full, value, listen_tls)
+            reader.table(full, value, listen_tls)
         }),
         retry: table.flag("retry"),
         timeouts: timeouts(table),
@@ -402,13 +402,13 @@ fn listen(table: &Table<'_>) -> RawListen {
 }
 
 fn stream(table: &Table<'_>) -> RawStream {
-    let timeouts = table.table("timeouts", "stream.timeouts", |table| {
+    let timeouts = table.table("timeouts", |table| {
         super::stream::TIMEOUTS
             .into_iter()
             .filter_map(|name| Some((name, table.text(name, DURATION)?)))
             .collect()
     });
-    let limits = table.table("limits", "stream.limits", |table| {
+    let limits = table.table("limits", |table| {
         table.scalar("per_ip", "a number or \"unlimited\"")
     });
     RawStream {
@@ -450,11 +450,11 @@ fn upstream(table: &Table<'_>) -> RawUpstream {
         has_to: table.mentions("to").is_some(),
         balance: table.text("balance", STRING),
         max_connections: table.number("max_connections", NUMBER),
-        queue: table.table("queue", "upstream.queue", |table| RawQueue {
+        queue: table.table("queue", |table| RawQueue {
             max: table.number("max", NUMBER),
             timeout: table.text("timeout", DURATION),
         }),
-        health: table.table("health", "upstream.health", |table| RawHealth {
+        health: table.table("health", |table| RawHealth {
             path: table.text("path", "a path in quotes"),
             tcp: table.flag("tcp"),
             every: table.text("every", DURATION),
@@ -463,22 +463,20 @@ fn upstream(table: &Table<'_>) -> RawUpstream {
             fall: table.number("fall", NUMBER),
             expect: table.texts("expect", "statuses in quotes, such as \"2xx\""),
         }),
-        eject: table.table("eject", "upstream.eject", |table| RawEject {
+        eject: table.table("eject", |table| RawEject {
             failures: table.number("failures", NUMBER),
             within: table.text("within", DURATION),
             time: table.text("for", DURATION),
             max_percent: table.number("max_percent", NUMBER),
         }),
         slow_start: table.text("slow_start", DURATION),
-        resolve: table.table("resolve", "upstream.resolve", |table| RawResolve {
+        resolve: table.table("resolve", |table| RawResolve {
             every: table.text("every", DURATION),
             srv: table.flag("srv"),
         }),
-        sticky: table.table("sticky", "upstream.sticky", |table| {
-            table.text("cookie", STRING)
-        }),
+        sticky: table.table("sticky", |table| table.text("cookie", STRING)),
         deadline_header: table.text("deadline_header", "a field's name in quotes"),
-        tls: table.table("tls", "upstream.tls", |table| RawOriginTls {
+        tls: table.table("tls", |table| RawOriginTls {
             sni: table.text("sni", "a name in quotes"),
             ca: table.text("ca", "the path of a file in quotes"),
             cert: table.text("cert", "the path of a file in quotes"),
@@ -487,7 +485,7 @@ fn upstream(table: &Table<'_>) -> RawUpstream {
             min_version: table.text("min_version", "\"1.2\" or \"1.3\""),
         }),
         send_proxy: table.text("send_proxy", "\"off\", \"v1\" or \"v2\""),
-        keepalive: table.table("keepalive", "keepalive", |table| RawKeepalive {
+        keepalive: table.table("keepalive", |table| RawKeepalive {
             idle: table.text("idle", DURATION),
             max_idle: table.number("max_idle", NUMBER),
             max_age: table.text("max_age", DURATION),
@@ -505,7 +503,7 @@ fn shares(
 ) -> Option<Written<Vec<RawShare>>> {
     table.list("to", |reader, list_key, value, full| {
         if value.as_table().is_some() {
-            return reader.table(kind, full, value, |table| {
+            return reader.table(full, value, |table| {
                 let share = RawShare {
                     to: table.text(key, ADDRESS),
                     weight: table.number("weight", NUMBER),
@@ -554,12 +552,12 @@ fn route(table: &Table<'_>) -> RawRoute {
         client: table.texts("client", "a network in quotes, or a list of them"),
         actions: mentioned(&["to", "redirect", "respond"]),
         to: shares(table, "route.to", "to"),
-        redirect: table.table("redirect", "route.redirect", |table| RawRedirect {
+        redirect: table.table("redirect", |table| RawRedirect {
             to: table.text("to", STRING),
             has_to: table.mentions("to").is_some(),
             status: table.number("status", NUMBER),
         }),
-        respond: table.table("respond", "route.respond", |table| RawRespond {
+        respond: table.table("respond", |table| RawRespond {
             status: table.number("status", NUMBER),
             body: table.text("body", STRING),
         }),
@@ -572,7 +570,7 @@ fn route(table: &Table<'_>) -> RawRoute {
         timeouts: timeouts(table),
         accept_deadline: table.texts("accept_deadline", "field names in quotes"),
         accept_deadline_from: table.texts("accept_deadline_from", "networks in quotes"),
-        retry: table.table("retry", "route.retry", |table| RawRetry {
+        retry: table.table("retry", |table| RawRetry {
             attempts: table.number("attempts", NUMBER),
             on: table.texts("on", "words or statuses in quotes"),
             per_try: table.text("per_try", DURATION),
@@ -580,17 +578,17 @@ fn route(table: &Table<'_>) -> RawRoute {
             replay_body: table.text("replay_body", SIZE),
             backoff: table.text("backoff", DURATION),
         }),
-        hedge: table.table("hedge", "route.hedge", |table| RawHedge {
+        hedge: table.table("hedge", |table| RawHedge {
             after: table.text("after", DURATION),
             max: table.number("max", NUMBER),
         }),
-        mirror: table.table("mirror", "route.mirror", |table| RawMirror {
+        mirror: table.table("mirror", |table| RawMirror {
             to: table.text("to", ADDRESS),
             percent: table.number("percent", NUMBER),
         }),
-        auth: table.table("auth", "route.auth", |table| RawAuth {
+        auth: table.table("auth", |table| RawAuth {
             basic: table.text("basic", "the path of a file in quotes"),
-            forward: table.table("forward", "route.auth.forward", |table| RawForwardAuth {
+            forward: table.table("forward", |table| RawForwardAuth {
                 to: table.text("to", ADDRESS),
                 path: table.text("path", "a path in quotes"),
                 copy: table.texts("copy", "field names in quotes"),
@@ -602,7 +600,7 @@ fn route(table: &Table<'_>) -> RawRoute {
         }),
         allow: table.texts("allow", "networks such as \"10.0.0.0/8\""),
         deny: table.texts("deny", "networks such as \"10.0.0.0/8\""),
-        limit: table.table("limit", "route.limit", |table| RawRateLimit {
+        limit: table.table("limit", |table| RawRateLimit {
             rate: table.text("rate", "a rate in quotes, such as \"20/s\""),
             burst: table.number("burst", NUMBER),
             key: table.text("key", STRING),
@@ -629,8 +627,8 @@ fn route(table: &Table<'_>) -> RawRoute {
 }
 
 fn headers(table: &Table<'_>) -> (RawEdits, RawEdits) {
-    let headers = table.table("headers", "route.headers", |table| {
-        let edits = |name| table.table(name, "route.headers", edits);
+    let headers = table.table("headers", |table| {
+        let edits = |name| table.table(name, edits);
         let (request, response) = (edits("request"), edits("response"));
         (
             request.map(|edits| edits.value).unwrap_or_default(),

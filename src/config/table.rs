@@ -1,14 +1,12 @@
 //! A table of the file, read key by key: every key that nobody asks for is an error.
 //!
-//! The names that are asked for are the names there are: "keys here" is never written down a second time. Keys of later
-//! versions are in [`later`], and only there.
+//! The names that are asked for are the names there are: "keys here" is never written down a second time.
 
 use std::cell::RefCell;
 
 use toml_span::value::{Key, Value, ValueInner};
 
 use super::diagnostic::{Diagnostic, Found, Span};
-use super::later;
 use super::suggest::nearest;
 
 /// What was written: a value, where it is, and under which key.
@@ -58,8 +56,6 @@ pub(super) struct Reader<'a> {
 /// A table that is being read.
 pub(super) struct Table<'a> {
     reader: &'a Reader<'a>,
-    /// What kind of table it is, as [`later::KEYS`] calls it.
-    kind: &'static str,
     /// Where it is in the file, as `upstream.app`; empty for the file itself.
     path: String,
     /// In the order of the file.
@@ -73,21 +69,15 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     /// The whole file.
     pub(super) fn root(reader: &'a Reader<'a>, value: &'a Value<'a>) -> Option<Self> {
-        Self::new(reader, "", String::new(), value)
+        Self::new(reader, String::new(), value)
     }
 
     /// `None`: it is no table.
-    fn new(
-        reader: &'a Reader<'a>,
-        kind: &'static str,
-        path: String,
-        value: &'a Value<'a>,
-    ) -> Option<Self> {
+    fn new(reader: &'a Reader<'a>, path: String, value: &'a Value<'a>) -> Option<Self> {
         let mut entries: Vec<_> = value.as_table()?.iter().collect();
         entries.sort_by_key(|(key, _)| key.span.start);
         Some(Self {
             reader,
-            kind,
             path,
             entries,
             asked: RefCell::default(),
@@ -104,12 +94,6 @@ impl<'a> Table<'a> {
                 continue;
             }
             let span = key.span.into();
-            if later::KEYS.contains(&(self.kind, name)) {
-                let message = later::message(&self.full(name));
-                let later = Diagnostic::error(span, message).label("take it out");
-                self.reader.found.push(later);
-                continue;
-            }
             let place = if self.path.is_empty() {
                 String::new()
             } else {
@@ -217,22 +201,16 @@ impl<'a> Table<'a> {
     pub(super) fn table<T>(
         &self,
         name: &'static str,
-        kind: &'static str,
         read: impl FnOnce(&Self) -> T,
     ) -> Option<Written<T>> {
         let (key, value) = self.entry(name)?;
         let full = self.full(name);
-        let read = self.reader.table(kind, &full, value, read)?;
+        let read = self.reader.table(&full, value, read)?;
         Some(written(read, key, value, full))
     }
 
     /// `[[name]]`, each read by `read`.
-    pub(super) fn tables<T>(
-        &self,
-        name: &'static str,
-        kind: &'static str,
-        read: impl Fn(&Self) -> T,
-    ) -> Vec<T> {
+    pub(super) fn tables<T>(&self, name: &'static str, read: impl Fn(&Self) -> T) -> Vec<T> {
         let Some((_, value)) = self.entry(name) else {
             return Vec::new();
         };
@@ -250,7 +228,7 @@ impl<'a> Table<'a> {
         }
         let list = self.list(name, |reader, _, value, full| {
             value.as_table()?;
-            reader.table(kind, full, value, &read)
+            reader.table(full, value, &read)
         });
         list.map(|list| list.value).unwrap_or_default()
     }
@@ -259,7 +237,6 @@ impl<'a> Table<'a> {
     pub(super) fn named<T>(
         &self,
         name: &'static str,
-        kind: &'static str,
         read: impl Fn(&Self) -> T,
     ) -> Vec<Written<T>> {
         self.free(
@@ -267,7 +244,7 @@ impl<'a> Table<'a> {
             &format!("a table: `[{name}.NAME]`"),
             |table, key, value| {
                 let full = format!("{}.{}", table.path, key.name);
-                let read = table.reader.table(kind, &full, value, &read)?;
+                let read = table.reader.table(&full, value, &read)?;
                 Some(written(read, key, value, key.name.to_string()))
             },
         )
@@ -320,7 +297,7 @@ impl<'a> Table<'a> {
             return Vec::new();
         };
         let full = self.full(name);
-        let Some(table) = Table::new(self.reader, "", full.clone(), value) else {
+        let Some(table) = Table::new(self.reader, full.clone(), value) else {
             self.reader.wrong_type(value, &full, expected);
             return Vec::new();
         };
@@ -354,12 +331,11 @@ impl<'a> Reader<'a> {
     /// `value` as a table, read by `read`; its unknown keys are said.
     pub(super) fn table<T>(
         &'a self,
-        kind: &'static str,
         full: &str,
         value: &'a Value<'a>,
         read: impl FnOnce(&Table<'a>) -> T,
     ) -> Option<T> {
-        let Some(table) = Table::new(self, kind, full.to_owned(), value) else {
+        let Some(table) = Table::new(self, full.to_owned(), value) else {
             let name = full.rsplit('.').next().unwrap_or(full);
             self.wrong_type(value, full, &format!("a table: `{name} = {{ … }}`"));
             return None;

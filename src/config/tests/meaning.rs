@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use super::super::TimeoutName;
 use super::super::model::*;
-use super::super::{TimeoutName, later};
 use super::{config, read_text, with_route};
 use crate::http::deadline::DeadlineField;
 use crate::http::network::Network;
@@ -1260,21 +1260,6 @@ fn passwords_are_refused_by_a_build_without_them() {
         said.contains("this osier was built without `auth`"),
         "{said}"
     );
-}
-
-#[test]
-fn every_key_of_a_later_version_is_called_that() {
-    for (table, key) in later::KEYS {
-        let outcome = read_text(&file_below(table, &format!("{key} = 1")));
-        assert!(outcome.config.is_none());
-        let list = outcome.report.diagnostics();
-        assert_eq!(list.len(), 1, "{key}: {}", outcome.report.render(false));
-        assert!(
-            list[0].message.ends_with("is not in this version yet"),
-            "{key}"
-        );
-        assert!(list[0].message.contains(&format!("{key}`")), "{key}");
-    }
 }
 
 #[test]
