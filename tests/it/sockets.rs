@@ -445,10 +445,10 @@ fn at_the_most_connections_the_one_that_idled_longest_makes_way() {
     let origin = Origin::that_answers();
     let osier = Osier::with_limit(72, &origin, &["--workers", "1"]);
     assert!(
-        osier.announced().contains("at most 6 connections"),
+        osier.announced().contains("at most 27 connections"),
         "{osier:?}"
     );
-    let mut clients: Vec<_> = (0..6)
+    let mut clients: Vec<_> = (0..27)
         .map(|number| {
             let mut client = osier.connect();
             let path = format!("/{number}");
@@ -458,8 +458,8 @@ fn at_the_most_connections_the_one_that_idled_longest_makes_way() {
         .collect();
     // The first is now the one used last.
     clients[0].get("/again");
-    let mut seventh = osier.connect();
-    assert_eq!(seventh.get("/seventh").text(), "/seventh");
+    let mut further = osier.connect();
+    assert_eq!(further.get("/further").text(), "/further");
     clients[1].expect_end();
     for (number, client) in clients.iter_mut().enumerate() {
         if number != 1 {
@@ -471,13 +471,13 @@ fn at_the_most_connections_the_one_that_idled_longest_makes_way() {
 #[test]
 fn with_none_idle_the_next_waits_until_one_is() {
     let origin = Origin::bind();
-    let osier = Osier::with_limit_to(68, &origin.address(), &["--workers", "1"]);
+    let osier = Osier::with_limit_to(100, &origin.address(), &["--workers", "1"]);
     assert!(
-        osier.announced().contains("at most 3 connections"),
+        osier.announced().contains("at most 38 connections"),
         "{osier:?}"
     );
     let mut busy = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..38 {
         let mut client = osier.connect();
         client.send(GET);
         let mut at_origin = origin.accept();
