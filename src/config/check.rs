@@ -466,12 +466,14 @@ impl Check<'_> {
         let listen = raw.listen.iter().filter_map(|listen| listen.addr.as_ref());
         let streams = raw.streams.iter().filter_map(|stream| stream.addr.as_ref());
         let listen = listen.chain(streams);
-        let admin = raw
-            .admin
-            .iter()
-            .filter_map(|admin| admin.value.listen.as_ref());
-        for written in listen.flat_map(|addr| &addr.value).chain(admin) {
-            let Ok(address) = address(&written.value) else {
+        let listen = listen.flat_map(|addr| &addr.value);
+        let listen = listen.map(|written| (written.value.as_str(), written.at));
+        let admin = raw.admin.iter().map(|admin| match &admin.value.listen {
+            Some(written) => (written.value.as_str(), written.at),
+            None => (ADMIN, admin.key),
+        });
+        for (text, at) in listen.chain(admin) {
+            let Ok(address) = address(text) else {
                 continue;
             };
             // Port 0 is another port each time.
@@ -480,12 +482,12 @@ impl Check<'_> {
             }
             match seen.get(&address) {
                 Some(first) => self.error(
-                    written.at,
+                    at,
                     format!("`{address}` is listened on twice"),
                     format!("already in line {}", line_of(self.text, first.start)),
                 ),
                 None => {
-                    seen.insert(address, written.at);
+                    seen.insert(address, at);
                 }
             }
         }
