@@ -457,9 +457,11 @@ impl World {
         self.net.close();
         while self.turns.step() {}
         let mut faults = self.faults.take();
-        // Origins and whatever was under way have gone; clients that have not may still have theirs.
+        // Origins and whatever was under way have gone; clients that have not may still have theirs, and a hostile origin
+        // may sleep past the end.
         let armed = self.clock.armed_count();
-        if armed > 0 && faults.is_empty() && self.playing.get() == 0 {
+        let are_gone = self.playing.get() == 0 && !self.is_hostile;
+        if armed > 0 && faults.is_empty() && are_gone {
             faults.push(format!("after the end, {armed} timers are left"));
         }
         let is_well = faults.is_empty();
