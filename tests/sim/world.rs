@@ -522,8 +522,10 @@ fn early(records: &[Record], site: &Site) -> Vec<String> {
     let queue = site.upstreams.iter().map(|it| it.queue_timeout).min();
     let auth = route.auth.as_ref().map(|auth| match auth {
         Auth::Forward(auth) => auth.timeout,
-        // In builds that have passwords; the fuzz targets, which play this world too, know no such feature.
-        #[allow(unreachable_patterns)]
+        #[allow(
+            unreachable_patterns,
+            reason = "passwords are there by a feature that the fuzz targets, which play this world too, do not know"
+        )]
         _ => Duration::ZERO,
     });
     let response = [timeouts.response, route.retry.per_try]

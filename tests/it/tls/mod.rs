@@ -18,6 +18,12 @@ pub(crate) fn gateway(tls: &str, more: &str, rest: &str) -> Gateway {
     Gateway::started(text(tls, more, rest), &[])
 }
 
+/// The same, with one certificate, for `a.example`, and `rest` behind the listener.
+fn of_one(authority: &Authority, files: &Files, rest: &str) -> Gateway {
+    let pair = files.pair("own", &authority.server(&["a.example"]));
+    gateway(&format!("{{ {pair} }}"), "", rest)
+}
+
 fn text(tls: &str, more: &str, rest: &str) -> String {
     format!(
         "workers = 2\nshutdown = {{ grace = \"2s\" }}\nadmin = {{ listen = \"127.0.0.1:0\" }}\n\

@@ -1,7 +1,7 @@
 use rustls::version::{TLS12, TLS13};
 use rustls::{HandshakeKind, ProtocolVersion};
 
-use super::{Authority, Client, Files, WHO, gateway};
+use super::{Authority, Client, Files, WHO, gateway, of_one};
 use crate::support::{Osier, Scratch, Wire, wait_for};
 
 const HEAD: &str = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
@@ -47,11 +47,7 @@ fn a_client_is_shown_a_certificate_by_the_name_it_asks_for() {
 #[test]
 fn a_client_that_does_not_trust_says_so_and_that_is_told() {
     let (authority, files) = (Authority::new(), Files::new());
-    let tls = format!(
-        "{{ {} }}",
-        files.pair("own", &authority.server(&["a.example"]))
-    );
-    let gateway = gateway(&tls, "", WHO);
+    let gateway = of_one(&authority, &files, WHO);
     let stranger = Client::of(&Authority::new());
     let why = stranger.refused(&gateway, "a.example");
     assert!(why.contains("UnknownIssuer"), "{why}");
@@ -93,11 +89,7 @@ fn an_expired_certificate_is_shown_and_not_believed() {
 #[test]
 fn sessions_are_resumed_by_both_versions_at_every_worker() {
     let (authority, files) = (Authority::new(), Files::new());
-    let tls = format!(
-        "{{ {} }}",
-        files.pair("own", &authority.server(&["a.example"]))
-    );
-    let gateway = gateway(&tls, "", WHO);
+    let gateway = of_one(&authority, &files, WHO);
     for version in [&TLS12, &TLS13] {
         let client = Client::with(&authority, None, &[version]);
         let kinds: Vec<_> = (0..8)
@@ -137,11 +129,7 @@ fn versions_that_are_too_old_are_refused() {
 #[test]
 fn the_protocol_is_http_1_1_or_the_client_is_told_that_there_is_none() {
     let (authority, files) = (Authority::new(), Files::new());
-    let tls = format!(
-        "{{ {} }}",
-        files.pair("own", &authority.server(&["a.example"]))
-    );
-    let gateway = gateway(&tls, "", WHO);
+    let gateway = of_one(&authority, &files, WHO);
     let client = Client::of(&authority);
     let offering = |protocols: &[&str]| {
         let protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
@@ -212,11 +200,7 @@ fn clients_show_who_they_are_and_the_origin_is_told() {
 #[test]
 fn plain_http_is_told_so_and_garbage_is_not_answered() {
     let (authority, files) = (Authority::new(), Files::new());
-    let tls = format!(
-        "{{ {} }}",
-        files.pair("own", &authority.server(&["a.example"]))
-    );
-    let gateway = gateway(&tls, "", WHO);
+    let gateway = of_one(&authority, &files, WHO);
     let mut wire = gateway.osier.connect();
     let answer = wire.ask(HEAD);
     assert_eq!(answer.status(), 400);
