@@ -17,26 +17,20 @@ pub(super) fn mixed(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// An endpoint's part in the numbers that are made of it and of keys.
+/// An endpoint's part in the numbers that are made of it and of keys. It is eight octets, so that those of a hundred
+/// endpoints come in a dozen lines of cache.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seed {
-    number: u64,
-    factor: u64,
-}
+pub(super) struct Seed(u64);
 
 impl Seed {
     pub(super) fn of(name: &[u8]) -> Self {
-        let number = of(name);
-        Self {
-            number,
-            factor: mixed(number) | 1,
-        }
+        Self(of(name))
     }
 
     /// A number of a key and of this endpoint: the two halves of a product, which is cheaper than to mix once more. It is
     /// made for each endpoint of every pick.
     pub(super) fn with(self, key: u64) -> u64 {
-        let product = u128::from(key ^ self.number) * u128::from(self.factor);
+        let product = u128::from(key ^ self.0) * u128::from(self.0.rotate_left(32) | 1);
         (product >> 64) as u64 ^ product as u64
     }
 }

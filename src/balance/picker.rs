@@ -75,8 +75,10 @@ struct Roster {
 #[derive(Debug)]
 struct Class {
     weight: u32,
-    /// The number of each's name, and which it is.
-    members: Vec<(Seed, usize)>,
+    /// The number of each's name.
+    seeds: Vec<Seed>,
+    /// Which each is.
+    members: Vec<usize>,
 }
 
 impl Picker {
@@ -200,18 +202,19 @@ impl Picker {
 
     /// The candidates by weight, the heaviest first.
     fn classes(&self, weights: &[u32]) -> Vec<Class> {
-        let mut classes: BTreeMap<Reverse<u32>, Vec<(Seed, usize)>> = BTreeMap::new();
+        let mut classes: BTreeMap<Reverse<u32>, (Vec<Seed>, Vec<usize>)> = BTreeMap::new();
         let all = weights.iter().zip(&self.seeds).enumerate();
         for (at, (weight, seed)) in all.filter(|(_, (weight, _))| **weight > 0) {
-            classes
-                .entry(Reverse(*weight))
-                .or_default()
-                .push((*seed, at));
+            let (seeds, members) = classes.entry(Reverse(*weight)).or_default();
+            seeds.push(*seed);
+            members.push(at);
         }
-        let classes = classes.into_iter();
-        classes
-            .map(|(Reverse(weight), members)| Class { weight, members })
-            .collect()
+        let class = |(Reverse(weight), (seeds, members))| Class {
+            weight,
+            seeds,
+            members,
+        };
+        classes.into_iter().map(class).collect()
     }
 
     fn choose(&self, ask: &Ask<'_>, roster: &Roster) -> Option<usize> {
@@ -330,15 +333,14 @@ impl Picker {
 impl Class {
     /// The greatest number that this key and a member make, and which member that is.
     fn greatest(&self, key: u64) -> Option<(u64, usize)> {
-        let (mut greatest, mut whose) = (0, None);
-        // A plain loop, which is done in two thirds of the time that `max_by_key` takes.
-        for (seed, at) in &self.members {
+        let (mut greatest, mut whose) = (0, 0);
+        for (member, seed) in self.seeds.iter().enumerate() {
             let number = seed.with(key);
             if number >= greatest {
-                (greatest, whose) = (number, Some(*at));
+                (greatest, whose) = (number, member);
             }
         }
-        whose.map(|at| (greatest, at))
+        self.members.get(whose).map(|at| (greatest, *at))
     }
 }
 

@@ -1,7 +1,11 @@
 //! All the `unsafe` there is: what neither std nor a crate has a safe way for. Each block says why it is right, and each
 //! caller's own file says what it is for.
 
+use std::ops::Range;
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::ptr;
+
+use rustix::mm::{self, Advice};
 
 /// Takes over the descriptor `number`. `None`: `is_ours` says that this process has an owner for it already.
 ///
@@ -22,6 +26,17 @@ pub(super) fn trim(pad: usize) {
     glibc::malloc_trim(pad);
     #[cfg(not(target_env = "gnu"))]
     let _ = pad;
+}
+
+/// Takes a file's code out of this process's memory. `code` is a mapping of it that is private, of a file, and not writable.
+pub(super) fn let_go_of_code(code: Range<usize>) {
+    let start = ptr::with_exposed_provenance_mut(code.start);
+    // SAFETY: nothing was ever written there, so what is read and run next is what the file has, as it was before; the file
+    // of a program that runs cannot be written to (ETXTBSY), and this one unloads no library.
+    #[expect(unsafe_code, reason = "no crate has a safe madvise")]
+    let advised = unsafe { mm::madvise(start, code.len(), Advice::LinuxDontNeed) };
+    // Advice that is not taken has changed nothing.
+    let _ = advised;
 }
 
 #[cfg(target_env = "gnu")]

@@ -24,6 +24,7 @@ use crate::admin::{Admin, Condition};
 use crate::context::Reason;
 use crate::net::listener::Bound;
 use crate::proxy::error::Drained;
+use crate::runtime::trim;
 
 /// How long what was cancelled at the end of the grace may take to be gone.
 const AFTER_CANCEL: Duration = Duration::from_secs(5);
@@ -200,12 +201,15 @@ impl Control<'_> {
                         return false;
                     }
                 }
-                Event::Begun if self.phase == Phase::Serving => {
-                    self.server.notify.ready(self.server.status());
+                Event::Begun => {
+                    if self.phase == Phase::Serving {
+                        self.server.notify.ready(self.server.status());
+                    }
+                    trim::let_go_of_code();
                 }
-                Event::Begun => {}
                 Event::Reload(why, asker) => {
                     let reloaded = self.reload(why).await;
+                    trim::let_go_of_code();
                     if let Some(asker) = asker {
                         let _ = asker.try_send(reloaded);
                     }

@@ -120,11 +120,19 @@ impl Origin {
         };
         let mood = self.mood(&head);
         if matches!(mood, Mood::AnswersEarly | Mood::Never | Mood::Closes) {
-            return self.answer(&head, &tag, attempt, mood).await;
+            self.answer(&head, &tag, attempt, mood).await?;
+            // It keeps the connection: what comes next on it is the rest of this request and nothing else.
+            return self.content(&head, &tag, body).await;
         }
         if head.field("expect").is_some() && self.dice.chance(70) {
             self.say(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
+        self.content(&head, &tag, body).await?;
+        self.answer(&head, &tag, attempt, mood).await
+    }
+
+    /// Reads the content to its end.
+    async fn content(&mut self, head: &Head, tag: &str, body: talk::Body) -> Option<()> {
         let mut scan = Scan::new(body);
         let end = loop {
             match scan.end(&self.input) {
@@ -136,13 +144,13 @@ impl Origin {
                 }
             }
             if self.more().await.is_none() {
-                self.check_content(&tag, &head, body, false);
+                self.check_content(tag, head, body, false);
                 return None;
             }
         };
-        self.check_content(&tag, &head, body, true);
+        self.check_content(tag, head, body, true);
         self.input.drain(..end);
-        self.answer(&head, &tag, attempt, mood).await
+        Some(())
     }
 
     /// Reads a head.
@@ -308,7 +316,7 @@ impl Origin {
                 _ => self.close(),
             };
         }
-        if response.closes || mood == Mood::AnswersEarly {
+        if response.closes || (mood == Mood::AnswersEarly && self.dice.chance(50)) {
             if self.dice.chance(50) {
                 // Reads on for a while, so that nobody is reset.
                 let _ = stream::shutdown(&self.tip).await;

@@ -2,4 +2,5 @@ mod buffer;
 mod pipe;
 mod tasks;
 mod timer;
+mod trim;
 mod unpark;
