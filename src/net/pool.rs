@@ -127,7 +127,7 @@ pub struct Pooled<S> {
 
 #[derive(Debug)]
 struct Idle<S> {
-    pooled: Pooled<S>,
+    pooled: Box<Pooled<S>>,
     /// Since when it idles.
     since: Instant,
     /// When it will have idled, or lived, long enough.
@@ -168,7 +168,7 @@ impl<S: Stream> Shelf<S> {
 
     /// Takes the idle connection that was used last, if there is one that is still good: of those whose origin was
     /// `told` the same.
-    pub fn take(&self, told: Option<Header>) -> Option<Pooled<S>> {
+    pub fn take(&self, told: Option<Header>) -> Option<Box<Pooled<S>>> {
         let now = clock::now();
         let pool = &*self.pool;
         // The keeper's waker is the one that waits there already: asking with it changes nothing.
@@ -193,7 +193,7 @@ impl<S: Stream> Shelf<S> {
     }
 
     /// Keeps a connection for the next exchange, or closes it where there are enough.
-    pub fn put(&self, mut pooled: Pooled<S>) {
+    pub fn put(&self, mut pooled: Box<Pooled<S>>) {
         pooled.exchanges = pooled.exchanges.saturating_add(1);
         let pool = &*self.pool;
         let now = clock::now();

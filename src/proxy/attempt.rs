@@ -41,7 +41,7 @@ pub(super) async fn connect<D: Dial>(
     client: &Header,
     permit: Option<Permit>,
     may_reuse: bool,
-) -> Result<Pooled<D::Stream>, Error> {
+) -> Result<Box<Pooled<D::Stream>>, Error> {
     let limit = (Timeout::Connect, limit);
     let mut permit = permit;
     let addresses = &member.endpoint.addresses;
@@ -67,7 +67,7 @@ pub(super) async fn connect<D: Dial>(
                         Some(with) => secured(gateway.dial.secure(stream, with)?).await?,
                     };
                     let since = clock::now();
-                    return Ok(Pooled {
+                    return Ok(Box::new(Pooled {
                         stream,
                         since,
                         exchanges: 0,
@@ -76,7 +76,7 @@ pub(super) async fn connect<D: Dial>(
                         counted: member.state.connected(),
                         generation,
                         told: member.send_proxy.map(|_| *client),
-                    });
+                    }));
                 }
                 Err(error) => error,
             };

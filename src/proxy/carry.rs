@@ -152,7 +152,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     async fn carry(
         &self,
         goal: Goal<'_, D::Stream>,
-        origin: Pooled<D::Stream>,
+        origin: Box<Pooled<D::Stream>>,
         node: Node,
         framed: &Framed,
         input: &mut Option<Buffer>,

@@ -39,7 +39,7 @@ pub(super) struct Errand<'a, D: Dial> {
 
 /// A connection behind a final response head.
 pub(super) struct Answered<S> {
-    pub(super) origin: Pooled<S>,
+    pub(super) origin: Box<Pooled<S>>,
     /// What came behind the head.
     pub(super) input: Option<Buffer>,
 }
@@ -85,7 +85,7 @@ impl<D: Dial> Errand<'_, D> {
 
     async fn ask(
         &self,
-        origin: Pooled<D::Stream>,
+        origin: Box<Pooled<D::Stream>>,
         octets: &[u8],
         response: &mut ResponseHead,
     ) -> Result<Answered<D::Stream>, Error> {

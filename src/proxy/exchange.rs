@@ -58,7 +58,7 @@ pub(super) enum Next<S> {
 
 /// A connection that the origin has switched to another protocol.
 pub(super) struct Upgraded<S> {
-    pub(super) origin: Pooled<S>,
+    pub(super) origin: Box<Pooled<S>>,
     /// What came from the origin behind its 101.
     pub(super) input: Option<Buffer>,
     pub(super) label: Label,
@@ -340,7 +340,7 @@ async fn read_head<C: Stream, D: Dial>(
 /// How an exchange ended that did not fail.
 pub(super) enum Outcome<S> {
     Done,
-    Tunnel(Pooled<S>, Option<Buffer>),
+    Tunnel(Box<Pooled<S>>, Option<Buffer>),
 }
 
 impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {

@@ -213,7 +213,7 @@ impl<S: Stream> Scene<S> {
 
 impl<S: Stream> Member<S> {
     /// An idle connection to where the endpoint is now, made for this client where that matters.
-    pub(super) fn idle(&self, client: &Header) -> Option<Pooled<S>> {
+    pub(super) fn idle(&self, client: &Header) -> Option<Box<Pooled<S>>> {
         let told = self.send_proxy.map(|_| *client);
         let generation = self.endpoint.addresses.generation();
         if generation != self.generation.replace(generation) {
@@ -228,7 +228,7 @@ impl<S: Stream> Member<S> {
     }
 
     /// Keeps a connection for the next exchange, unless the endpoint is elsewhere by now.
-    pub(super) fn keep(&self, pooled: Pooled<S>) {
+    pub(super) fn keep(&self, pooled: Box<Pooled<S>>) {
         if pooled.generation == self.endpoint.addresses.generation() {
             self.shelf.put(pooled);
         }

@@ -49,12 +49,12 @@ impl Stream for Quiet {
     }
 }
 
-fn pooled() -> (Rc<Cell<bool>>, Pooled<Quiet>) {
+fn pooled() -> (Rc<Cell<bool>>, Box<Pooled<Quiet>>) {
     let stream = Quiet::default();
     let disturbed = stream.disturbed.clone();
     (
         disturbed,
-        Pooled {
+        Box::new(Pooled {
             told: None,
             stream,
             since: clock::now(),
@@ -63,7 +63,7 @@ fn pooled() -> (Rc<Cell<bool>>, Pooled<Quiet>) {
             open: None,
             counted: Arc::new(State::default()).connected(),
             generation: 0,
-        },
+        }),
     )
 }
 

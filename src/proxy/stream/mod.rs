@@ -132,7 +132,7 @@ struct Visit<'a, C, D: Dial> {
 
 /// A stream that is to be carried.
 struct Begun<'a, S> {
-    origin: Pooled<S>,
+    origin: Box<Pooled<S>>,
     /// What the client has sent already.
     input: Option<Buffer>,
     ctx: Context,
@@ -236,7 +236,7 @@ impl<'a, C: Stream, D: Dial> Visit<'a, C, D> {
         ctx: &Context,
         upstream: &'a Upstream<D::Stream>,
         told: &mut Told,
-    ) -> Result<(Pooled<D::Stream>, InFlight<'a>), Error> {
+    ) -> Result<(Box<Pooled<D::Stream>>, InFlight<'a>), Error> {
         let budget = self.scene.stream_budget(self.number);
         if let Some(budget) = budget {
             budget.earn();
@@ -285,7 +285,7 @@ impl<'a, C: Stream, D: Dial> Visit<'a, C, D> {
         ctx: &Context,
         upstream: &'a Upstream<D::Stream>,
         member: &'a Member<D::Stream>,
-    ) -> Result<(Pooled<D::Stream>, InFlight<'a>), Error> {
+    ) -> Result<(Box<Pooled<D::Stream>>, InFlight<'a>), Error> {
         member.tally.note(UpstreamEvent::Attempt);
         let in_flight = member.state.begin();
         let label = Label::new(&member.endpoint.name);
