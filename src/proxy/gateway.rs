@@ -13,6 +13,7 @@ use slab::Slab;
 
 use super::answer::Answer;
 use super::hooks::Hooks;
+use super::rest::Rest;
 use super::scene::Scene;
 use super::site::Site;
 use super::stage::Stages;
@@ -156,6 +157,8 @@ pub struct Gateway<D: Dial> {
     sessions: RefCell<Slab<Rc<Standing>>>,
     /// Where exchanges run.
     pub(super) stages: Stages,
+    /// Whether requests come.
+    pub(super) rest: Rest,
     /// Each session ends with its next answer.
     parting: Cell<bool>,
     /// No further request is taken; what runs may end.
@@ -188,6 +191,7 @@ impl<D: Dial> Gateway<D> {
             counters,
             sessions: RefCell::default(),
             stages: Stages::default(),
+            rest: Rest::default(),
             parting: Cell::new(false),
             draining: Cell::new(false),
             employer: RefCell::default(),
@@ -342,6 +346,11 @@ impl<D: Dial> Gateway<D> {
     /// Gives memory back that was needed once and is not any more. Returns whenever that was much.
     pub async fn tidy(&self) {
         self.stages.tidy().await;
+    }
+
+    /// Returns when requests have come, and then none for a while.
+    pub async fn rest(&self) {
+        self.rest.reached().await;
     }
 
     /// Says a line on standard error.

@@ -33,6 +33,7 @@ mod octets;
 mod pace;
 mod record;
 mod relay;
+mod rest;
 mod scene;
 mod stage;
 pub mod stream;

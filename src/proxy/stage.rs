@@ -150,6 +150,7 @@ pub(super) async fn perform<C: Stream + 'static, D: Dial + 'static>(
     session: &Rc<Session<C, D>>,
     input: Option<Buffer>,
 ) -> (Next<D::Stream>, Option<Buffer>) {
+    session.gateway.rest.stir();
     let stages = &session.gateway.stages;
     let mut stage = stages.take::<C, D>();
     stage.desk.next.set(Some((session.clone(), input)));

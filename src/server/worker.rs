@@ -92,6 +92,17 @@ impl Post {
             });
             let _ = tidying.await;
         });
+        let (rested, resting) = (gateway.clone(), node.clone());
+        worker.spawn(async move {
+            let resting = resting.run(async {
+                loop {
+                    rested.rest().await;
+                    trim::give_back();
+                    trim::let_go_of_code();
+                }
+            });
+            let _ = resting.await;
+        });
         let flusher = gateway.clone();
         worker.spawn(async move {
             let _ = node.run(flusher.keep_log()).await;

@@ -1,0 +1,46 @@
+//! When a worker has come to rest.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use crate::clock;
+
+/// Without a request for so long, a worker is at rest.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Notes that requests come, and says when none has come for a while.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    /// One has come since that was looked at.
+    is_stirred: Cell<bool>,
+    /// Who waits for the first.
+    keeper: RefCell<Option<Waker>>,
+}
+
+impl Rest {
+    /// A request has come.
+    pub(super) fn stir(&self) {
+        if !self.is_stirred.replace(true) {
+            if let Some(keeper) = self.keeper.borrow_mut().take() {
+                keeper.wake();
+            }
+        }
+    }
+
+    /// Returns when requests have come, and then none for ten seconds. Whoever rests already is not woken for it.
+    pub(super) async fn reached(&self) {
+        poll_fn(|cx| {
+            if self.is_stirred.get() {
+                return Poll::Ready(());
+            }
+            *self.keeper.borrow_mut() = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        while self.is_stirred.replace(false) {
+            clock::sleep(QUIET).await;
+        }
+    }
+}
