@@ -38,6 +38,7 @@ struct Case {
     turns: Turns,
     book: Book,
     client: Tip,
+    gateway: Rc<Gateway<Says>>,
 }
 
 /// Dials an origin that says one thing to whoever comes, and waits.
@@ -125,8 +126,9 @@ impl Case {
         let (client, tip) = Wire::pair("client".to_owned(), manner, &dice, &trace);
         let (ctx, cancel) = background().named("session", "case").with_cancel();
         let tip = wrap(tip);
+        let serving_one = gateway.clone();
         let serving = async move {
-            session::serve(gateway, tip, None, ctx).await;
+            session::serve(serving_one, tip, None, ctx).await;
             drop(cancel);
         };
         turns.spawn(serving).detach();
@@ -135,6 +137,7 @@ impl Case {
             turns,
             book,
             client,
+            gateway,
         }
     }
 
@@ -176,7 +179,7 @@ impl Case {
     }
 
     fn records(mut self) -> Vec<Record> {
-        drop(self.client);
+        drop((self.client, self.gateway));
         while self.turns.step() {}
         self.book.records()
     }
@@ -258,4 +261,20 @@ fn a_reset_between_two_requests_is_no_request() {
     case.pass(Duration::from_secs(1));
     case.client.abort();
     assert!(case.records().is_empty());
+}
+
+/// A connection that has only a part of a request is not used again: what came next would be taken for the rest of it.
+#[test]
+fn a_connection_whose_request_is_not_whole_is_not_kept() {
+    let origin = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    for (content, kept) in [("0123456789", 1), ("0123456", 0)] {
+        let case = Case::new(PLAIN, Timeouts::default(), origin);
+        case.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+        case.says(content.as_bytes());
+        case.pass(Duration::from_secs(1));
+        let (heard, _) = case.hears();
+        assert!(heard.starts_with("HTTP/1.1 200 OK\r\n"), "{heard}");
+        assert_eq!(case.gateway.pool().idle_count(), kept, "{content}");
+        assert_eq!(case.records().len(), 1);
+    }
 }
