@@ -8,6 +8,7 @@
 #   LIBC=              musl: what rustup has; a megabyte smaller, and needs no cross gcc. gnu: Debian's packages rustc-web
 #                      and libstd-rust-web-dev, all of one version, unpacked below target/cross: nothing of them is installed.
 #                      Not said: musl if rustup has it, else gnu
+#   LAWS=1             also the tests of the context tree's laws, as a program that runs them there
 #
 # Needs cargo; for gnu also apt-get (no root) and the machine's cross gcc: gcc-aarch64-linux-gnu, gcc-arm-linux-gnueabihf.
 # Prints each file with its size, and as squashfs with xz would keep it. They are in target/static/.
@@ -113,6 +114,21 @@ RUSTC
   echo "Debian's $("$cross/rustc" --version)"
 fi
 
+# The tests need nothing but crates that osier has anyway: built without cargo, they take half a minute, not osier's other tests' crates.
+laws() {
+  local artifacts=$cross/artifacts file=$1 libs=() name path
+  shift
+  "$@" --lib --message-format=json >"$artifacts"
+  for name in osier smol event_listener; do
+    path=$(sed -n "s/.*\"filenames\":\[\"\([^\"]*\/lib${name}[-.][^\"]*rlib\)\".*/\1/p" "$artifacts" | head -1)
+    libs+=(--extern "$name=$path")
+  done
+  local deps=$cross/target-$libc
+  read -ra words <<<"$flags"
+  "$compiler" --test --edition 2024 --crate-name laws tests/it/context_go.rs --target "$target" -C opt-level=z -C lto "${words[@]}" \
+    -L "dependency=$deps/$target/${profile/dev/debug}/deps" -L "dependency=$deps/${profile/dev/debug}/deps" "${libs[@]}" -o "$file"
+}
+
 cargo fetch --locked --quiet
 mkdir -p "$out"
 for machine in "$@"; do
@@ -127,10 +143,12 @@ for machine in "$@"; do
     flags+=" -C linker=rust-lld -C link-self-contained=yes"
     compiler=$(rustup which rustc)
   fi
-  RUSTC=$compiler RUSTFLAGS=$flags cargo build --locked --quiet --profile "$profile" --no-default-features --features "$features" \
-    --target "$target" --target-dir "$cross/target-$libc" --bin osier
+  build=(env "RUSTC=$compiler" "RUSTFLAGS=$flags" cargo build --locked --quiet --profile "$profile" --no-default-features
+    --features "$features" --target "$target" --target-dir "$cross/target-$libc")
+  "${build[@]}" --bin osier
   file=$out/osier-$machine-$libc-$profile
   cp "$cross/target-$libc/$target/${profile/dev/debug}/osier" "$file"
   printf '%-60s %8d octets, %8d as xz\n' "${file#"$PWD"/}" "$(stat -c %s "$file")" "$(xz -9 --check=crc32 -c "$file" | wc -c)"
   if readelf -lW "$file" | grep -q INTERP; then echo "$file wants a loader: it is not static" >&2; exit 1; fi
+  [ -z "${LAWS:-}" ] || laws "$out/laws-$machine-$libc-$profile" "${build[@]}"
 done

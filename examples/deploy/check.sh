@@ -181,6 +181,11 @@ asked() {
   done
   kill "$pid" && wait "$pid"
   echo "${file##*/}: --version, a request through the demo, five lessons, an end with 0"
+  local laws=${file/%"${file##*/}"/"laws-${file##*/osier-}"}
+  if [ -e "$laws" ]; then
+    ${runner[@]+"${runner[@]}"} "$laws" >"$home/laws" 2>&1 || { tail -30 "$home/laws" >&2; return 1; }
+    echo "${laws##*/}: $(sed -n 's/^test result: ok. \([0-9]*\) passed.*/\1/p' "$home/laws") laws of the context tree hold"
+  fi
   if [ -z "${runner[*]-}" ]; then
     little "$file" 8192
     if [ "$(id -u)" = 0 ]; then
