@@ -35,21 +35,43 @@ impl Seed {
     }
 }
 
-/// How well an endpoint of this weight fits a key, of which `number` is made of both: whoever fits best has it. Of many
-/// keys each endpoint fits as many best as its weight is of all, and when one goes only its own keys move.
-pub(super) fn fitness(number: u64, weight: u32) -> f64 {
-    -f64::from(weight) / part(number).ln()
+/// How well an endpoint fits a key: whoever fits best has it. Of many keys each endpoint fits as many best as its weight is
+/// of all, and when one goes only its own keys move.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fitness {
+    part: f64,
+    weight: f64,
 }
 
-/// Whether an endpoint of this weight may fit better than that. A no is certain, and costs no logarithm.
-pub(super) fn may_fit_better(number: u64, weight: u32, than: f64) -> bool {
-    // The logarithm of what is below 1 is at least as far from 0 as that is from 1. What is rounded must not pass
-    // anybody over.
-    const MARGIN: f64 = 1.0 - 1e-9;
-    f64::from(weight) > than * (1.0 - part(number)) * MARGIN
+impl Fitness {
+    /// `number` is made of the key and the endpoint.
+    pub(super) fn of(number: u64, weight: u32) -> Self {
+        Self {
+            part: part(number),
+            weight: f64::from(weight),
+        }
+    }
+
+    /// Whether `-weight / ln(part)` is greater than the other's, nearly always found without a logarithm.
+    pub(super) fn is_better_than(self, other: Self) -> bool {
+        // The logarithm of x is at least as far from 0 as x is from 1, and at most as far as that divided by x. What is
+        // rounded must not decide.
+        const MARGIN: f64 = 1.0 - 1e-9;
+        let (own, others) = (
+            self.weight * (1.0 - other.part),
+            other.weight * (1.0 - self.part),
+        );
+        if own * self.part * MARGIN > others {
+            return true;
+        }
+        if others * other.part * MARGIN > own {
+            return false;
+        }
+        self.weight * -other.part.ln() > other.weight * -self.part.ln()
+    }
 }
 
-/// A number above 0 and below 1, of the 53 bits that are exact.
+/// A number above 0 and below 1, of the 52 bits that are exact with the half beside them.
 fn part(number: u64) -> f64 {
-    ((number >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+    ((number >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
 }

@@ -1,2 +1,3 @@
+mod hash;
 mod picker;
 mod policy;
