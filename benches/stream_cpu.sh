@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # CPU of osier's [[stream]] and of HAProxy's `mode tcp`, in one run: for each GiB that goes up and down, and for each small
 # message with its answer. utime + stime of the proxy, from /proc/PID/stat. The proxy has one core; both peers share another.
-# Before that strace says by which calls each of them moves what it moves: HAProxy has to splice too, or it is no comparison.
+# HAProxy runs as it comes, with pipes of 64 KiB, and with such as osier has, of 256 KiB. Before that strace says by which calls
+# each of them moves what it moves: HAProxy has to splice too, or it is no comparison. By SPLICE='option splice-auto' it splices only
+# what it takes for a stream: nothing of what goes down here, and a part of what goes up.
 #
 #   apt-get install haproxy python3 strace; cargo build --release; benches/stream_cpu.sh [GIB] [MESSAGES] [ROUNDS]
 set -euo pipefail
@@ -63,20 +65,25 @@ if sys.argv[1] == "origin":
 else:
     client(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
 PY
-cat > "$dir/haproxy.cfg" <<CONF
+haproxy() { # name port tuning
+  cat > "$dir/$1.cfg" <<CONF
 global
   nbthread 1
   maxconn 1000
+  $3
 defaults
   mode tcp
   timeout connect 3s
   timeout client 1h
   timeout server 1h
-  ${SPLICE:-option splice-auto}
+  ${SPLICE:-option splice-request
+  option splice-response}
 listen stream
-  bind 127.0.0.1:18712
+  bind 127.0.0.1:$2
   server origin 127.0.0.1:18711
 CONF
+  start 0 haproxy -db -f "$dir/$1.cfg" 2>"$dir/$1.log"
+}
 cat > "$dir/osier.toml" <<CONF
 workers = 1
 [[stream]]
@@ -84,7 +91,8 @@ addr = "127.0.0.1:18713"
 to = "127.0.0.1:18711"
 CONF
 start 1 python3 "$dir/peers.py" origin 18711
-start 0 haproxy -db -f "$dir/haproxy.cfg" 2>"$dir/haproxy.log"; haproxy_pid=$!
+haproxy haproxy 18712 ""; haproxy_pid=$!
+haproxy haproxy_256k 18714 "tune.pipesize 262144"; haproxy_256k_pid=$!
 start 0 "$osier" run -c "$dir/osier.toml" 2>"$dir/osier.log"; osier_pid=$!
 sleep 1
 
@@ -112,6 +120,7 @@ measure() { # name port pid kind count each unit
 octets=$((gib << 30))
 for kind in u d; do
   moved haproxy 18712 "$haproxy_pid" $kind
+  moved haproxy_256k 18714 "$haproxy_256k_pid" $kind
   moved osier 18713 "$osier_pid" $kind
 done
 three() { # name port pid
@@ -121,10 +130,11 @@ three() { # name port pid
 }
 for _ in $(seq "$rounds"); do
   three haproxy 18712 "$haproxy_pid"
+  three haproxy_256k 18714 "$haproxy_256k_pid"
   three osier 18713 "$osier_pid"
 done | tee "$dir/result"
 for kind in u d m; do
-  awk -v k="$kind" -v o="$(median 3 osier $kind)" -v h="$(median 3 haproxy $kind)" 'BEGIN {
+  awk -v k="$kind" -v o="$(median 3 osier $kind)" -v h="$(median 3 haproxy $kind)" -v l="$(median 3 haproxy_256k $kind)" 'BEGIN {
     name["u"] = "up"; name["d"] = "down"; name["m"] = "messages"
-    printf "%s: osier %.2f, haproxy %.2f, ratio %.2f\n", name[k], o, h, o / h }'
+    printf "%s: osier %.2f, haproxy %.2f, ratio %.2f; haproxy with large pipes %.2f, ratio %.2f\n", name[k], o, h, o / h, l, o / l }'
 done
