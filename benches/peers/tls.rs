@@ -158,12 +158,9 @@ impl Session {
             self.tls.read_tls(&mut rest)?;
             let state = self.tls.process_new_packets().map_err(io::Error::other)?;
             is_over = state.peer_has_closed();
-            let mut unread = state.plaintext_bytes_to_read();
-            while unread > 0 {
-                let moved = self.tls.reader().read(&mut plain[filled..])?;
-                filled += moved;
-                unread -= moved;
-            }
+            let unread = filled..filled + state.plaintext_bytes_to_read();
+            filled = unread.end;
+            self.tls.reader().read_exact(&mut plain[unread])?;
         }
         self.check_handshake()?;
         match self.flush() {

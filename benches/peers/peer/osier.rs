@@ -84,7 +84,7 @@ addr = "{listen}"
 [upstream.app]
 to = ["{first}", "{second}"]
 balance = "ewma"
-max_connections = 100000
+max_connections = 10000
 deadline_header = "X-Request-Timeout-Ms"
 health = {{ tcp = true, every = "10s" }}
 eject = {{ failures = 3, for = "10s" }}
@@ -96,6 +96,7 @@ to = "other"
 [[route]]
 path = "/*"
 to = "app"
+paths = "normal"
 allow = ["private"]
 accept_deadline = ["X-Request-Timeout-Ms"]
 retry = {{ attempts = 2, per_try = "20s" }}
