@@ -512,7 +512,7 @@ impl Run {
         wanted.min(possible)
     }
 
-    /// Who has been described is told apart only by a configuration.
+    /// Who is described already, as it is in the clear, has only its other configuration added.
     fn describe(&mut self, started: &[Started]) {
         let known = &mut self.report.peers;
         for one in started {

@@ -199,8 +199,8 @@ impl Session {
             return Ok(());
         }
         match (self.wanted.take(), self.tls.handshake_kind()) {
-            (Some(wanted), found) if found != Some(wanted) => Err(io::Error::other(format!(
-                "the handshake was {found:?} instead of {wanted:?}"
+            (Some(wanted), Some(found)) if found != wanted => Err(io::Error::other(format!(
+                "a handshake was {found:?} instead of {wanted:?}"
             ))),
             _ => Ok(()),
         }
