@@ -4,11 +4,9 @@
 #
 #   apt-get install nginx-light wrk; cargo build --release; benches/cpu_per_request.sh [CONNECTIONS] [SECONDS] [ROUNDS]
 set -euo pipefail
-cd "$(dirname "$0")/.."
-osier=${OSIER:-target/release/osier}
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "$0")/common.sh"
 connections=${1:-64} seconds=${2:-5} rounds=${3:-5}
-dir=$(mktemp -d) pids=()
-trap 'kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
 
 cat > "$dir/origin.conf" <<CONF
 worker_processes 1; daemon off; pid $dir/origin.pid; error_log $dir/origin.log;
@@ -64,32 +62,21 @@ limit = { rate = "10000000/s", burst = 10000000, key = "ip", concurrent = 100000
 headers.request = { add = { X-Bench = "on" } }
 headers.response = { add = { X-Bench = "on" } }
 CONF
-taskset -c 1 nginx -c "$dir/origin.conf" -p "$dir" & pids+=($!)
-taskset -c 0 nginx -c "$dir/proxy.conf" -p "$dir" & pids+=($!)
-nginx_pid=$!
-taskset -c 0 "$osier" -l 127.0.0.1:18703 -t 127.0.0.1:18701 --workers 1 2>"$dir/osier.log" & pids+=($!)
-osier_pid=$!
-taskset -c 0 "$osier" run -c "$dir/all_on.toml" 2>"$dir/all_on.log" & pids+=($!)
-all_on_pid=$!
+start 1 nginx -c "$dir/origin.conf" -p "$dir"
+start 0 nginx -c "$dir/proxy.conf" -p "$dir"; nginx_pid=$!
+start 0 "$osier" -l 127.0.0.1:18703 -t 127.0.0.1:18701 --workers 1 2>"$dir/osier.log"; osier_pid=$!
+start 0 "$osier" run -c "$dir/all_on.toml" 2>"$dir/all_on.log"; all_on_pid=$!
 sleep 1
 pss() { awk '/^Pss:/ {print $2}' "/proc/$1/smaps_rollup"; }
 echo "idle PSS: osier $(pss "$osier_pid") kB"
 
-ticks() { # utime + stime of a process and its children
-  local total=0 pid
-  for pid in "$1" $(pgrep -P "$1" || true); do
-    set -- $(sed 's/.*) //' "/proc/$pid/stat"); total=$((total + ${12} + ${13}))
-  done
-  echo "$total"
-}
 measure() { # name port pid
   local before after out requests
   before=$(ticks "$3")
   out=$(taskset -c 1 wrk -t1 -c"$connections" -d"${seconds}s" "http://127.0.0.1:$2/")
   after=$(ticks "$3")
   requests=$(awk '/requests in/ {print $1}' <<<"$out")
-  awk -v n="$1" -v t=$((after - before)) -v r="$requests" -v s="$seconds" -v hz="$(getconf CLK_TCK)" \
-    'BEGIN {printf "%s %.2f us/request %d requests/s\n", n, t * 1e6 / hz / r, r / s}'
+  echo "$1 $(cpu_each $((after - before)) "$requests") us/request $((requests / seconds)) requests/s"
   grep -E 'Non-2xx|Socket errors' <<<"$out" || true
 }
 for _ in $(seq "$rounds"); do
@@ -97,7 +84,6 @@ for _ in $(seq "$rounds"); do
   measure osier 18703 "$osier_pid"
   measure all_on 18705 "$all_on_pid"
 done | tee "$dir/result"
-median() { awk -v n="$1" '$1 == n {print $2}' "$dir/result" | sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
-awk -v o="$(median osier)" -v a="$(median all_on)" -v n="$(median nginx)" 'BEGIN {
+awk -v o="$(median 2 osier)" -v a="$(median 2 all_on)" -v n="$(median 2 nginx)" 'BEGIN {
   printf "median: osier %.2f, all on %.2f, nginx %.2f\n", o, a, n
   printf "ratio: osier/nginx %.2f, all on/osier %.2f, all on/nginx %.2f\n", o / n, a / o, a / n }'

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # CPU of osier's [[stream]] and of HAProxy's `mode tcp`, in one run: for each GiB that goes up and down, and for each small
 # message with its answer. utime + stime of the proxy, from /proc/PID/stat. The proxy has one core; both peers share another.
+# HAProxy runs as it comes, with pipes of 64 KiB, and with such as osier has, of 256 KiB. Before that strace says by which calls
+# each of them moves what it moves: HAProxy has to splice too, or it is no comparison. By SPLICE='option splice-auto' it splices only
+# what it takes for a stream: nothing of what goes down here, and a part of what goes up.
 #
-#   apt-get install haproxy python3; cargo build --release; benches/stream_cpu.sh [GIB] [MESSAGES] [ROUNDS]
+#   apt-get install haproxy python3 strace; cargo build --release; benches/stream_cpu.sh [GIB] [MESSAGES] [ROUNDS]
 set -euo pipefail
-cd "$(dirname "$0")/.."
-osier=${OSIER:-target/release/osier}
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "$0")/common.sh"
 gib=${1:-2} messages=${2:-20000} rounds=${3:-5}
-dir=$(mktemp -d) pids=()
-trap 'kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
 
 cat > "$dir/peers.py" <<'PY'
 import socket, sys, threading
@@ -64,53 +65,76 @@ if sys.argv[1] == "origin":
 else:
     client(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
 PY
-cat > "$dir/haproxy.cfg" <<CONF
+haproxy() { # name port tuning
+  cat > "$dir/$1.cfg" <<CONF
 global
   nbthread 1
   maxconn 1000
+  $3
 defaults
   mode tcp
   timeout connect 3s
   timeout client 1h
   timeout server 1h
-  ${SPLICE:-option splice-auto}
+  ${SPLICE:-option splice-request
+  option splice-response}
 listen stream
-  bind 127.0.0.1:18712
+  bind 127.0.0.1:$2
   server origin 127.0.0.1:18711
 CONF
+  start 0 haproxy -db -f "$dir/$1.cfg" 2>"$dir/$1.log"
+}
 cat > "$dir/osier.toml" <<CONF
 workers = 1
 [[stream]]
 addr = "127.0.0.1:18713"
 to = "127.0.0.1:18711"
 CONF
-taskset -c 1 python3 "$dir/peers.py" origin 18711 & pids+=($!)
-taskset -c 0 haproxy -db -f "$dir/haproxy.cfg" 2>"$dir/haproxy.log" & pids+=($!)
-haproxy_pid=$!
-taskset -c 0 "$osier" run -c "$dir/osier.toml" 2>"$dir/osier.log" & pids+=($!)
-osier_pid=$!
+start 1 python3 "$dir/peers.py" origin 18711
+haproxy haproxy 18712 ""; haproxy_pid=$!
+haproxy haproxy_256k 18714 "tune.pipesize 262144"; haproxy_256k_pid=$!
+start 0 "$osier" run -c "$dir/osier.toml" 2>"$dir/osier.log"; osier_pid=$!
 sleep 1
 
-ticks() { set -- $(sed 's/.*) //' "/proc/$1/stat"); echo $((${12} + ${13})); }
-measure() { # name port pid kind count divisor unit
+moved() { # name port pid kind: by which calls a proxy moves 64 MiB; each octet goes in and out
+  command -v strace >/dev/null || { echo "strace is missing: left out is whether $1 splices"; return; }
+  strace -f -qq -e trace=splice,read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg -o "$dir/calls" -p "$3" & local tracer=$!
+  until grep -q "^TracerPid:[[:space:]]*$tracer$" "/proc/$3/status"; do
+    kill -0 "$tracer" 2>/dev/null || { echo "strace may not look at $1"; return; }
+    sleep 0.1
+  done
+  taskset -c 1 python3 "$dir/peers.py" client "$2" "$4" $((64 << 20))
+  kill -INT "$tracer"; wait "$tracer" || true
+  awk -v n="$1" -v k="$4" '$NF > 0 && /\) += [0-9]+$/ {sub(/^[0-9]+ +/, ""); sub(/\(.*= /, " "); calls[$1]++; octets[$1] += $2}
+    END {printf "%s %s moves", n, k
+      for (call in calls) printf "%s %.1f MiB by %d of %s", s++ ? "," : "", octets[call] / 1048576, calls[call], call
+      print ""}' "$dir/calls"
+}
+measure() { # name port pid kind count each unit
   local before after
   before=$(ticks "$3")
   taskset -c 1 python3 "$dir/peers.py" client "$2" "$4" "$5"
   after=$(ticks "$3")
-  awk -v n="$1" -v k="$4" -v t=$((after - before)) -v d="$6" -v u="$7" -v hz="$(getconf CLK_TCK)" \
-    'BEGIN {printf "%s %s %.2f %s\n", n, k, t * 1000 / hz / d, u}'
+  echo "$1 $4 $(cpu_each $((after - before)) "$6") $7"
 }
 octets=$((gib << 30))
+for kind in u d; do
+  moved haproxy 18712 "$haproxy_pid" $kind
+  moved haproxy_256k 18714 "$haproxy_256k_pid" $kind
+  moved osier 18713 "$osier_pid" $kind
+done
+three() { # name port pid
+  measure "$@" u "$octets" $((gib * 1000)) ms/GiB
+  measure "$@" d "$octets" $((gib * 1000)) ms/GiB
+  measure "$@" m "$messages" "$messages" us/message
+}
 for _ in $(seq "$rounds"); do
-  for one in "haproxy 18712 $haproxy_pid" "osier 18713 $osier_pid"; do
-    measure $one u "$octets" "$gib" ms/GiB
-    measure $one d "$octets" "$gib" ms/GiB
-    measure $one m "$messages" "$(awk -v m="$messages" 'BEGIN {print m / 1000}')" us/message
-  done
+  three haproxy 18712 "$haproxy_pid"
+  three haproxy_256k 18714 "$haproxy_256k_pid"
+  three osier 18713 "$osier_pid"
 done | tee "$dir/result"
-median() { awk -v n="$1" -v k="$2" '$1 == n && $2 == k {print $3}' "$dir/result" | sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 for kind in u d m; do
-  awk -v k="$kind" -v o="$(median osier $kind)" -v h="$(median haproxy $kind)" 'BEGIN {
+  awk -v k="$kind" -v o="$(median 3 osier $kind)" -v h="$(median 3 haproxy $kind)" -v l="$(median 3 haproxy_256k $kind)" 'BEGIN {
     name["u"] = "up"; name["d"] = "down"; name["m"] = "messages"
-    printf "%s: osier %.2f, haproxy %.2f, ratio %.2f\n", name[k], o, h, o / h }'
+    printf "%s: osier %.2f, haproxy %.2f, ratio %.2f; haproxy with large pipes %.2f, ratio %.2f\n", name[k], o, h, o / h, l, o / l }'
 done

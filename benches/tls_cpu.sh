@@ -12,11 +12,9 @@
 #   apt-get install nginx-light haproxy wrk openssl; cargo build --release
 #   benches/tls_cpu.sh [SECONDS] [ROUNDS]
 set -euo pipefail
-cd "$(dirname "$0")/.."
-osier=$(realpath "${OSIER:-target/release/osier}")
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "$0")/common.sh"
 seconds=${1:-4} rounds=${2:-5} connections=64
-dir=$(mktemp -d) pids=()
-trap 'kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
 chmod 755 "$dir"; cd "$dir"
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \
@@ -44,6 +42,7 @@ http { $http root $dir;
   server { listen 127.0.0.1:18712 ssl backlog=8192; ssl_certificate cert.pem; ssl_certificate_key key.pem;
     ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256; location = / { $text } } }
 CONF
+# shellcheck disable=SC2016 # nginx's own variable
 proxied='proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header X-Forwarded-For $remote_addr;'
 cat > proxy.conf <<CONF
 $common pid $dir/proxy.pid;
@@ -100,23 +99,16 @@ to = "plain"
 host = "secure"
 to = "secure"
 CONF
-taskset -c 1 nginx -e "$dir/e" -c "$dir/origin.conf" -p "$dir" & pids+=($!)
-taskset -c 0 nginx -e "$dir/e" -c "$dir/proxy.conf" -p "$dir" & pids+=($!); nginx=$!
-taskset -c 0 haproxy -db -f haproxy.cfg >haproxy.log 2>&1 & pids+=($!); haproxy=$!
-taskset -c 0 "$osier" run -c osier.toml 2>osier.log & pids+=($!); own=$!
+start 1 nginx -e "$dir/e" -c "$dir/origin.conf" -p "$dir"
+start 0 nginx -e "$dir/e" -c "$dir/proxy.conf" -p "$dir"; nginx=$!
+start 0 haproxy -db -f haproxy.cfg >haproxy.log 2>&1; haproxy=$!
+start 0 "$osier" run -c osier.toml 2>osier.log; own=$!
 sleep 1
 for port in 18721 18722 18723; do
   curl -sf --cacert cert.pem --resolve "localhost:$port:127.0.0.1" "https://localhost:$port/" | grep -q sixty || cat haproxy.log error.log osier.log
 done
 for port in 18731 18732 18733; do curl -sf -H 'Host: secure' "http://127.0.0.1:$port/" | grep -q sixty; done
 
-ticks() { # utime + stime of a process and its children
-  local total=0 pid
-  for pid in "$1" $(pgrep -P "$1" || true); do
-    set -- $(sed 's/.*) //' "/proc/$pid/stat"); total=$((total + ${12} + ${13}))
-  done
-  echo "$total"
-}
 export OPENSSL_CONF="$dir/openssl.cnf"
 count() { # what port
   case $1 in
@@ -139,8 +131,7 @@ measure() { # what name port pid
   local before counted
   before=$(ticks "$4")
   counted=$(count "$1" "$3")
-  awk -v w="$1" -v n="$2" -v t=$(($(ticks "$4") - before)) -v c="$counted" -v hz="$(getconf CLK_TCK)" \
-    'BEGIN {printf "%-8s %-8s %9.2f us of CPU each, %d counted\n", w, n, t * 1e6 / hz / c, c}'
+  printf '%-8s %-8s %9.2f us of CPU each, %d counted\n' "$1" "$2" "$(cpu_each $(($(ticks "$4") - before)) "$counted")" "$counted"
 }
 for _ in $(seq "$rounds"); do
   for what in ${ONLY:-full resumed small large origin}; do
@@ -151,8 +142,7 @@ for _ in $(seq "$rounds"); do
   done
 done | tee result
 for what in ${ONLY:-full resumed small large origin}; do
-  median() { awk -v w="$what" -v n="$1" '$1 == w && $2 == n {print $3}' result | sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
-  awk -v w="$what" -v o="$(median osier)" -v n="$(median nginx)" -v h="$(median haproxy)" 'BEGIN {
+  awk -v w="$what" -v o="$(median 3 "$what" osier)" -v n="$(median 3 "$what" nginx)" -v h="$(median 3 "$what" haproxy)" 'BEGIN {
     best = n < h ? n : h
     printf "median: %-8s osier %.2f, nginx %.2f, haproxy %.2f us; the best of the others / osier: %.2f\n", w, o, n, h, best / o }'
 done

@@ -1,13 +1,11 @@
 //! One connection of the load generator: what it has sent, and what it waits for.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Instant;
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
-
 use crate::origin::number;
+use crate::wire::{Target, Wire};
 
 const FIELDS_MAX: usize = 96;
 
@@ -37,7 +35,7 @@ pub(crate) enum Turn {
 
 #[derive(Debug)]
 pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+    pub(crate) wire: Wire,
     exchange: Exchange,
     /// Octets of the request that are written.
     sent: usize,
@@ -55,16 +53,9 @@ pub(crate) struct Client {
 
 impl Client {
     /// Begins to connect.
-    pub(crate) fn connect(to: SocketAddr, exchange: Exchange) -> io::Result<Self> {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
-        sockopt::set_tcp_nodelay(&socket, true)?;
-        match connect(&socket, &to) {
-            Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
-            Err(error) => return Err(error.into()),
-        }
+    pub(crate) fn connect(to: &Target, exchange: Exchange) -> io::Result<Self> {
         Ok(Self {
-            stream: TcpStream::from(socket),
+            wire: Wire::connect(to)?,
             sent: exchange.request.len(),
             exchange,
             owed: 0,
@@ -84,7 +75,7 @@ impl Client {
     }
 
     pub(crate) fn has_output(&self) -> bool {
-        self.sent < self.exchange.request.len()
+        self.sent < self.exchange.request.len() || self.wire.has_output()
     }
 
     /// Since when an answer is owed, if one is.
@@ -101,17 +92,17 @@ impl Client {
         if self.has_output() {
             self.flush()?;
         }
-        let count = match (&self.stream).read(scratch) {
-            Ok(0) if self.exchange.once && self.owed == 0 => return Ok(Turn::Over),
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(count) => count,
+        let octets = match self.wire.read(scratch) {
+            Ok([]) if self.exchange.once && self.owed == 0 => return Ok(Turn::Over),
+            Ok([]) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(octets) => octets,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Turn::Waiting),
             Err(error) => return Err(error),
         };
         if let Some(received) = &mut self.received {
-            received.extend_from_slice(&scratch[..count]);
+            received.extend_from_slice(octets);
         }
-        self.take(&scratch[..count], &mut answered)?;
+        self.take(octets, &mut answered)?;
         Ok(match self.owed {
             0 if !self.exchange.once => Turn::Free,
             _ => Turn::Waiting,
@@ -174,13 +165,16 @@ impl Client {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        while self.has_output() {
-            match (&self.stream).write(&self.exchange.request[self.sent..]) {
-                Ok(count) => self.sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
+        match self.write() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            result => result,
         }
-        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        while self.sent < self.exchange.request.len() {
+            self.sent += self.wire.write(&self.exchange.request[self.sent..])?;
+        }
+        self.wire.flush()
     }
 }

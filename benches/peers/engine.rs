@@ -16,6 +16,7 @@ use slab::Slab;
 use crate::client::{Client, Exchange, Turn};
 use crate::histogram::Histogram;
 use crate::origin::{Served, Witness};
+use crate::wire::Target;
 
 const EVENTS_PER_TURN: usize = 1024;
 /// A large body comes in few reads.
@@ -44,7 +45,7 @@ pub(crate) enum Pace {
 /// One run.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
-    pub(crate) to: SocketAddr,
+    pub(crate) to: Target,
     pub(crate) exchange: Exchange,
     pub(crate) connections: usize,
     pub(crate) pace: Pace,
@@ -333,7 +334,7 @@ impl Engine {
 
     /// Connects a client and sends its first request.
     fn open(&mut self, job: &Job) -> io::Result<usize> {
-        let client = Client::connect(job.to, job.exchange.clone())?;
+        let client = Client::connect(&job.to, job.exchange.clone())?;
         let index = self.insert(Connection::Client(Box::new(client)))?;
         self.clients += 1;
         self.send(index, Instant::now())?;
@@ -484,7 +485,7 @@ impl Slot {
     fn stream(&self) -> impl AsFd + '_ {
         match &self.connection {
             Connection::Served(served) => &served.stream,
-            Connection::Client(client) => &client.stream,
+            Connection::Client(client) => client.wire.socket(),
         }
     }
 }

@@ -20,8 +20,14 @@ mod publish;
 mod result;
 mod run;
 mod shape;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "without_tls.rs"]
+mod tls;
 mod toolchain;
 mod verify;
+mod wire;
 
 use std::io;
 use std::process::ExitCode;

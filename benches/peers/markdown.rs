@@ -94,6 +94,9 @@ fn closed(out: &mut String, report: &Report, table: &Table) {
     if one_worker.is_some() {
         head.push("requests/s ÷ one worker's".to_owned());
     }
+    if table.handshakes {
+        head.push("handshakes per second of CPU time".to_owned());
+    }
     heading(out, &head);
     let osier = table.row(BARE).and_then(cpu);
     let mut limited = false;
@@ -128,6 +131,9 @@ fn closed(out: &mut String, report: &Report, table: &Table) {
             cells.push(rate.map_or_else(String::new, |rate| {
                 format!("{:.2}", of(|sample| sample.rate) / rate)
             }));
+        }
+        if table.handshakes {
+            cells.push(format!("{:.0}", 1e6 / own));
         }
         cells_line(out, &cells);
     }

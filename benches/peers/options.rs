@@ -7,6 +7,7 @@ cargo bench --bench peers -- [OPTIONS]
 
   --quick        three shapes, two rounds: about a minute (the default)
   --full         everything, five rounds: about 25 minutes
+  --tls          only what goes over TLS, five rounds: about two minutes
   --check        only the check that no proxy changes what it carries
   --json         prints the result as JSON instead of Markdown
   --write        puts the tables into benches/README.md and draws benches/peers.svg
@@ -19,6 +20,7 @@ cargo bench --bench peers -- [OPTIONS]
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Options {
     pub(crate) full: bool,
+    pub(crate) tls: bool,
     pub(crate) check: bool,
     pub(crate) json: bool,
     pub(crate) write: bool,
@@ -39,6 +41,7 @@ pub(crate) fn parse() -> Result<Option<Options>, lexopt::Error> {
             Arg::Long("bench") => measuring = true,
             Arg::Long("quick") => options.full = false,
             Arg::Long("full") => options.full = true,
+            Arg::Long("tls") => options.tls = true,
             Arg::Long("check") => options.check = true,
             Arg::Long("json") => options.json = true,
             Arg::Long("write") => options.write = true,

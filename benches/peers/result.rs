@@ -39,6 +39,8 @@ pub(crate) struct Table {
     /// Requests per second, where they are fixed.
     pub(crate) rate: Option<f64>,
     pub(crate) workers: usize,
+    /// Each request has a connection of its own, which begins with a handshake of TLS.
+    pub(crate) handshakes: bool,
     pub(crate) rows: Vec<Row>,
 }
 

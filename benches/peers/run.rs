@@ -18,6 +18,8 @@ use crate::process::{Running, Scratch, free_address};
 use crate::progress::Progress;
 use crate::result::{Described, Report, Row, Sample, Table, Weight, median};
 use crate::shape::{self, MAIN, Shape};
+use crate::tls::{Clients, Identity};
+use crate::wire::{Handshake, Target};
 use crate::{peer, verify};
 
 /// Descriptors that are asked for: two for each of the most connections, and some.
@@ -43,6 +45,8 @@ pub(crate) struct Run {
     scratch: Scratch,
     options: Options,
     descriptors: u64,
+    /// What proxies show where they accept TLS; `None`: built without.
+    identity: Option<Identity>,
     next_port: u16,
     peers: Vec<Peer>,
     report: Report,
@@ -53,6 +57,8 @@ pub(crate) struct Run {
 struct Started {
     peer: Peer,
     running: Running,
+    /// Those that it is asked by, where it accepts TLS.
+    clients: Option<Clients>,
     pids: Vec<u32>,
     /// From the start of the program to its first answer.
     first_answer: Duration,
@@ -73,10 +79,12 @@ impl Run {
         }
         let cores = Cores::choose()?;
         stay_on(&[cores.load])?;
+        let scratch = Scratch::new()?;
         let mut run = Self {
             engine: Engine::new(2)?,
             cores,
-            scratch: Scratch::new()?,
+            identity: Identity::new(&scratch.0)?,
+            scratch,
             options,
             descriptors,
             next_port: 0,
@@ -93,35 +101,49 @@ impl Run {
 
     /// Only the check. How many proxies changed what they carried, or could not be asked.
     pub(crate) fn check(&mut self) -> io::Result<usize> {
-        let asked = self.peers.len();
-        let started = self.start_all()?;
-        println!(
-            "{} of {asked} proxies carry everything octet for octet",
-            started.len()
-        );
-        Ok(asked - started.len())
+        let mut failed = 0;
+        if !self.options.tls {
+            let asked = self.peers.len();
+            let passed = self.start_all(false)?.len();
+            println!("{passed} of {asked} proxies carry everything octet for octet");
+            failed += asked - passed;
+        }
+        if self.speaks_tls() {
+            let asked = self.peers.iter().filter(|peer| peer.tls).count();
+            let passed = self.start_all(true)?.len();
+            println!("{passed} of {asked} proxies that accept TLS do so over it, too");
+            failed += asked - passed;
+        }
+        Ok(failed)
     }
 
     pub(crate) fn all(mut self) -> io::Result<Report> {
-        let mut started = self.start_all()?;
+        let is_thorough = self.options.full || self.options.tls;
+        let default = if is_thorough { 5 } else { 2 };
+        let rounds = self.options.rounds.unwrap_or(default);
+        if !self.options.tls {
+            self.in_the_clear(rounds)?;
+        }
+        if is_thorough && self.speaks_tls() {
+            self.over_tls(rounds)?;
+        }
+        Ok(self.report)
+    }
+
+    fn in_the_clear(&mut self, rounds: usize) -> io::Result<()> {
+        let started = self.start_all(false)?;
+        self.peers = started.iter().map(|one| one.peer.clone()).collect();
         let shapes: Vec<Shape> = shape::all()
             .into_iter()
             .filter(|shape| self.options.full || shape.quick)
-            .filter(|shape| match &self.options.shape {
-                Some(wanted) => shape.title.to_lowercase().contains(wanted.as_str()),
-                None => true,
-            })
+            .filter(|shape| self.is_wanted(shape))
             .collect();
-        let rounds = self
-            .options
-            .rounds
-            .unwrap_or(if self.options.full { 5 } else { 2 });
         let mut progress = Progress::new(self.steps(shapes.len(), started.len(), rounds));
         for shape in &shapes {
-            self.shape(shape, &mut started, rounds, &mut progress);
+            self.shape(shape, &started, rounds, &mut progress);
         }
         if self.options.full && self.options.shape.is_none() {
-            self.fixed_rates(&mut started, &mut progress);
+            self.fixed_rates(&started, &mut progress);
         }
         let loaded: Vec<_> = started
             .iter()
@@ -135,7 +157,41 @@ impl Run {
             self.two_workers(rounds, &mut progress)?;
         }
         progress.end();
-        Ok(self.report)
+        Ok(())
+    }
+
+    fn over_tls(&mut self, rounds: usize) -> io::Result<()> {
+        let shapes: Vec<Shape> = shape::over_tls()
+            .into_iter()
+            .filter(|shape| self.is_wanted(shape))
+            .collect();
+        if shapes.is_empty() {
+            return Ok(());
+        }
+        let started = self.start_all(true)?;
+        let mut progress = Progress::new(shapes.len() * rounds * started.len());
+        for shape in &shapes {
+            self.shape(shape, &started, rounds, &mut progress);
+        }
+        progress.end();
+        Ok(())
+    }
+
+    /// Says so where it does not.
+    fn speaks_tls(&mut self) -> bool {
+        if self.identity.is_none() {
+            let note = "built without the feature `tls`: the rows over TLS are left out";
+            eprintln!("{note}");
+            self.report.notes.push(note.to_owned());
+        }
+        self.identity.is_some()
+    }
+
+    fn is_wanted(&self, shape: &Shape) -> bool {
+        match &self.options.shape {
+            Some(wanted) => shape.title.to_lowercase().contains(wanted.as_str()),
+            None => true,
+        }
     }
 
     fn steps(&self, shapes: usize, peers: usize, rounds: usize) -> usize {
@@ -149,15 +205,16 @@ impl Run {
 
     /// How long a measurement takes.
     fn seconds(&self) -> Duration {
-        let default = if self.options.full { 1.0 } else { 0.5 };
+        let is_thorough = self.options.full || self.options.tls;
+        let default = if is_thorough { 1.0 } else { 0.5 };
         Duration::from_secs_f64(self.options.seconds.unwrap_or(default))
     }
 
-    fn job(&self, running: &Running, exchange: Exchange, connections: usize, pace: Pace) -> Job {
+    fn job(&self, to: Target, exchange: Exchange, connections: usize, pace: Pace) -> Job {
         // Thousands of connections take a while to have had a request each.
         let longer = if connections > MANY { 2 } else { 1 };
         Job {
-            to: running.address,
+            to,
             exchange,
             connections,
             pace,
@@ -168,12 +225,15 @@ impl Run {
 
     // ---------------------------------------------------------------- starting
 
-    /// Starts all peers and checks them. Those that do not do what they should are reported and left out; osier has to.
-    fn start_all(&mut self) -> io::Result<Vec<Started>> {
+    /// Starts all peers, or those that accept TLS, and checks them. Those that do not do what they should are reported
+    /// and left out; osier has to.
+    fn start_all(&mut self, tls: bool) -> io::Result<Vec<Started>> {
         let mut started = Vec::new();
-        for peer in self.peers.clone() {
+        let mut peers = self.peers.clone();
+        peers.retain(|peer| peer.tls || !tls);
+        for peer in peers {
             let name = peer.name;
-            let result = self.start_checked(peer);
+            let result = self.start_checked(peer, tls);
             match result {
                 Ok(one) => started.push(one),
                 Err(why) if name.starts_with(peer::osier::BARE) => {
@@ -185,15 +245,16 @@ impl Run {
                 }
             }
         }
-        self.peers = started.iter().map(|one| one.peer.clone()).collect();
-        self.report.peers = started.iter().map(Started::described).collect();
+        self.describe(&started);
         Ok(started)
     }
 
-    fn start_checked(&mut self, peer: Peer) -> Result<Started, String> {
+    fn start_checked(&mut self, peer: Peer, tls: bool) -> Result<Started, String> {
         let layer = peer.layer;
-        let started = self.start(peer, 1).map_err(|error| error.to_string())?;
-        let refused = verify::check(&mut self.engine, started.running.address, layer)?;
+        let started = self.start(peer, 1, tls);
+        let started = started.map_err(|error| error.to_string())?;
+        let target = started.target(Handshake::Full);
+        let refused = verify::check(&mut self.engine, &target, layer)?;
         if !refused.is_empty() {
             let note = format!("{} refuses {}", started.peer.name, refused.join(", "));
             if started.peer.name.starts_with(peer::osier::BARE) {
@@ -206,13 +267,17 @@ impl Run {
         Ok(started)
     }
 
-    fn start(&mut self, peer: Peer, workers: usize) -> io::Result<Started> {
+    fn start(&mut self, peer: Peer, workers: usize, tls: bool) -> io::Result<Started> {
         let number = self.next_port;
         let dir = self.scratch.0.join(number.to_string());
         fs::create_dir_all(&dir)?;
+        let identity = self.identity.as_ref().filter(|_| tls);
+        let pem = identity.map(|identity| identity.pem.clone());
+        let clients = identity.map(Identity::clients).transpose()?;
         let site = Site {
             listen: free_address(&mut self.next_port)?,
             admin: free_address(&mut self.next_port)?,
+            pem,
             origins: self.engine.origins()?,
             workers,
             dir,
@@ -222,7 +287,8 @@ impl Run {
         let log = site.path("log");
         let cores = self.cores.of_proxy(workers);
         let mut running = Running::start(&launch, site.listen, &cores, self.cores.load, &log)?;
-        let first_answer = self.first_answer(&mut running).map_err(|error| {
+        let target = target(&running, clients.as_ref(), Handshake::Full);
+        let first_answer = self.first_answer(&mut running, target).map_err(|error| {
             let said = fs::read_to_string(&log).unwrap_or_default();
             io::Error::other(format!("{error}; it said: {}", said.trim()))
         })?;
@@ -231,6 +297,7 @@ impl Run {
             fresh_kib: pss_kib(&pids)?,
             peer,
             running,
+            clients,
             pids,
             first_answer,
             configuration: launch.describe(),
@@ -238,8 +305,8 @@ impl Run {
     }
 
     /// Asks until there is an answer.
-    fn first_answer(&mut self, running: &mut Running) -> io::Result<Duration> {
-        let job = verify::job(running.address, shape::plain(SMALL));
+    fn first_answer(&mut self, running: &mut Running, to: Target) -> io::Result<Duration> {
+        let job = verify::job(to, shape::plain(SMALL));
         loop {
             let result = self.engine.ask(&job, Duration::from_secs(1));
             let elapsed = running.started.elapsed();
@@ -256,25 +323,36 @@ impl Run {
     fn shape(
         &mut self,
         shape: &Shape,
-        started: &mut [Started],
+        started: &[Started],
         rounds: usize,
         progress: &mut Progress,
     ) {
         let connections = self.affordable(shape.connections);
         let mut table = Table::new(shape.key, shape.title, started);
+        table.handshakes = shape.is_of_handshakes();
+        let handshake = shape.handshake.unwrap_or(Handshake::Full);
         for _ in 0..rounds {
-            for one in started.iter() {
+            for one in started {
                 progress.step(&format!("{}: {}", shape.title, one.peer.name));
-                let job = self.job(
-                    &one.running,
-                    shape.exchange.clone(),
-                    connections,
-                    Pace::Closed,
-                );
+                if handshake == Handshake::Resumed {
+                    self.fetch_tickets(one, connections);
+                }
+                let to = one.target(handshake);
+                let job = self.job(to, shape.exchange.clone(), connections, Pace::Closed);
                 self.sample(one, &job, &mut table);
             }
         }
         self.report.tables.push(table);
+    }
+
+    /// Each client of a run that resumes needs a ticket to begin with; on the way it gets others. Who has none fails, and
+    /// the run says so.
+    fn fetch_tickets(&mut self, one: &Started, clients: usize) {
+        let to = one.target(Handshake::Full);
+        let job = self.job(to, shape::plain(SMALL), clients, Pace::Closed);
+        if let Err(error) = self.engine.hold(&job).and_then(|()| self.engine.clear()) {
+            eprintln!("{}: {error}", one.peer.name);
+        }
     }
 
     fn sample(&mut self, one: &Started, job: &Job, table: &mut Table) {
@@ -295,7 +373,7 @@ impl Run {
         }
     }
 
-    fn fixed_rates(&mut self, started: &mut [Started], progress: &mut Progress) {
+    fn fixed_rates(&mut self, started: &[Started], progress: &mut Progress) {
         let Some((reference, maximum)) = self.maximum() else {
             return;
         };
@@ -307,10 +385,10 @@ impl Run {
             );
             let mut table = Table::new(&format!("rate-{:.0}", part * 100.0), &title, started);
             table.rate = Some(rate);
-            for one in started.iter() {
+            for one in started {
                 progress.step(&format!("{title}: {}", one.peer.name));
                 let mut job = self.job(
-                    &one.running,
+                    one.target(Handshake::Full),
                     shape::plain(SMALL),
                     RATE_CONNECTIONS,
                     Pace::Rate(rate),
@@ -348,7 +426,7 @@ impl Run {
             let mut fresh = Vec::new();
             let mut per_client = None;
             for round in 0..STARTS {
-                let one = self.start(peer.clone(), 1)?;
+                let one = self.start(peer.clone(), 1, false)?;
                 starts.push(one.first_answer.as_secs_f64() * 1e3);
                 fresh.push(one.fresh_kib as f64);
                 // In TCP mode an idle client holds two descriptors here, and more than there are in all.
@@ -374,7 +452,8 @@ impl Run {
 
     /// PSS octets that one more idle client costs.
     fn idle_clients(&mut self, one: &Started, clients: usize) -> Option<f64> {
-        let job = self.job(&one.running, shape::plain(SMALL), clients, Pace::Closed);
+        let to = one.target(Handshake::Full);
+        let job = self.job(to, shape::plain(SMALL), clients, Pace::Closed);
         let before = pss_kib(&one.pids).ok()?;
         if let Err(error) = self.engine.hold(&job) {
             eprintln!("{}: {error}", one.peer.name);
@@ -388,7 +467,7 @@ impl Run {
     fn two_workers(&mut self, rounds: usize, progress: &mut Progress) -> io::Result<()> {
         let mut started = Vec::new();
         for peer in self.peers.clone() {
-            started.push(self.start(peer, 2)?);
+            started.push(self.start(peer, 2, false)?);
         }
         let mut table = Table::new(
             "workers-2",
@@ -399,7 +478,8 @@ impl Run {
         for _ in 0..rounds {
             for one in &started {
                 progress.step(&format!("two workers: {}", one.peer.name));
-                let job = self.job(&one.running, shape::plain(SMALL), 64, Pace::Closed);
+                let to = one.target(Handshake::Full);
+                let job = self.job(to, shape::plain(SMALL), 64, Pace::Closed);
                 self.sample(one, &job, &mut table);
             }
         }
@@ -430,6 +510,17 @@ impl Run {
             self.report.notes.push(note);
         }
         wanted.min(possible)
+    }
+
+    /// Who is described already, as it is in the clear, has only its other configuration added.
+    fn describe(&mut self, started: &[Started]) {
+        let known = &mut self.report.peers;
+        for one in started {
+            match known.iter_mut().find(|peer| peer.name == one.peer.name) {
+                Some(peer) => peer.configuration += &format!("\n{}", one.configuration),
+                None => known.push(one.described()),
+            }
+        }
     }
 
     fn describe_machine(&mut self) {
@@ -471,6 +562,11 @@ impl Run {
 }
 
 impl Started {
+    /// Where its clients connect to; in the clear, where it does not accept TLS.
+    fn target(&self, handshake: Handshake) -> Target {
+        target(&self.running, self.clients.as_ref(), handshake)
+    }
+
     fn described(&self) -> Described {
         Described {
             name: self.peer.name,
@@ -478,6 +574,13 @@ impl Started {
             remark: self.peer.remark,
             configuration: self.configuration.clone(),
         }
+    }
+}
+
+fn target(running: &Running, clients: Option<&Clients>, handshake: Handshake) -> Target {
+    Target {
+        address: running.address,
+        tls: clients.map(|clients| clients.of(handshake)),
     }
 }
 
@@ -493,6 +596,7 @@ impl Table {
             title: title.to_owned(),
             rate: None,
             workers: 1,
+            handshakes: false,
             rows: rows.collect(),
         }
     }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::client::Exchange;
 use crate::content::{MEBIBYTE, SMALL, get, post};
+use crate::wire::Handshake;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
@@ -15,6 +16,8 @@ pub(crate) struct Shape {
     pub(crate) exchange: Exchange,
     /// Part of a quick run.
     pub(crate) quick: bool,
+    /// How clients begin, over TLS.
+    pub(crate) handshake: Option<Handshake>,
 }
 
 /// The shape that proxies are ranked by, and that gives nginx's maximum.
@@ -74,6 +77,7 @@ pub(crate) fn all() -> Vec<Shape> {
         connections,
         exchange,
         quick,
+        handshake: None,
     };
     vec![
         shape("small-1", "63 octets, 1 connection", 1, plain(SMALL), false),
@@ -130,4 +134,54 @@ pub(crate) fn all() -> Vec<Shape> {
             false,
         ),
     ]
+}
+
+/// Those over TLS. Where a handshake is what is asked for, a small request and its answer go with it: it is what the
+/// connection is for, and by what it is known that both sides have their keys.
+pub(crate) fn over_tls() -> Vec<Shape> {
+    let shape = |key, title, connections, exchange, handshake| Shape {
+        key,
+        title,
+        connections,
+        exchange,
+        quick: false,
+        handshake: Some(handshake),
+    };
+    vec![
+        shape(
+            "tls-full-64",
+            "TLS: a full handshake and one request, 64 at a time",
+            64,
+            closing(),
+            Handshake::Full,
+        ),
+        shape(
+            "tls-resumed-64",
+            "TLS: a resumed handshake and one request, 64 at a time",
+            64,
+            closing(),
+            Handshake::Resumed,
+        ),
+        shape(
+            "tls-small-64",
+            "TLS: 63 octets, 64 connections",
+            64,
+            plain(SMALL),
+            Handshake::Full,
+        ),
+        shape(
+            "tls-1m-32",
+            "TLS: 1 MiB, 32 connections",
+            32,
+            plain(MEBIBYTE),
+            Handshake::Full,
+        ),
+    ]
+}
+
+impl Shape {
+    /// A connection has one exchange, and begins with a handshake.
+    pub(crate) fn is_of_handshakes(&self) -> bool {
+        self.exchange.once && self.handshake.is_some()
+    }
 }

@@ -2,7 +2,6 @@
 //! the origin is what the client sent. No speed may come from doing less.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::client::Exchange;
@@ -11,6 +10,7 @@ use crate::engine::{Engine, Job, Pace};
 use crate::origin::Witness;
 use crate::peer::Layer;
 use crate::shape::{closing, many_fields, pipelined, plain, upload};
+use crate::wire::Target;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Fields of an answer that a proxy may set, change or leave out by itself (RFC 9110 §6.6.1, §7.6, §10.2.4).
@@ -49,7 +49,7 @@ impl From<io::Error> for Fault {
 /// Sends one of everything through a proxy. Returns what it does not do at all; `Err` says what it changed.
 pub(crate) fn check(
     engine: &mut Engine,
-    proxy: SocketAddr,
+    proxy: &Target,
     layer: Layer,
 ) -> Result<Vec<String>, String> {
     let exchanges = [
@@ -83,13 +83,13 @@ pub(crate) fn check(
 
 fn one(
     engine: &mut Engine,
-    proxy: SocketAddr,
+    proxy: &Target,
     layer: Layer,
     exchange: &Exchange,
 ) -> Result<(), Fault> {
     let origin = engine.origins()?[0];
-    let direct = engine.ask(&job(origin, exchange.clone()), PATIENCE)?;
-    let proxied = engine.ask(&job(proxy, exchange.clone()), PATIENCE)?;
+    let direct = engine.ask(&job(origin.into(), exchange.clone()), PATIENCE)?;
+    let proxied = engine.ask(&job(proxy.clone(), exchange.clone()), PATIENCE)?;
     let same = || {
         let (direct, proxied) = (messages(&direct)?, messages(&proxied)?);
         if direct != proxied {
@@ -101,7 +101,7 @@ fn one(
 }
 
 /// One request on a connection of its own.
-pub(crate) fn job(to: SocketAddr, exchange: Exchange) -> Job {
+pub(crate) fn job(to: Target, exchange: Exchange) -> Job {
     Job {
         to,
         exchange,

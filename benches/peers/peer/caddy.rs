@@ -11,6 +11,7 @@ pub(crate) fn find() -> Result<Vec<Peer>, Missing> {
         name: "Caddy",
         version: version(&program, "version"),
         layer: Layer::Http,
+        tls: false,
         program,
         configure,
         remark: "",

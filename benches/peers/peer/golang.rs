@@ -16,6 +16,7 @@ pub(crate) fn find() -> Result<Vec<Peer>, Missing> {
         name: "Go ReverseProxy",
         version: version(&go, "version"),
         layer: Layer::Http,
+        tls: false,
         program,
         configure,
         remark: "with a buffer pool and 1,024 idle connections to the origin",

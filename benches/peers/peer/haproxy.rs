@@ -12,10 +12,11 @@ pub(crate) fn find() -> Result<Vec<Peer>, Missing> {
     let program = installed("haproxy", "haproxy")?;
     // `HAProxy version 2.6.12-…`
     let version = version(&program, "-v");
-    let peer = |name, layer, configure, remark| Peer {
+    let peer = |name, layer, tls, configure, remark| Peer {
         name,
         version: version.clone(),
         layer,
+        tls,
         program: program.clone(),
         configure,
         remark,
@@ -24,13 +25,15 @@ pub(crate) fn find() -> Result<Vec<Peer>, Missing> {
         peer(
             "HAProxy tcp",
             Layer::Tcp,
+            false,
             tcp,
             "reads no HTTP at all: the floor",
         ),
-        peer("HAProxy", Layer::Http, http, ""),
+        peer("HAProxy", Layer::Http, true, http, ""),
         peer(
             "HAProxy splice",
             Layer::Http,
+            false,
             splice,
             "`option splice-response` and `option splice-request`",
         ),
@@ -58,6 +61,9 @@ fn splice(program: &Path, site: &Site) -> Launch {
 }
 
 fn launch(program: &Path, site: &Site, mode: &str) -> Launch {
+    let ssl = site.pem.as_ref().map_or_else(String::new, |pem| {
+        format!(" ssl crt {} ssl-min-ver TLSv1.3", pem.both.display())
+    });
     let text = format!(
         "global
     nbthread {workers}
@@ -73,7 +79,7 @@ defaults
     backlog 4096
     maxconn {connections}
 frontend clients
-    bind {listen}
+    bind {listen}{ssl}
     default_backend origin
 backend origin
     server one {origin}

@@ -11,6 +11,7 @@ pub(crate) fn find() -> Result<Vec<Peer>, Missing> {
         name: "lighttpd",
         version: version(&program, "-v"),
         layer: Layer::Http,
+        tls: false,
         program,
         configure,
         remark: "opens a connection to the origin for every request: it cannot keep them; it has no worker threads, and \

@@ -19,11 +19,22 @@ use std::process::Command;
 use crate::process::Launch;
 use crate::toolchain::on_path;
 
+/// A certificate and its key, as files.
+#[derive(Debug, Clone)]
+pub(crate) struct Pem {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    /// The one behind the other.
+    pub(crate) both: PathBuf,
+}
+
 /// Where a proxy is to run.
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
     pub(crate) listen: SocketAddr,
     pub(crate) admin: SocketAddr,
+    /// What it shows its clients; `None`: they come in the clear.
+    pub(crate) pem: Option<Pem>,
     /// One origin; a second address of it, for those with two endpoints.
     pub(crate) origins: Vec<SocketAddr>,
     pub(crate) workers: usize,
@@ -52,6 +63,8 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     pub(crate) version: String,
     pub(crate) layer: Layer,
+    /// There is a configuration of it that accepts TLS.
+    pub(crate) tls: bool,
     pub(crate) program: PathBuf,
     pub(crate) configure: fn(&Path, &Site) -> Launch,
     /// What a reader has to know of this row.

@@ -12,6 +12,7 @@ pub(crate) fn find() -> Result<Vec<Peer>, Missing> {
         name,
         version: version.clone(),
         layer: Layer::Http,
+        tls: true,
         program: program.clone(),
         configure,
         remark,
@@ -47,6 +48,17 @@ fn launch(program: &Path, site: &Site, tuning: &str) -> Launch {
     let (events, http): (Vec<_>, Vec<_>) = tuning
         .lines()
         .partition(|line| line.trim().starts_with("multi_accept"));
+    let ssl = if site.pem.is_some() { " ssl" } else { "" };
+    let certificate = site.pem.as_ref().map_or_else(String::new, |pem| {
+        format!(
+            "
+        ssl_certificate {};
+        ssl_certificate_key {};
+        ssl_protocols TLSv1.3;",
+            pem.certificate.display(),
+            pem.key.display()
+        )
+    });
     let text = format!(
         "daemon off;
 worker_processes {workers};
@@ -72,7 +84,7 @@ http {{
         keepalive_requests 1000000000;
     }}
     server {{
-        listen {listen} reuseport backlog=4096;
+        listen {listen}{ssl} reuseport backlog=4096;{certificate}
         location / {{
             proxy_pass http://origin;
             proxy_http_version 1.1;

@@ -24,6 +24,7 @@ pub(crate) fn find(may_build: bool) -> Result<Vec<Peer>, Missing> {
         name: NAME,
         version: locked("pingora-proxy").unwrap_or_default(),
         layer: Layer::Http,
+        tls: false,
         program,
         configure,
         remark: "",
