@@ -109,6 +109,8 @@ impl Check<'_> {
         for raw in &written.value {
             pairs.extend(match &raw.acme {
                 Some(acme) => self.acme(raw, acme),
+                // What it is was said.
+                None if raw.has_acme => None,
                 None => self.pair(raw, floor),
             });
         }

@@ -14,9 +14,11 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::pending;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
+use smol::lock::Mutex;
 use smol::{LocalExecutor, Task};
 
 use super::Server;
@@ -32,7 +34,6 @@ use crate::net::tls::certificate::Facts;
 use crate::net::tls::wall::Floor;
 use crate::proxy::answer::http_date;
 use schedule::{Tries, due_in};
-use std::sync::Arc;
 use store::Store;
 
 /// How long an order may take, with all that an authority looks at.
@@ -128,6 +129,7 @@ impl Server {
             log: self.log.clone(),
             challenges: self.site.challenges.clone(),
             inside: self.inside.clone(),
+            account: Mutex::new(()),
         }
     }
 }
@@ -140,6 +142,8 @@ pub(super) struct Desk {
     log: Log,
     challenges: Challenges,
     inside: Option<Arc<Inside>>,
+    /// LOCK: held while the key of an account is looked for, and made.
+    account: Mutex<()>,
 }
 
 impl Desk {
@@ -237,7 +241,11 @@ impl<'a> Keeper<'a> {
     async fn renew(&mut self, ctx: &Context) -> Result<Facts, Failure> {
         // What cannot be kept is not asked for: there is only so much to be had.
         let store = self.store.clone();
-        let account = self.aside("cache", move || store.account()).await?;
+        let account = {
+            // Several certificates have one account, which is made once.
+            let _alone = self.desk.account.lock().await;
+            self.aside("cache", move || store.account()).await?
+        };
         let pem = match self.unkept.take() {
             Some(pem) => pem,
             None => {
