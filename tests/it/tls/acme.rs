@@ -272,7 +272,13 @@ impl Pebble {
 
     fn text(&self, tls: &str) -> String {
         let redirect = format!("redirect = \"https:{}\"", self.secure.port());
-        text(self.plain, self.secure, &redirect, tls)
+        // What is kept can be kept inside as well.
+        let sandbox = match cfg!(feature = "sandbox") {
+            true => "sandbox = \"try\"\n",
+            false => "",
+        };
+        let text = text(self.plain, self.secure, &redirect, tls);
+        format!("{sandbox}{text}")
     }
 
     /// Whom its certificates are vouched for by, as it says when it is there.
@@ -370,13 +376,18 @@ fn pebble_gives_certificates_by_each_challenge_and_a_restart_asks_for_none() {
 
 #[test]
 #[ignore = "needs pebble and curl"]
-fn pebble_is_asked_again_in_time() {
+fn pebble_is_asked_again_in_time_and_has_no_certificate_to_show() {
     let pebble = Pebble::new(12);
     let _running = pebble.start();
-    let tls = pebble.acme("\"one.example\"", "tls-alpn-01");
+    // The listener asks everybody else for one.
+    let acme = pebble.acme("\"one.example\"", "tls-alpn-01");
+    let acme = acme.strip_suffix(" }").unwrap();
+    let ca = pebble.files.path("ca.pem");
+    let tls = format!("{acme}, client_ca = \"{}\" }}", ca.display());
     let gateway = Gateway::started(pebble.text(&tls), &[]);
     hear(&gateway.osier, "acme: got a certificate");
-    let client = Client::of(&pebble.root());
+    let ann = pebble.authority.client("ann", 2099);
+    let client = Client::with(&pebble.root(), Some(&ann), rustls::ALL_VERSIONS);
     let first = wait_for("the first", || {
         shown(pebble.secure, &client.0, "one.example")
     });
