@@ -1,5 +1,7 @@
 #!/bin/sh
 # The crates of Cargo.lock as Yocto's recipes list them: `crates.sh > yocto/osier-crates.inc`.
+# All of them, those of features that the recipe leaves out too: without the network cargo builds nothing while one that
+# the lock file names is not there, needed or not.
 set -eu
 cd "$(dirname "$0")/../.."
 echo "# From Cargo.lock, by examples/deploy/crates.sh."

@@ -74,8 +74,10 @@ pub(super) fn text(config: &Config, flags: &ExplainFlags) -> Result<String, Stri
         .filter_map(|it| it.tls.as_ref())
         .flat_map(|it| &it.pairs)
     {
-        let (path, names) = (pair.cert.display(), pair.identity.facts().names.join(", "));
-        let _ = writeln!(out, "tls      {path}, for {names}");
+        let path = pair.cert.display();
+        let names = pair.identity.as_ref().map(|it| it.facts().names.join(", "));
+        let names = names.map_or_else(|| "not there yet".to_owned(), |it| format!("for {it}"));
+        let _ = writeln!(out, "tls      {path}, {names}");
     }
     match explained
         .found

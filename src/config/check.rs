@@ -43,6 +43,9 @@ pub(super) struct Check<'a> {
     pub(super) system_roots: OnceCell<Result<Roots, String>>,
     /// Something is written in `trusted_proxies`.
     pub(super) trusts: bool,
+    /// Some listener speaks plain HTTP.
+    #[cfg(feature = "acme")]
+    pub(super) has_plain: bool,
 }
 
 /// Who says a timeout or a limit: routes and upstreams come too late for some.
@@ -71,6 +74,8 @@ pub(super) fn check(
             .trusted_proxies
             .as_ref()
             .is_some_and(|networks| !networks.value.is_empty()),
+        #[cfg(feature = "acme")]
+        has_plain: raw.listen.iter().any(|listen| listen.tls.is_none()),
     };
     let timeouts = check.timeouts(&raw.timeouts, Scope::Global);
     let limits = check.limits(&raw.limits, Scope::Global);

@@ -7,6 +7,8 @@
 //! What every key means is written where its value ends up, in the fields of [`Config`]. The names in the file are a
 //! contract: tools outside use them.
 
+#[cfg(feature = "acme")]
+mod acme;
 mod check;
 pub mod diagnostic;
 mod load;
@@ -38,6 +40,8 @@ pub(crate) use load::load_explained;
 pub(crate) use load::load_file;
 #[cfg(feature = "tls")]
 pub use load::system_roots;
+#[cfg(feature = "acme")]
+pub use model::Acme;
 pub use model::{
     AccessLog, Action, Admin, Auth, Balance, Config, Edits, Endpoint, ErrorPage, Format, Forwarded,
     HalfClose, Health, Keepalive, Level, LimitChanges, Limits, Listener, Log, OriginTls, Override,

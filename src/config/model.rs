@@ -26,6 +26,8 @@ use crate::net::pool;
 use crate::net::proxy_protocol::Version;
 #[cfg(feature = "tls")]
 use crate::net::tls::acceptor::Terms;
+#[cfg(feature = "acme")]
+use crate::net::tls::acme::{Proof, order::Wanted};
 #[cfg(feature = "tls")]
 use crate::net::tls::certificate::{Authorities, Identity};
 #[cfg(feature = "tls")]
@@ -548,14 +550,16 @@ impl ListenTls {
     pub fn renew(&mut self, file: &dyn Fn(&Path) -> io::Result<Vec<u8>>, told: &mut Vec<Renewal>) {
         for pair in &mut self.pairs {
             match read_identity(&pair.cert, &pair.key, file) {
-                Ok(identity) if identity == pair.identity => {}
+                Ok(identity) if Some(&identity) == pair.identity.as_ref() => {}
                 Ok(identity) => {
                     told.push(Renewal {
                         path: pair.cert.clone(),
                         outcome: Ok(Some(identity.facts().until)),
                     });
-                    pair.identity = identity;
+                    pair.identity = Some(identity);
                 }
+                // It is not there yet.
+                Err(_) if pair.identity.is_none() => {}
                 Err((path, why)) => told.push(Renewal {
                     path,
                     outcome: Err(why),
@@ -579,18 +583,53 @@ impl ListenTls {
         });
     }
 
+    /// The certificates that are asked for.
+    #[cfg(feature = "acme")]
+    pub fn acme(&self) -> impl Iterator<Item = &Acme> {
+        self.pairs.iter().filter_map(|it| it.acme.as_ref())
+    }
+
+    /// The names of those that are not there yet.
+    #[cfg(feature = "acme")]
+    fn awaited(&self) -> Vec<String> {
+        let pairs = self.pairs.iter().filter(|it| it.identity.is_none());
+        let names = pairs.filter_map(|it| Some(&it.acme.as_ref()?.wanted.names));
+        names.flatten().cloned().collect()
+    }
+
+    /// Has what was asked for in the same way `before`, where it is not in its file any more.
+    #[cfg(feature = "acme")]
+    pub fn keep(&mut self, before: &Self) {
+        for pair in self.pairs.iter_mut().filter(|it| it.identity.is_none()) {
+            let mut before = before.pairs.iter();
+            let same = before.find(|it| it.acme.is_some() && it.cert == pair.cert);
+            pair.identity = same.and_then(|it| it.identity.clone());
+        }
+    }
+
+    /// As early as it can be.
+    #[must_use]
+    pub fn floor(&self) -> Floor {
+        match self.has_clock_floor {
+            true => Floor::default(),
+            false => Floor::None,
+        }
+    }
+
     /// What an acceptor is made by.
     #[must_use]
     pub fn terms(&self) -> Terms {
+        let identities = self.pairs.iter().filter_map(|it| it.identity.clone());
         Terms {
-            identities: self.pairs.iter().map(|it| it.identity.clone()).collect(),
+            identities: identities.collect(),
+            #[cfg(feature = "acme")]
+            awaited: self.awaited(),
+            #[cfg(feature = "acme")]
+            is_looked_at: self.acme().any(|it| it.wanted.proof == Proof::TlsAlpn01),
             clients: self.client_ca.as_ref().map(|(_, it)| it.clone()),
             clients_may_be_nobody: self.is_client_optional,
             only_tls13: self.is_only_13,
-            floor: match self.has_clock_floor {
-                true => Floor::default(),
-                false => Floor::None,
-            },
+            floor: self.floor(),
         }
     }
 }
@@ -603,8 +642,53 @@ pub struct TlsPair {
     pub cert: PathBuf,
     /// The file with the key; it may be the same.
     pub key: PathBuf,
-    /// What was in them.
-    pub identity: Identity,
+    /// What was in them. `None`: they are not there yet, only where they are asked for.
+    pub identity: Option<Identity>,
+    /// They are asked for: of whom, and how.
+    #[cfg(feature = "acme")]
+    pub acme: Option<Acme>,
+}
+
+/// A certificate that an authority is asked for.
+#[cfg(feature = "acme")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acme {
+    /// What is asked for, and of whom.
+    pub wanted: Wanted,
+    /// The folder where it is kept, with the key of the account.
+    pub cache: PathBuf,
+    /// The file with those who vouch for the authority's directory; `None`: whom the system believes.
+    pub ca: Option<PathBuf>,
+}
+
+#[cfg(feature = "acme")]
+impl Acme {
+    /// The file that the certificate is kept in, with its key. Other names, and those of another authority, have another.
+    #[must_use]
+    pub fn certificate(&self) -> PathBuf {
+        const LEGIBLE_MAX: usize = 100;
+        let first = self.wanted.names.first().map_or("", String::as_str);
+        let first = first.get(..LEGIBLE_MAX).unwrap_or(first);
+        let which = self.digest(&self.wanted.names);
+        self.cache.join(format!("{first}-{which}.pem"))
+    }
+
+    /// The file that the key of the account is kept in.
+    #[must_use]
+    pub fn account(&self) -> PathBuf {
+        let which = self.digest(&self.wanted.contact);
+        self.cache.join(format!("account-{which}.der"))
+    }
+
+    /// What tells these, of this authority, from others: enough of it for names of files.
+    fn digest(&self, texts: &[String]) -> String {
+        let mut sha1 = sha1_smol::Sha1::new();
+        for text in std::iter::once(&self.wanted.directory).chain(texts) {
+            sha1.update(text.as_bytes());
+            sha1.update(b"\n");
+        }
+        sha1.digest().to_string().chars().take(12).collect()
+    }
 }
 
 /// What a client's FIN before the response means.

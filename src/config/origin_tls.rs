@@ -181,7 +181,7 @@ impl Check<'_> {
                 (Some(authorities), vec![path])
             }
             None => {
-                let Roots { authorities, files } = self.system_roots(at)?;
+                let Roots { authorities, files } = self.system_roots(at, "origins")?;
                 (Some(authorities), files)
             }
         };
@@ -222,7 +222,8 @@ impl Check<'_> {
         read.map_err(|flaw| self.flawed(at(&flaw), &flaw)).ok()
     }
 
-    fn system_roots(&self, at: Span) -> Option<Roots> {
+    /// The authorities that the system believes when they say who these are.
+    pub(super) fn system_roots(&self, at: Span, whom: &str) -> Option<Roots> {
         let found = self.system_roots.get_or_init(|| {
             Roots::find(&Machine {
                 environment: self.around.environment,
@@ -233,7 +234,7 @@ impl Check<'_> {
         found
             .clone()
             .map_err(|why| {
-                let message = "no certificates of authorities to verify origins with";
+                let message = format!("no certificates of authorities to verify {whom} with");
                 let help = "install `ca-certificates`, or name a file: `tls = { ca = \"/….pem\" }`";
                 let error = Diagnostic::error(at, message).label(why);
                 self.found.push(error.help(help));

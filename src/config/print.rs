@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::num::NonZeroU64;
 use std::path::Path;
 
+#[cfg(feature = "acme")]
+use super::model::Acme;
 #[cfg(feature = "tls")]
 use super::model::ListenTls;
 use super::model::{
@@ -353,6 +355,10 @@ fn tls_text(tls: &ListenTls) -> String {
             ("cert", path_text(&pair.cert)),
             ("key", path_text(&pair.key)),
         ];
+        #[cfg(feature = "acme")]
+        if let Some(acme) = &pair.acme {
+            pairs = vec![("acme", acme_text(acme))];
+        }
         if index == 0 {
             if let Some((path, _)) = &tls.client_ca {
                 let auth = choose(tls.is_client_optional, "optional", "require");
@@ -368,6 +374,23 @@ fn tls_text(tls: &ListenTls) -> String {
         [one] => one.clone(),
         _ => array(tables),
     }
+}
+
+#[cfg(feature = "acme")]
+fn acme_text(acme: &Acme) -> String {
+    let texts = |list: &[String]| array(list.iter().map(|text| quoted(text)));
+    let wanted = &acme.wanted;
+    let mut pairs = vec![
+        ("names", texts(&wanted.names)),
+        ("directory", quoted(&wanted.directory)),
+        ("contact", texts(&wanted.contact)),
+        ("cache", path_text(&acme.cache)),
+        ("challenge", quoted(wanted.proof.as_str())),
+    ];
+    if let Some(ca) = &acme.ca {
+        pairs.push(("ca", path_text(ca)));
+    }
+    inline(pairs)
 }
 
 fn print_upstream(upstream: &Upstream, out: &mut String) {

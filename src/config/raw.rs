@@ -94,10 +94,27 @@ pub(super) struct RawListenTls {
     pub(super) has_cert: bool,
     pub(super) key: Text,
     pub(super) has_key: bool,
+    pub(super) acme: Option<Written<RawAcme>>,
+    pub(super) has_acme: bool,
     pub(super) client_ca: Text,
     pub(super) client_auth: Text,
     pub(super) min_version: Text,
     pub(super) clock_floor: Text,
+}
+
+/// What is asked of an authority.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "acme"), expect(dead_code, reason = "it is only read"))]
+pub(super) struct RawAcme {
+    pub(super) at: Span,
+    pub(super) names: Texts,
+    pub(super) has_names: bool,
+    pub(super) directory: Text,
+    pub(super) contact: Texts,
+    pub(super) cache: Text,
+    pub(super) has_cache: bool,
+    pub(super) challenge: Text,
+    pub(super) ca: Text,
 }
 
 #[derive(Debug)]
@@ -436,10 +453,26 @@ fn listen_tls(table: &Table<'_>) -> RawListenTls {
         has_cert: table.mentions("cert").is_some(),
         key: table.text("key", PATH),
         has_key: table.mentions("key").is_some(),
+        acme: table.table("acme", acme),
+        has_acme: table.mentions("acme").is_some(),
         client_ca: table.text("client_ca", PATH),
         client_auth: table.text("client_auth", "\"require\" or \"optional\""),
         min_version: table.text("min_version", "\"1.2\" or \"1.3\""),
         clock_floor: table.text("clock_floor", "\"build\" or \"off\""),
+    }
+}
+
+fn acme(table: &Table<'_>) -> RawAcme {
+    RawAcme {
+        at: table.at,
+        names: table.texts("names", "names such as \"www.example.com\""),
+        has_names: table.mentions("names").is_some(),
+        directory: table.text("directory", "a URL in quotes, with https"),
+        contact: table.texts("contact", "an address such as \"mailto:admin@example.com\""),
+        cache: table.text("cache", "the path of a folder in quotes"),
+        has_cache: table.mentions("cache").is_some(),
+        challenge: table.text("challenge", "\"tls-alpn-01\" or \"http-01\""),
+        ca: table.text("ca", "the path of a file in quotes"),
     }
 }
 

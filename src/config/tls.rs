@@ -107,7 +107,12 @@ impl Check<'_> {
         };
         let mut pairs = Vec::new();
         for raw in &written.value {
-            pairs.extend(self.pair(raw, floor));
+            pairs.extend(match &raw.acme {
+                Some(acme) => self.acme(raw, acme),
+                // What it is was said.
+                None if raw.has_acme => None,
+                None => self.pair(raw, floor),
+            });
         }
         if pairs.len() < written.value.len() {
             return None;
@@ -173,8 +178,22 @@ impl Check<'_> {
         Some(TlsPair {
             cert: cert.value.as_str().into(),
             key: key.value.as_str().into(),
-            identity,
+            identity: Some(identity),
+            #[cfg(feature = "acme")]
+            acme: None,
         })
+    }
+
+    /// There is none of it.
+    #[cfg(not(feature = "acme"))]
+    fn acme(&self, _raw: &RawListenTls, written: &Written<super::raw::RawAcme>) -> Option<TlsPair> {
+        let message = format!("`{}` cannot be had", written.name);
+        self.found.push(
+            Diagnostic::error(written.key, message)
+                .label("this osier was built without `acme`")
+                .help("`cargo build --release --features acme` builds one with it; or name the files: `cert` and `key`"),
+        );
+        None
     }
 
     /// Those who vouch for others, out of the file of this name.

@@ -51,7 +51,9 @@ impl Fault {
         match error {
             HandshakeError::Refused { fault, .. } => fault.clone(),
             HandshakeError::NotTls { .. } => Self::new(FaultKind::Protocol, "not_tls"),
-            HandshakeError::Gone | HandshakeError::Cut => Self::new(FaultKind::Ended, "closed"),
+            HandshakeError::Gone | HandshakeError::Cut | HandshakeError::Proven => {
+                Self::new(FaultKind::Ended, "closed")
+            }
             HandshakeError::Io(_) => Self::new(FaultKind::Ended, "reset"),
         }
     }

@@ -19,6 +19,8 @@ pub enum HandshakeError {
         /// It begins as a request does.
         is_http: bool,
     },
+    /// An authority has seen what it came for, and nothing more is said on this connection (RFC 8737 §3).
+    Proven,
     /// One side refused the other.
     Refused {
         /// What is wrong, in a word.
@@ -36,6 +38,7 @@ impl fmt::Display for HandshakeError {
             Self::Io(error) => error.fmt(f),
             Self::NotTls { is_http: true } => f.write_str("the peer speaks plain HTTP, not TLS"),
             Self::NotTls { is_http: false } => f.write_str("the peer does not speak TLS"),
+            Self::Proven => f.write_str("an authority has seen what it came for"),
             Self::Refused { why, .. } => f.write_str(why),
         }
     }
@@ -54,7 +57,7 @@ impl From<HandshakeError> for io::Error {
     fn from(error: HandshakeError) -> Self {
         match error {
             HandshakeError::Io(error) => error,
-            HandshakeError::Gone | HandshakeError::Cut => {
+            HandshakeError::Gone | HandshakeError::Cut | HandshakeError::Proven => {
                 Self::new(io::ErrorKind::UnexpectedEof, error)
             }
             HandshakeError::NotTls { .. } | HandshakeError::Refused { .. } => {

@@ -19,6 +19,8 @@ use super::error::{Error, Phase, Side, What};
 use super::facts::Facts;
 use super::gateway::{Gateway, Heads};
 use super::mirror;
+#[cfg(feature = "acme")]
+use super::proof;
 use super::record::{Told, record};
 use super::retry::{self, Flaw};
 use super::scene::{Found, Member, Scene, Upstream};
@@ -175,6 +177,10 @@ pub(super) async fn run<C: Stream, D: Dial + 'static>(
     } = scene.site.find(&heads.request, peer, &mut heads.path);
     // A listener may send everybody elsewhere, whatever the routes say.
     let moved = listen.elsewhere.as_deref();
+    #[cfg(feature = "acme")]
+    let proof = proof::route(listen, &heads.request);
+    #[cfg(feature = "acme")]
+    let moved = proof.as_deref().or(moved);
     let tally = match (moved, route) {
         (None, Some(_)) => scene.tally(number).cloned(),
         _ => None,

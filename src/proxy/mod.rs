@@ -31,6 +31,8 @@ mod hedge;
 mod mirror;
 mod octets;
 mod pace;
+#[cfg(feature = "acme")]
+mod proof;
 mod record;
 mod relay;
 mod rest;

@@ -222,6 +222,10 @@ async fn shake_hands<C: Stream, D: Dial>(session: &Session<C, D>, entered: &Ente
             gateway.counters().handshake(outcome);
             return Shaken::Well;
         }
+        Ok(Some(Err(HandshakeError::Proven))) => {
+            gateway.counters().handshake(Handshake::Full);
+            return Shaken::Over;
+        }
         Ok(Some(Err(error))) => (outcome_of(&error), error.to_string()),
         // Its node ended for another reason, which is somebody's own affair.
         Err(_) if session.ctx.err().is_some() => return Shaken::Over,
@@ -250,6 +254,7 @@ fn outcome_of(error: &HandshakeError) -> Handshake {
         HandshakeError::NotTls { .. } => Handshake::NotTls,
         HandshakeError::Refused { .. } => Handshake::Refused,
         HandshakeError::Io(_) => Handshake::Failed,
+        HandshakeError::Proven => Handshake::Full,
     }
 }
 

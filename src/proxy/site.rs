@@ -35,6 +35,8 @@ use crate::net::proxy_protocol::Version;
 use crate::net::service::Service;
 #[cfg(feature = "tls")]
 use crate::net::tls::acceptor::Acceptor;
+#[cfg(feature = "acme")]
+use crate::net::tls::acme::challenge::Challenges;
 
 /// What a gateway serves.
 #[derive(Debug, Default)]
@@ -54,6 +56,9 @@ pub struct Site {
     pub trusted: Vec<Network>,
     /// A library user's own code.
     pub hooks: Hooks,
+    /// What authorities are shown; kept over reloads.
+    #[cfg(feature = "acme")]
+    pub challenges: Challenges,
 }
 
 /// What an exchange is held to.
@@ -87,6 +92,9 @@ pub struct Listen {
     pub tls: Option<Arc<Acceptor>>,
     /// What all of its requests meet in place of the routes: to be told to go elsewhere.
     pub elsewhere: Option<Arc<Route>>,
+    /// What authorities are shown that come by here without TLS.
+    #[cfg(feature = "acme")]
+    pub challenges: Option<Challenges>,
 }
 
 /// What is done with connections that carry no HTTP.
@@ -511,6 +519,8 @@ impl From<Rules> for Site {
             upstreams,
             trusted: rules.identity.trusted,
             hooks: rules.hooks,
+            #[cfg(feature = "acme")]
+            challenges: Challenges::default(),
         }
     }
 }

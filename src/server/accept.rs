@@ -208,6 +208,8 @@ impl Door {
         #[cfg(feature = "tls")]
         if let Some(acceptor) = listen.and_then(|listen| listen.tls.as_ref()) {
             let stream = TlsStream::server(socket, acceptor.config().clone());
+            #[cfg(feature = "acme")]
+            let stream = stream.map(|stream| stream.peeked(acceptor.peek()));
             let said = |error| self.gateway.say(&format!("tls cannot begin: {error}"));
             return stream.map(Client::from).map_err(said).ok();
         }

@@ -18,6 +18,8 @@ use crate::net::pool::Keepalive;
 use crate::net::service::Service;
 #[cfg(feature = "tls")]
 use crate::net::tls::acceptor::Acceptor;
+#[cfg(feature = "acme")]
+use crate::net::tls::acme::Proof;
 #[cfg(feature = "tls")]
 use crate::net::tls::origin::Client;
 use crate::net::tls::origin::Toward;
@@ -48,6 +50,21 @@ pub(super) fn site(
     number: impl Fn(&Address) -> Option<usize>,
     before: Option<&Site>,
 ) -> Site {
+    #[cfg(feature = "acme")]
+    let challenges = before
+        .map(|site| site.challenges.clone())
+        .unwrap_or_default();
+    #[cfg(feature = "acme")]
+    let shows_tokens = {
+        let mut asked = config.listeners.iter().filter_map(|it| it.tls.as_ref());
+        asked.any(|tls| tls.acme().any(|it| it.wanted.proof == Proof::Http01))
+    };
+    #[cfg(feature = "tls")]
+    let complete = |acceptor: Acceptor| {
+        #[cfg(feature = "acme")]
+        let acceptor = acceptor.showing(&challenges);
+        acceptor
+    };
     let mut terms = Shared::default();
     let mut listeners: Vec<Option<Listen>> = Vec::new();
     for (slot, listener) in config.listeners.iter().enumerate() {
@@ -71,8 +88,10 @@ pub(super) fn site(
             tls: listener
                 .tls
                 .as_ref()
-                .and_then(|it| acceptor(it, listener, &number, before)),
+                .and_then(|it| acceptor(it, listener, &number, before, complete)),
             elsewhere: listener.redirect.and_then(elsewhere),
+            #[cfg(feature = "acme")]
+            challenges: (shows_tokens && listener.tls.is_none()).then(|| challenges.clone()),
         };
         let numbers = listener.addresses.iter().filter_map(&number);
         place(&mut listeners, numbers, &listen);
@@ -116,6 +135,8 @@ pub(super) fn site(
         upstreams,
         trusted: config.trusted.clone(),
         hooks: Hooks::default(),
+        #[cfg(feature = "acme")]
+        challenges,
     }
 }
 
@@ -210,6 +231,7 @@ fn acceptor(
     listener: &config::Listener,
     number: &impl Fn(&Address) -> Option<usize>,
     before: Option<&Site>,
+    complete: impl FnOnce(Acceptor) -> Acceptor,
 ) -> Option<Arc<Acceptor>> {
     let mut numbers = listener.addresses.iter().filter_map(number);
     let old = numbers.find_map(|number| before?.listener(number)?.tls.clone());
@@ -219,7 +241,7 @@ fn acceptor(
         old => {
             // That these terms make one was seen when the file was read.
             let made = Acceptor::new(terms, old.as_deref());
-            made.ok().map(Arc::new).or(old)
+            made.ok().map(complete).map(Arc::new).or(old)
         }
     }
 }

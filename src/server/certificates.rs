@@ -62,15 +62,15 @@ impl Server {
         let shown = listeners.flat_map(|listener| {
             let addresses = || listener.addresses.iter().map(Address::to_string).collect();
             let pairs = listener.tls.iter().flat_map(|tls| &tls.pairs);
-            pairs.map(move |pair| {
-                let facts = pair.identity.facts();
-                Certificate {
+            pairs.filter_map(move |pair| {
+                let facts = pair.identity.as_ref()?.facts();
+                Some(Certificate {
                     listeners: addresses(),
                     path: pair.cert.display().to_string(),
                     names: facts.names.clone(),
                     subject: facts.subject.clone(),
                     until: facts.until,
-                }
+                })
             })
         });
         shown.collect()

@@ -131,6 +131,8 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
         match roll.watch(&notify).await {}
     };
     let seen = server.seen.take();
+    #[cfg(feature = "acme")]
+    let orders = server.order_desk();
     let control = Control {
         left: server.workers.len(),
         server,
@@ -147,13 +149,12 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
         retry: Timer::interval(RETRY),
         admin: Some(shut),
     };
-    executor
-        .run(
-            accepting
-                .or(telling)
-                .or(async { Ok(control.follow().await) }),
-        )
-        .await
+    let working = accepting
+        .or(telling)
+        .or(async { Ok(control.follow().await) });
+    #[cfg(feature = "acme")]
+    let working = working.or(async { match orders.work().await {} });
+    executor.run(working).await
 }
 
 /// The control side at work.
@@ -204,6 +205,8 @@ impl Control<'_> {
                 Event::Begun => {
                     if self.phase == Phase::Serving {
                         self.server.notify.ready(self.server.status());
+                        #[cfg(feature = "acme")]
+                        self.server.begin_orders();
                     }
                     trim::let_go_of_code();
                 }
@@ -287,6 +290,8 @@ impl Control<'_> {
     }
 
     fn drain(&mut self) {
+        #[cfg(feature = "acme")]
+        self.server.end_orders();
         self.server.condition.reach(Condition::DRAINING);
         self.server.notify.stopping();
         self.server.missing.clear();
@@ -367,6 +372,8 @@ impl Control<'_> {
         let (server, pid) = (&mut *self.server, successor.pid());
         // Before anybody hears of it: who asks then is told that it was the last time.
         server.tell(&Order::Retire);
+        #[cfg(feature = "acme")]
+        server.end_orders();
         server.log.info(format_args!(
             "Usr2: process {pid} serves now; ending with the sessions that are here, after {:?} at most",
             server.grace

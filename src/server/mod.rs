@@ -5,6 +5,8 @@
 //! drain. Messages go to the workers over channels, and cancels through the tree.
 
 mod accept;
+#[cfg(feature = "acme")]
+mod acme;
 mod activation;
 mod build;
 mod capacity;
@@ -193,6 +195,9 @@ pub struct Server {
     capacity: Capacity,
     /// What it can do no more.
     inside: Option<Arc<Inside>>,
+    /// The certificates that authorities are asked for.
+    #[cfg(feature = "acme")]
+    orders: acme::Orders,
     /// Followed from the start, so that none is missed before [`Server::run`].
     signals: Option<Signals>,
 }
@@ -280,6 +285,13 @@ impl Server {
             Some(address) => Some(open(Role::Admin, address, 1)?),
             None => None,
         };
+        #[cfg(feature = "acme")]
+        if let Some(file) = &options.file {
+            // What cannot be made or given away now is said when something is to be kept there.
+            for folder in acme::make_folders(&file.config) {
+                let _ = person.as_ref().map(|person| person.own(folder));
+            }
+        }
         if let Some(person) = &person {
             person.become_it().map_err(StartError::Privileges)?;
         }
@@ -379,6 +391,8 @@ impl Server {
             grace: options.grace,
             capacity,
             inside,
+            #[cfg(feature = "acme")]
+            orders: acme::Orders::default(),
             signals: Some(signals),
         };
         let probing = server.probes.serve(&server.site, &server.ctx, &server.log);

@@ -105,11 +105,15 @@ impl Server {
     /// # Errors
     /// An address cannot be bound, or the log cannot be opened. Nothing has changed then.
     async fn serve(&mut self, config: Config) -> Result<Reloaded, StartError> {
+        #[cfg(feature = "acme")]
+        let mut config = config;
         let Some(old) = self.file.as_ref().map(|file| file.config.clone()) else {
             return Ok(Reloaded::Refused(
                 "there is no configuration file".to_owned(),
             ));
         };
+        #[cfg(feature = "acme")]
+        keep_certificates(&mut config, &old);
         // What can fail comes first.
         let wanted: Vec<Address> = addresses(&config).cloned().collect();
         let mut opened = Vec::new();
@@ -189,6 +193,8 @@ impl Server {
                 ..config
             };
         }
+        #[cfg(feature = "acme")]
+        self.follow_orders();
         self.show();
         Ok(Reloaded::Done {
             generation: self.generation,
@@ -288,6 +294,19 @@ impl Server {
                 .map(|it| it.name.to_string())
                 .collect(),
         });
+    }
+}
+
+/// What was got is shown further where it is not in its file any more.
+#[cfg(feature = "acme")]
+fn keep_certificates(config: &mut Config, old: &Config) {
+    let tls = |config: &Config| {
+        let tls = config.listeners.iter().filter_map(|it| it.tls.clone());
+        tls.collect::<Vec<_>>()
+    };
+    let old = tls(old);
+    for tls in config.listeners.iter_mut().filter_map(|it| it.tls.as_mut()) {
+        old.iter().for_each(|before| tls.keep(before));
     }
 }
 

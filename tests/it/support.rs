@@ -1061,6 +1061,12 @@ impl Osier {
         self.said.recv_timeout(PATIENCE).unwrap()
     }
 
+    /// The same; `None`: it has said all, and has ended.
+    #[cfg(feature = "acme")]
+    pub(crate) fn heard(&self) -> Option<String> {
+        self.said.recv_timeout(PATIENCE).ok()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();

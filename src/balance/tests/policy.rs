@@ -13,8 +13,8 @@ fn every_endpoint_has_its_turn() {
 
 #[test]
 fn without_endpoints_or_weights_there_is_none() {
-    assert_eq!(picks(&RoundRobin::new([], 7), &[], 1), []);
-    assert_eq!(picks(&RoundRobin::new([0, 0], 3), &[0, 0], 1), []);
+    assert_eq!(picks(&RoundRobin::new([], 7), &[], 1), [0_usize; 0]);
+    assert_eq!(picks(&RoundRobin::new([0, 0], 3), &[0, 0], 1), [0_usize; 0]);
 }
 
 #[test]

@@ -1166,7 +1166,7 @@ fn every_key_changes_what_it_is_for() {
 
 #[test]
 fn no_key_is_without_a_test() {
-    let tables = "timeouts limits shutdown log admin listen listen.timeouts listen.limits listen.tls upstream upstream.to \
+    let tables = "timeouts limits shutdown log admin listen listen.timeouts listen.limits listen.tls listen.tls.acme upstream upstream.to \
                   upstream.keepalive upstream.timeouts upstream.limits route route.to route.redirect route.respond \
                   route.headers route.headers.request route.headers.response route.timeouts route.limits route.retry \
                   route.limit upstream.queue upstream.health upstream.eject upstream.resolve upstream.sticky \
@@ -1202,6 +1202,8 @@ fn no_key_is_without_a_test() {
         "clock_floor",
     ];
     tested.extend(of_tls.map(|key| format!("listen.tls.{key}")));
+    let of_acme = ["names", "directory", "contact", "cache", "challenge", "ca"];
+    tested.extend(of_acme.map(|key| format!("listen.tls.acme.{key}")));
     if cfg!(not(feature = "auth")) {
         tested.insert("route.auth.basic".to_owned());
     }
@@ -1225,7 +1227,8 @@ fn every_key_of_tls_means_something() {
             .unwrap()
     };
     let usual = tls("");
-    assert_eq!(usual.pairs[0].identity.facts().names, ["a.example"]);
+    let identity = usual.pairs[0].identity.as_ref().unwrap();
+    assert_eq!(identity.facts().names, ["a.example"]);
     assert_eq!(usual.client_ca, None);
     assert!(!usual.is_client_optional && !usual.is_only_13 && usual.has_clock_floor);
     let ca = ", client_ca = \"/etc/tls/b.pem\"";
@@ -1234,6 +1237,118 @@ fn every_key_of_tls_means_something() {
     assert!(tls(&format!("{ca}, client_auth = \"optional\"")).is_client_optional);
     assert!(tls(", min_version = \"1.3\"").is_only_13);
     assert!(!tls(", clock_floor = \"off\"").has_clock_floor);
+}
+
+#[cfg(feature = "acme")]
+#[test]
+fn every_key_of_acme_means_something() {
+    use crate::net::tls::acme::Proof;
+    use std::path::Path;
+    let pair = |more: &str| {
+        let acme = format!("names = [\"A.example\"], cache = \"/var/acme\"{more}");
+        let line = format!("[[listen]]\naddr = \":2\"\ntls = {{ acme = {{ {acme} }} }}");
+        let mut config = config(&format!("{}{line}\n", with_route("to = \"a:1\"")));
+        let tls = config.listeners.remove(1).tls.unwrap();
+        tls.pairs.into_iter().next().unwrap()
+    };
+    let usual = pair("");
+    let acme = usual.acme.unwrap();
+    assert_eq!(acme.wanted.names, ["a.example"]);
+    assert_eq!(
+        acme.wanted.directory,
+        "https://acme-v02.api.letsencrypt.org/directory"
+    );
+    assert_eq!(acme.wanted.proof, Proof::TlsAlpn01);
+    assert!(acme.wanted.contact.is_empty());
+    assert_eq!(acme.ca, None);
+    assert_eq!((usual.identity, &usual.cert), (None, &usual.key));
+    assert_eq!(usual.cert.parent(), Some(Path::new("/var/acme")));
+    let acme = |more: &str| pair(more).acme.unwrap();
+    let other = acme(", directory = \"https://ca.example/d\"");
+    assert_eq!(other.wanted.directory, "https://ca.example/d");
+    assert_ne!(other.certificate(), usual.cert);
+    let other = acme(", contact = \"mailto:x@y.example\"");
+    assert_eq!(other.wanted.contact, ["mailto:x@y.example"]);
+    // It is the same certificate, of another account.
+    assert_eq!(other.certificate(), usual.cert);
+    assert_ne!(other.account(), acme("").account());
+    let other = acme(", challenge = \"http-01\"");
+    assert_eq!(other.wanted.proof, Proof::Http01);
+    let other = acme(", ca = \"/etc/tls/b.pem\"");
+    assert_eq!(other.ca.as_deref(), Some(Path::new("/etc/tls/b.pem")));
+    assert_ne!(other.wanted.client, acme("").wanted.client);
+}
+
+#[cfg(feature = "acme")]
+#[test]
+fn what_is_kept_is_shown_and_what_is_broken_is_a_warning() {
+    let text = |names: &str, cache: &str| {
+        format!(
+            "{}[[listen]]\naddr = \":2\"\ntls = {{ acme = {{ names = \"{names}\", cache = \"{cache}\" }} }}\n",
+            with_route("to = \"a:1\"")
+        )
+    };
+    let path = {
+        let tls = config(&text("b.example", "/no/where"))
+            .listeners
+            .remove(1)
+            .tls;
+        tls.unwrap().pairs[0].cert.clone()
+    };
+    let (cert, key) = (
+        super::tls_file("/etc/tls/b.pem").unwrap(),
+        super::tls_file("/etc/tls/b.key").unwrap(),
+    );
+    let read = |content: std::io::Result<Vec<u8>>| {
+        let content = std::cell::RefCell::new(Some(content));
+        let around = super::super::Surroundings {
+            environment: &|_| None,
+            file: &|asked| match asked.to_str() {
+                Some("/etc/ssl/certs/ca-certificates.crt") => super::tls_file("/etc/tls/a.pem"),
+                _ if asked == path => content.borrow_mut().take().unwrap(),
+                _ => Err(std::io::ErrorKind::NotFound.into()),
+            },
+            folder: &|_| Ok(Vec::new()),
+        };
+        let text = text("b.example", "/no/where");
+        let outcome = super::super::read("x.toml", text.as_bytes(), &around);
+        let said = outcome.report.render(false);
+        let tls = outcome.config.unwrap().listeners.remove(1).tls.unwrap();
+        (tls, said)
+    };
+    let (tls, said) = read(Ok([key.clone(), cert.clone()].concat()));
+    assert_eq!(said, "");
+    let identity = tls.pairs[0].identity.clone().unwrap();
+    assert_eq!(identity.facts().names, ["b.example"]);
+    assert!(tls.terms().awaited.is_empty());
+    let denied = std::io::ErrorKind::PermissionDenied;
+    for broken in [Ok(cert), Ok(key), Ok(Vec::new()), Err(denied.into())] {
+        let (tls, said) = read(broken);
+        assert!(
+            said.contains("warning: what is kept in `/no/where/b.example-"),
+            "{said}"
+        );
+        assert_eq!(tls.terms().awaited, ["b.example"]);
+    }
+    // What was in use goes on, by a reload that finds nothing.
+    let (mut empty, _) = read(Err(std::io::ErrorKind::NotFound.into()));
+    empty.keep(&tls);
+    assert_eq!(empty.pairs[0].identity.as_ref(), Some(&identity));
+}
+
+#[cfg(all(feature = "tls", not(feature = "acme")))]
+#[test]
+fn acme_is_refused_by_a_build_without_it() {
+    let tls = "tls = { acme = { names = \"a.example\", cache = \"/var/acme\" } }";
+    let outcome = read_text(&file("listen", tls));
+    let said = outcome.report.render(false);
+    assert!(outcome.config.is_none());
+    assert!(said.contains("`listen.tls.acme` cannot be had"), "{said}");
+    assert!(
+        said.contains("this osier was built without `acme`"),
+        "{said}"
+    );
+    assert!(said.contains("--features acme"), "{said}");
 }
 
 #[test]

@@ -249,7 +249,7 @@ fn listeners() -> impl Strategy<Value = Vec<Listener>> {
     let rest = (
         half_close,
         any::<[bool; 2]>(),
-        of(1_u16..),
+        (of(1_u16..), select(listen_tls())),
         timeout_changes(true),
         limit_changes(),
     );
@@ -267,16 +267,24 @@ fn listeners() -> impl Strategy<Value = Vec<Listener>> {
         let listeners = listeners.into_iter();
         listeners
             .map(
-                |(count, (half_close, [retry, proxy_protocol], redirect, timeouts, limits))| {
+                |(
+                    count,
+                    (half_close, [retry, proxy_protocol], (redirect, tls), timeouts, limits),
+                )| {
+                    #[cfg(not(feature = "tls"))]
+                    let () = tls;
                     Listener {
                         addresses: (0..count).map(&mut address).collect(),
                         half_close,
                         proxy_protocol,
                         retry,
-                        // Its files are more than text: `ok-tls.toml` has them.
+                        // Who speaks TLS sends nobody there.
                         #[cfg(feature = "tls")]
-                        tls: None,
+                        redirect: redirect.filter(|_| tls.is_none()),
+                        #[cfg(not(feature = "tls"))]
                         redirect,
+                        #[cfg(feature = "tls")]
+                        tls,
                         timeouts,
                         limits,
                     }
@@ -477,6 +485,35 @@ fn guards() -> impl Strategy<Value = (Option<Hedge>, Option<Mirror>, Option<Auth
         prop_oneof![auth, Just(basic)]
     };
     (of(hedge), of(mirror), of(auth))
+}
+
+/// What listeners can be told of it, likewise.
+#[cfg(feature = "tls")]
+fn listen_tls() -> Vec<Option<ListenTls>> {
+    let mut all = vec![
+        "{ cert = \"/etc/tls/a.pem\", key = \"/etc/tls/a.key\", min_version = \"1.3\" }",
+        "[{ cert = \"/etc/tls/b.pem\", key = \"/etc/tls/b.key\", client_ca = \"/etc/tls/a.pem\", client_auth = \"optional\", \
+         clock_floor = \"off\" }, { cert = \"/etc/tls/a.pem\", key = \"/etc/tls/a.key\" }]",
+    ];
+    if cfg!(feature = "acme") {
+        all.extend([
+            "{ acme = { names = \"a.example\", cache = \"/ä \\\" b\" } }",
+            "[{ cert = \"/etc/tls/b.pem\", key = \"/etc/tls/b.key\" }, { acme = { names = [\"a.example\", \"xn--b.example\"], \
+             cache = \"x\", directory = \"https://ca.example:14000/dir\", contact = [\"mailto:a@b.example\", \
+             \"mailto:c@d.example\"], challenge = \"tls-alpn-01\", ca = \"/etc/tls/a.pem\" } }]",
+        ]);
+    }
+    let all = all.iter().map(|tls| {
+        let text = super::with_route("to = \"a:1\"");
+        let text = format!("{text}[[listen]]\naddr = \":1\"\ntls = {tls}\n");
+        super::config(&text).listeners.remove(1).tls
+    });
+    all.chain([None, None, None, None]).collect()
+}
+
+#[cfg(not(feature = "tls"))]
+fn listen_tls() -> Vec<()> {
+    vec![()]
 }
 
 /// What can be said of TLS; made by reading, because what is in files belongs to it.

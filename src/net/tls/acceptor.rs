@@ -12,6 +12,8 @@ use rustls::server::{
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 
+#[cfg(feature = "acme")]
+use super::acme::challenge::{Challenges, Peek};
 use super::certificate::{Authorities, Identity};
 use super::provider;
 use super::wall::Floor;
@@ -25,8 +27,14 @@ const SESSIONS_MAX: usize = 4096;
 /// What a listener shows and demands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// Who it is; the first one to a client that names none of them. Never empty.
+    /// Who it is; the first one to a client that names none of them. Empty only where all are awaited.
     pub identities: Vec<Identity>,
+    /// Names that there is no certificate for yet: who asks for one of them is refused.
+    #[cfg(feature = "acme")]
+    pub awaited: Vec<String>,
+    /// Authorities come by here to see that a name is ours.
+    #[cfg(feature = "acme")]
+    pub is_looked_at: bool,
     /// Who vouches for clients; `None`: they are not asked for a certificate.
     pub clients: Option<Authorities>,
     /// A client without a certificate is let in too.
@@ -51,6 +59,9 @@ impl Terms {
 pub struct Acceptor {
     terms: Terms,
     config: Arc<ServerConfig>,
+    /// What authorities are shown.
+    #[cfg(feature = "acme")]
+    challenges: Option<Challenges>,
 }
 
 impl Acceptor {
@@ -81,7 +92,12 @@ impl Acceptor {
                 builder.with_client_cert_verifier(verifier?)
             }
         };
-        let mut config = builder.with_cert_resolver(Arc::new(ByName(terms.identities.clone())));
+        let by_name = ByName {
+            identities: terms.identities.clone(),
+            #[cfg(feature = "acme")]
+            awaited: terms.awaited.clone(),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(by_name));
         config.alpn_protocols = vec![ALPN.to_vec()];
         let kept = before.filter(|before| before.terms.lets_in_the_same(&terms));
         let (ticketer, sessions): (Arc<dyn ProducesTickets>, Arc<dyn StoresServerSessions>) =
@@ -101,7 +117,24 @@ impl Acceptor {
         Ok(Self {
             terms,
             config: Arc::new(config),
+            #[cfg(feature = "acme")]
+            challenges: None,
         })
+    }
+
+    /// Shows these to authorities, if they come by here.
+    #[cfg(feature = "acme")]
+    #[must_use]
+    pub fn showing(mut self, challenges: &Challenges) -> Self {
+        self.challenges = self.terms.is_looked_at.then(|| challenges.clone());
+        self
+    }
+
+    /// Looks whether a client is an authority, where one is expected.
+    #[cfg(feature = "acme")]
+    #[must_use]
+    pub fn peek(&self) -> Option<Peek> {
+        self.challenges.as_ref()?.peek()
     }
 
     /// By which terms.
@@ -127,19 +160,40 @@ impl fmt::Debug for Acceptor {
 
 /// Chooses an identity by the name that the client asks for, and by what it can verify.
 #[derive(Debug)]
-struct ByName(Vec<Identity>);
+struct ByName {
+    identities: Vec<Identity>,
+    #[cfg(feature = "acme")]
+    awaited: Vec<String>,
+}
 
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name();
+        #[cfg(feature = "acme")]
+        if name.is_some_and(|name| self.is_awaited(name)) {
+            return None;
+        }
         let can_verify = |identity: &&Identity| {
             let key = &identity.certified().key;
             key.choose_scheme(hello.signature_schemes()).is_some()
         };
-        let found = of_name(&self.0, name).find(can_verify);
+        let found = of_name(&self.identities, name).find(can_verify);
         // Where it can verify none, rustls says so.
-        let found = found.or_else(|| of_name(&self.0, name).next());
+        let found = found.or_else(|| of_name(&self.identities, name).next());
         found.map(|identity| identity.certified().clone())
+    }
+}
+
+#[cfg(feature = "acme")]
+impl ByName {
+    /// There will be a certificate for `name`, and there is no other one. What else is there is for others.
+    fn is_awaited(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        let parent = name.split_once('.');
+        let parent = parent.map(|(_, parent)| format!("*.{parent}"));
+        let names = self.identities.iter().flat_map(|it| &it.facts().names);
+        let mut ours = names.filter(|it| **it == name || Some(*it) == parent.as_ref());
+        self.awaited.contains(&name) && ours.next().is_none()
     }
 }
 

@@ -9,7 +9,6 @@
 //! certificate.rs   PEM → a chain with its key, or certificates to trust; what is wrong with a file
 //! acceptor.rs      what a listener shows and demands: chosen by SNI, resumed by tickets
 //! wall.rs          what time it is for whoever verifies: never before the clock's floor
-
 //! stream.rs        the connection
 //! control.rs       the same for the control side
 //! origin.rs        our side of connections to an upstream's endpoints
@@ -17,9 +16,12 @@
 //! fault.rs         rustls's errors, in words
 //! version.rs       1.2 and 1.3
 //! name.rs          a certificate's names and times, read from DER
+//! acme/            certificates that are asked for, with the feature `acme`
 //! ```
 
 pub mod acceptor;
+#[cfg(feature = "acme")]
+pub mod acme;
 pub mod certificate;
 pub mod control;
 pub mod fault;

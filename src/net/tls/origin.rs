@@ -85,6 +85,12 @@ impl Client {
         &self.0.terms
     }
 
+    /// As rustls takes it.
+    #[must_use]
+    pub fn config(&self) -> &Arc<ClientConfig> {
+        &self.0.config
+    }
+
     /// For connections to whoever shows a certificate for `name`, a host name or an IP address.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ use std::task::{self, Poll, Waker, ready};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 
+#[cfg(feature = "acme")]
+use super::acme::challenge::{Peek, Seen};
 use super::certificate::subject_of;
 use crate::net::handshake::HandshakeError;
 use crate::net::stream::{Hangup, Stream};
@@ -29,6 +31,9 @@ const PLAIN_MAX: usize = 16 * 1024;
 const ROUNDS_MAX: u8 = 32;
 /// Octets of one record's content at most (RFC 8446 §5.1).
 const RECORD_MAX: usize = 16 * 1024;
+/// What rustls says where there is no certificate to be shown.
+#[cfg(feature = "acme")]
+const NO_CERTIFICATE: &str = "no server certificate chain resolved";
 
 thread_local! {
     /// What is received, on its way to rustls.
@@ -63,6 +68,12 @@ struct State {
     is_ended: bool,
     /// The first octet that was received.
     first: Option<u8>,
+    /// Looks whether the client is an authority.
+    #[cfg(feature = "acme")]
+    peek: Option<Box<Peek>>,
+    /// It is one: the handshake is all that it came for.
+    #[cfg(feature = "acme")]
+    is_authority: bool,
 }
 
 /// How the peer's direction ended.
@@ -124,11 +135,23 @@ impl TlsStream {
                 owed: 0,
                 is_ended: false,
                 first: None,
+                #[cfg(feature = "acme")]
+                peek: None,
+                #[cfg(feature = "acme")]
+                is_authority: false,
             }),
             is_raw: Cell::new(false),
             is_aborted: Cell::new(false),
             subject: OnceCell::new(),
         }
+    }
+
+    /// Has `peek` look at how the client begins.
+    #[cfg(feature = "acme")]
+    #[must_use]
+    pub fn peeked(mut self, peek: Option<Peek>) -> Self {
+        self.state.get_mut().peek = peek.map(Box::new);
+        self
     }
 
     /// What the peers have agreed on, as far as they have.
@@ -222,7 +245,7 @@ impl TlsStream {
             }
             Some(Failure::Tls(error)) => HandshakeError::Refused {
                 fault: super::fault::of(&error),
-                why: error.to_string(),
+                why: state.in_words(&error),
             },
             Some(Failure::Io(error)) if state.first.is_none() && is_gone(&error) => {
                 HandshakeError::Gone
@@ -248,6 +271,10 @@ fn is_gone(error: &io::Error) -> bool {
 impl State {
     /// Has rustls take these octets, until enough plaintext is there. Returns how many it took; behind an end all.
     fn feed(&mut self, octets: &[u8]) -> usize {
+        #[cfg(feature = "acme")]
+        if self.meets_authority(octets) {
+            return octets.len();
+        }
         let mut rest = octets;
         while !rest.is_empty() && self.plain < PLAIN_MAX {
             let read = self.tls.read_tls(&mut rest);
@@ -270,6 +297,46 @@ impl State {
             }
         }
         octets.len() - rest.len()
+    }
+
+    /// An authority begins so: from here on it is spoken with as it wants to be. What there was to speak with it has
+    /// seen no more than a part of its first message, and said nothing.
+    #[cfg(feature = "acme")]
+    fn meets_authority(&mut self, octets: &[u8]) -> bool {
+        let Some(peek) = &mut self.peek else {
+            return false;
+        };
+        let connection = match peek.see(octets) {
+            Seen::Part => return false,
+            Seen::Other => {
+                self.peek = None;
+                return false;
+            }
+            Seen::Authority(connection) => connection,
+        };
+        (self.peek, self.is_authority) = (None, true);
+        match connection {
+            Ok(connection) => self.tls = (*connection).into(),
+            Err(error) => self.end = Some(End::Failed(Some(Failure::Tls(error)))),
+        }
+        true
+    }
+
+    /// What rustls says, for people.
+    #[cfg_attr(
+        not(feature = "acme"),
+        expect(clippy::unused_self, reason = "all have a certificate")
+    )]
+    fn in_words(&self, error: &rustls::Error) -> String {
+        #[cfg(feature = "acme")]
+        if let (rustls::Error::General(what), rustls::Connection::Server(tls)) = (error, &self.tls)
+        {
+            if what == NO_CERTIFICATE {
+                let name = tls.server_name().unwrap_or("who names nobody");
+                return format!("there is no certificate for {name} yet");
+            }
+        }
+        error.to_string()
     }
 
     /// What a client begins with is a request without TLS: a letter, where TLS has the number of its kind of record.
@@ -486,6 +553,10 @@ impl Stream for TlsStream {
                 return Poll::Ready(Err(HandshakeError::Io(error)));
             }
             if !state.tls.is_handshaking() {
+                #[cfg(feature = "acme")]
+                if state.is_authority {
+                    return Poll::Ready(Err(HandshakeError::Proven));
+                }
                 return Poll::Ready(Ok(()));
             }
             ready!(self.poll_some(state, &mut rounds, cx));

@@ -47,6 +47,9 @@ pub(super) enum Want {
     Log(PathBuf),
     /// It is bound, and removed at the end.
     Socket(PathBuf),
+    /// A folder whose files are made and replaced.
+    #[cfg_attr(not(feature = "acme"), allow(dead_code, reason = "nothing is kept"))]
+    Cache(PathBuf),
     /// It is started, and so is what takes its place.
     Program(PathBuf),
     /// What this process was loaded from: by the loader, which the next one needs too.
@@ -66,6 +69,12 @@ impl Needs<'_> {
             wants.extend(named(config).map(|path| Want::File(path.to_owned())));
             let tls = config.upstreams.iter().filter_map(|it| it.tls.as_ref());
             wants.extend(tls.flat_map(|tls| &tls.files).cloned().map(Want::File));
+            #[cfg(feature = "acme")]
+            for tls in config.listeners.iter().filter_map(|it| it.tls.as_ref()) {
+                let files = tls.acme().filter_map(|it| it.ca.clone());
+                wants.extend(files.map(Want::File));
+                wants.extend(tls.acme().map(|it| Want::Cache(it.cache.clone())));
+            }
         }
         if let Destination::File(path) = self.log {
             wants.push(Want::Log(path.clone()));

@@ -46,6 +46,10 @@ fn rights(may: Use, is_folder: bool) -> BitFlags<AccessFs> {
         (Use::Read, false) => AccessFs::ReadFile.into(),
         (Use::Write, true) => make_bitflags!(AccessFs::{WriteFile | MakeReg}),
         (Use::Write, false) => AccessFs::WriteFile.into(),
+        (Use::Keep, true) => {
+            make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | MakeReg | RemoveFile})
+        }
+        (Use::Keep, false) => make_bitflags!(AccessFs::{ReadFile | WriteFile}),
         (Use::Bind, _) => make_bitflags!(AccessFs::{MakeSock | RemoveFile}),
         // The kernel reads what it starts.
         (Use::Run, _) => make_bitflags!(AccessFs::{Execute | ReadFile}),

@@ -83,7 +83,7 @@ impl Inside {
         }
         let verb = match wanted {
             Use::Read => "read",
-            Use::Write => "written",
+            Use::Write | Use::Keep => "written",
             Use::Bind => "bound",
             Use::Run => "run",
         };

@@ -16,6 +16,9 @@ pub(crate) enum Use {
     Bind,
     /// Programs are started.
     Run,
+    /// Files are read, made and replaced in a folder.
+    #[cfg_attr(not(feature = "acme"), allow(dead_code, reason = "nothing is kept"))]
+    Keep,
 }
 
 /// A real path, and what may be done there and below.
@@ -58,6 +61,7 @@ pub(super) fn find(wants: &[Want]) -> Vec<Place> {
                 add(real(path).as_deref().and_then(folder), Use::Write);
             }
             Want::Socket(path) => add(folder(path), Use::Bind),
+            Want::Cache(path) => add(real(path), Use::Keep),
             Want::Program(path) => {
                 let file = real(path);
                 for folder in [folder(path), file.as_deref().and_then(folder)] {
@@ -90,7 +94,8 @@ pub(super) fn cover(places: &[Place], path: &Path, wanted: Use) -> bool {
         return false;
     };
     places.iter().any(|place| {
-        let is_enough = place.may == wanted || (place.may == Use::Run && wanted == Use::Read);
+        let is_read_too = matches!(place.may, Use::Run | Use::Keep) && wanted == Use::Read;
+        let is_enough = place.may == wanted || is_read_too;
         is_enough && path.starts_with(&place.path)
     })
 }

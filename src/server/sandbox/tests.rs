@@ -57,6 +57,21 @@ fn what_the_configuration_names_is_wanted_and_nothing_is_asked_of_the_machine() 
     assert!(!places::cover(&places, Path::new("/dev/zero"), Use::Read));
 }
 
+#[cfg(feature = "acme")]
+#[test]
+fn a_folder_for_certificates_is_read_and_written_and_no_other_one_is() {
+    let folder = std::env::temp_dir();
+    let places = places::find(&[Want::Cache(folder.clone())]);
+    let inside = folder.join("osier-a.example.pem");
+    for wanted in [Use::Keep, Use::Read] {
+        assert!(places::cover(&places, &inside, wanted));
+        assert!(!places::cover(&places, Path::new("/etc/passwd"), wanted));
+    }
+    for wanted in [Use::Run, Use::Bind] {
+        assert!(!places::cover(&places, &inside, wanted));
+    }
+}
+
 #[test]
 fn a_program_among_others_is_alone_and_one_in_a_folder_of_its_own_may_be_replaced() {
     let shell = std::fs::canonicalize("/bin/sh").unwrap();

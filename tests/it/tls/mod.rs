@@ -1,3 +1,6 @@
+/// Certificates that are asked for: what is served until there is one, and an authority that gives some.
+#[cfg(feature = "acme")]
+mod acme;
 /// What is said inside is HTTP as ever: bodies, tunnels, ends, and ciphertext that comes in any pieces.
 mod inside;
 /// Certificates and keys made on the spot, and clients that trust them.
