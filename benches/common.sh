@@ -7,6 +7,12 @@ osier=$(realpath "${OSIER:-target/release/osier}")
 dir=$(mktemp -d) pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
 
+free() { # port...: nobody listens there, or somebody else's program would be measured, or be the origin
+  local port
+  for port; do
+    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then echo "port $port is taken" >&2; exit 1; fi
+  done
+}
 start() { # core command...: its number is in $!
   taskset -c "$1" "${@:2}" & pids+=($!)
 }

@@ -6,6 +6,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
+free {18701..18706}
 connections=${1:-64} seconds=${2:-5} rounds=${3:-5}
 
 cat > "$dir/origin.conf" <<CONF

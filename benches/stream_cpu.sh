@@ -9,6 +9,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
+free {18711..18714}
 gib=${1:-2} messages=${2:-20000} rounds=${3:-5}
 
 cat > "$dir/peers.py" <<'PY'

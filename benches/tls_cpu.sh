@@ -14,6 +14,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
+free {18711..18712} {18721..18723} {18731..18733}
 seconds=${1:-4} rounds=${2:-5} connections=64
 chmod 755 "$dir"; cd "$dir"
 
