@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock;
 
-/// Without a request for so long, a worker is at rest.
+/// Without a request for so long, a worker is at rest. It is looked as often: it may be twice as long until that is seen.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Notes that requests come, and says when none has come for a while.
@@ -29,7 +29,7 @@ impl Rest {
         }
     }
 
-    /// Returns when requests have come, and then none for ten seconds. Whoever rests already is not woken for it.
+    /// Returns when requests have come, and then none for ten seconds, or up to twenty. Whoever rests already is not woken for it.
     pub(super) async fn reached(&self) {
         poll_fn(|cx| {
             if self.is_stirred.get() {
