@@ -11,12 +11,22 @@ use crate::clock;
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Notes that requests come, and says when none has come for a while.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rest {
     /// One has come since that was looked at.
     is_stirred: Cell<bool>,
     /// Who waits for the first.
     keeper: RefCell<Option<Waker>>,
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self {
+            // By the start itself.
+            is_stirred: Cell::new(true),
+            keeper: RefCell::default(),
+        }
+    }
 }
 
 impl Rest {
@@ -29,7 +39,8 @@ impl Rest {
         }
     }
 
-    /// Returns when requests have come, and then none for ten seconds, or up to twenty. Whoever rests already is not woken for it.
+    /// Returns when requests have come, or the worker has begun, and then none for ten seconds, or up to twenty. Whoever rests
+    /// already is not woken for it.
     pub(super) async fn reached(&self) {
         poll_fn(|cx| {
             if self.is_stirred.get() {

@@ -14,9 +14,7 @@ fn rest_is_reached_once_after_requests_that_have_stopped() {
     {
         let mut reached = pin!(rest.reached());
         let mut is_reached = || reached.as_mut().poll(&mut cx).is_ready();
-        assert!(!is_reached());
-        clock.advance(Duration::from_secs(3600));
-        assert!(!is_reached(), "nobody has come yet");
+        assert!(!is_reached(), "it has only begun");
         for _ in 0..5 {
             rest.stir();
             assert!(!is_reached());
