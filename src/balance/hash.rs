@@ -17,8 +17,7 @@ pub(super) fn mixed(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// An endpoint's part in the numbers that are made of it and of keys. It is eight octets, so that those of a hundred
-/// endpoints come in a dozen lines of cache.
+/// An endpoint's part in the numbers that are made of it and of keys.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seed(u64);
 
