@@ -23,7 +23,8 @@
 //! ├── limit/      how often, how many at a time, for whom: for the whole process. Pure
 //! ├── metrics/    what each worker counts, summed when asked for, and written as Prometheus reads it. Pure
 //! ├── runtime/    ROOM 4  one worker per core: tasks, edge-triggered epoll, timers, buffers
-//! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools, names; TLS (feature `tls`)
+//! ├── net/        ROOM 5  the only room with sockets: listeners, dialer, streams, pools, names; TLS (feature `tls`), and
+//! │                        certificates that are asked for (feature `acme`)
 //! │                        (pure in it: proxy_protocol/, what proxies say of a client; client_hello/, a name in TLS)
 //! ├── proxy/      ROOM 6  the gateway: session, exchange, attempt, relay, tunnel, answer; stream/: what is no HTTP
 //! ├── config/     ROOM 7  text → Raw → Config, pure; errors with line, caret and "did you mean"

@@ -132,7 +132,7 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
     };
     let seen = server.seen.take();
     #[cfg(feature = "acme")]
-    let orders = server.order_desk();
+    let asker = server.asker();
     let control = Control {
         left: server.workers.len(),
         server,
@@ -153,7 +153,7 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
         .or(telling)
         .or(async { Ok(control.follow().await) });
     #[cfg(feature = "acme")]
-    let working = working.or(async { match orders.work().await {} });
+    let working = working.or(async { match asker.work().await {} });
     executor.run(working).await
 }
 
@@ -206,7 +206,7 @@ impl Control<'_> {
                     if self.phase == Phase::Serving {
                         self.server.notify.ready(self.server.status());
                         #[cfg(feature = "acme")]
-                        self.server.begin_orders();
+                        self.server.begin_asking();
                     }
                     trim::let_go_of_code();
                 }
@@ -291,7 +291,7 @@ impl Control<'_> {
 
     fn drain(&mut self) {
         #[cfg(feature = "acme")]
-        self.server.end_orders();
+        self.server.end_asking();
         self.server.condition.reach(Condition::DRAINING);
         self.server.notify.stopping();
         self.server.missing.clear();
@@ -373,7 +373,7 @@ impl Control<'_> {
         // Before anybody hears of it: who asks then is told that it was the last time.
         server.tell(&Order::Retire);
         #[cfg(feature = "acme")]
-        server.end_orders();
+        server.end_asking();
         server.log.info(format_args!(
             "Usr2: process {pid} serves now; ending with the sessions that are here, after {:?} at most",
             server.grace

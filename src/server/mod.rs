@@ -197,7 +197,7 @@ pub struct Server {
     inside: Option<Arc<Inside>>,
     /// The certificates that authorities are asked for.
     #[cfg(feature = "acme")]
-    orders: acme::Orders,
+    asking: acme::Asking,
     /// Followed from the start, so that none is missed before [`Server::run`].
     signals: Option<Signals>,
 }
@@ -392,7 +392,7 @@ impl Server {
             capacity,
             inside,
             #[cfg(feature = "acme")]
-            orders: acme::Orders::default(),
+            asking: acme::Asking::default(),
             signals: Some(signals),
         };
         let probing = server.probes.serve(&server.site, &server.ctx, &server.log);

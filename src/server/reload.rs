@@ -194,7 +194,7 @@ impl Server {
             };
         }
         #[cfg(feature = "acme")]
-        self.follow_orders();
+        self.follow_asking();
         self.show();
         Ok(Reloaded::Done {
             generation: self.generation,

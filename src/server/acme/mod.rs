@@ -50,14 +50,14 @@ pub(super) struct Asked {
 
 /// Says what is asked for.
 #[derive(Debug)]
-pub(super) struct Orders {
+pub(super) struct Asking {
     asked: Sender<Vec<Asked>>,
     inbox: Receiver<Vec<Asked>>,
     /// It is time: nobody else answers at these addresses any more.
     has_begun: bool,
 }
 
-impl Default for Orders {
+impl Default for Asking {
     fn default() -> Self {
         let (asked, inbox) = async_channel::unbounded();
         Self {
@@ -103,28 +103,28 @@ pub(super) fn make_folders(config: &Config) -> Vec<&Path> {
 
 impl Server {
     /// From here on what is asked for is got.
-    pub(super) fn begin_orders(&mut self) {
-        self.orders.has_begun = true;
-        self.follow_orders();
+    pub(super) fn begin_asking(&mut self) {
+        self.asking.has_begun = true;
+        self.follow_asking();
     }
 
     /// What is asked for may be otherwise now.
-    pub(super) fn follow_orders(&self) {
-        if let (true, Some(file)) = (self.orders.has_begun, &self.file) {
-            let _ = self.orders.asked.try_send(all(&file.config));
+    pub(super) fn follow_asking(&self) {
+        if let (true, Some(file)) = (self.asking.has_begun, &self.file) {
+            let _ = self.asking.asked.try_send(all(&file.config));
         }
     }
 
     /// Somebody else gets them, or nobody does.
-    pub(super) fn end_orders(&mut self) {
-        self.orders.has_begun = false;
-        let _ = self.orders.asked.try_send(Vec::new());
+    pub(super) fn end_asking(&mut self) {
+        self.asking.has_begun = false;
+        let _ = self.asking.asked.try_send(Vec::new());
     }
 
     /// What is told of the work.
-    pub(super) fn order_desk(&self) -> Desk {
-        Desk {
-            inbox: self.orders.inbox.clone(),
+    pub(super) fn asker(&self) -> Asker {
+        Asker {
+            inbox: self.asking.inbox.clone(),
             ctx: self.ctx.clone(),
             log: self.log.clone(),
             challenges: self.site.challenges.clone(),
@@ -136,7 +136,7 @@ impl Server {
 
 /// What all the tasks share.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct Asker {
     inbox: Receiver<Vec<Asked>>,
     ctx: Context,
     log: Log,
@@ -146,7 +146,7 @@ pub(super) struct Desk {
     account: Mutex<()>,
 }
 
-impl Desk {
+impl Asker {
     /// Gets and renews what is asked for, as long as it is polled. What is asked for as before goes on as it was.
     pub(super) async fn work(&self) -> Infallible {
         let executor = LocalExecutor::new();
@@ -170,7 +170,7 @@ impl Desk {
 
 /// Sees to one certificate.
 struct Keeper<'a> {
-    desk: &'a Desk,
+    asker: &'a Asker,
     asked: Asked,
     store: Store,
     tries: Tries,
@@ -179,9 +179,9 @@ struct Keeper<'a> {
 }
 
 impl<'a> Keeper<'a> {
-    fn new(desk: &'a Desk, asked: Asked) -> Self {
+    fn new(asker: &'a Asker, asked: Asked) -> Self {
         Self {
-            desk,
+            asker,
             store: Store::of(&asked.acme),
             asked,
             tries: Tries::default(),
@@ -191,7 +191,7 @@ impl<'a> Keeper<'a> {
 
     async fn keep(mut self) {
         let label = Label::new(&format!("acme {}", self.name()));
-        let (ctx, _cancel) = self.desk.ctx.named("task", label).with_cancel();
+        let (ctx, _cancel) = self.asker.ctx.named("task", label).with_cancel();
         // It ends with its node.
         let _ = ctx.run(self.go_on(&ctx)).await;
     }
@@ -212,7 +212,7 @@ impl<'a> Keeper<'a> {
                     let until = http_date(facts.until);
                     let (names, path) = (self.name(), self.asked.acme.certificate());
                     let path = path.display();
-                    self.desk.log.info(format_args!(
+                    self.asker.log.info(format_args!(
                         "acme: got a certificate for {names}, valid until {until}: {path}"
                     ));
                 }
@@ -243,7 +243,7 @@ impl<'a> Keeper<'a> {
         let store = self.store.clone();
         let account = {
             // Several certificates have one account, which is made once.
-            let _alone = self.desk.account.lock().await;
+            let _alone = self.asker.account.lock().await;
             self.aside("cache", move || store.account()).await?
         };
         let pem = match self.unkept.take() {
@@ -253,7 +253,7 @@ impl<'a> Keeper<'a> {
                     .named("task", Label::from("acme order"))
                     .with_timeout(ORDER);
                 let wanted = &self.asked.acme.wanted;
-                order::obtain(&ctx, wanted, &account, &self.desk.challenges).await?
+                order::obtain(&ctx, wanted, &account, &self.asker.challenges).await?
             }
         };
         let facts = store::facts_of(pem.as_bytes());
@@ -296,7 +296,7 @@ impl<'a> Keeper<'a> {
         let done = done.ok_or_else(|| Failure::new(step, "no thread could be had"))?;
         done.map_err(|error| {
             let path = &self.asked.acme.cache;
-            let error = match &self.desk.inside {
+            let error = match &self.asker.inside {
                 Some(inside) => inside.explain(path, Use::Keep, error),
                 None => error,
             };
@@ -317,7 +317,7 @@ impl<'a> Keeper<'a> {
             }
             None => &"",
         };
-        self.desk.log.error(format_args!(
+        self.asker.log.error(format_args!(
             "acme: no certificate for {names} from {directory}: {failure}; tried again in {pause:?}{rest}"
         ));
     }

@@ -92,12 +92,18 @@ impl Drop for New<'_> {
     }
 }
 
-/// Makes the folder, where it is not there.
+/// Makes the folder, where it is not there. Those above it are made as others are: whose this one will be has to get to it.
 ///
 /// # Errors
 /// What the system says.
 pub(super) fn make_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    if let Some(above) = path.parent() {
+        fs::create_dir_all(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
 }
 
 /// What a certificate says, if it can be used with the key that is in the same file.

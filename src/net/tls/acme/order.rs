@@ -160,7 +160,7 @@ impl Dialogue<'_> {
         });
         let (url, order) = ordered.await?;
         for authorization in &order.authorizations {
-            self.authorize(authorization).await?;
+            self.authorize(authorization, names).await?;
         }
         let order = self
             .look("order", &url, |order| order.status == OrderStatus::Pending)
@@ -214,7 +214,7 @@ impl Dialogue<'_> {
     }
 
     /// Shows that a name is ours.
-    async fn authorize(&self, url: &str) -> Result<(), Failure> {
+    async fn authorize(&self, url: &str, names: &[String]) -> Result<(), Failure> {
         const STEP: &str = "authorization";
         let (account, config) = (&self.account, self.config);
         let read = || step(self.ctx, STEP, || account.auth(config, url));
@@ -222,6 +222,10 @@ impl Dialogue<'_> {
         let Identifier::Dns(name) = &auth.identifier;
         if matches!(auth.status, AuthStatus::Valid) {
             return Ok(());
+        }
+        if !names.contains(name) {
+            let why = format_args!("{name} was not asked for");
+            return Err(Failure::refusal(STEP, why));
         }
         if !matches!(auth.status, AuthStatus::Pending) {
             return Err(unauthorized(name, &auth));

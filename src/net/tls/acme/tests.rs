@@ -1,15 +1,24 @@
 use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 
+use futures_lite::future;
+
+use super::Proof;
 use super::challenge::{Challenges, Peek, Seen};
-use super::order::Failure;
-use crate::net::tls::certificate::Identity;
+use super::order::{Failure, Wanted, new_account_key, obtain};
+use crate::clock::TestClock;
+use crate::context;
+use crate::net::tls::certificate::{Authorities, Identity};
+use crate::net::tls::origin::{Client, Terms};
 use crate::net::tls::provider;
+use crate::net::tls::version::Version;
 
 fn shown(name: &str) -> Identity {
     let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -216,4 +225,48 @@ fn what_goes_wrong_is_one_line_that_people_can_read() {
     assert_eq!(hostile.why.chars().count(), 601);
     let error: io::Error = io::Error::other(hostile);
     assert!(!error.to_string().contains('\n'));
+}
+
+/// What is asked of an authority at this address.
+fn wanted(directory: String) -> Wanted {
+    let params = CertificateParams::new(vec!["ca.example".to_owned()]).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let ca = params.self_signed(&key).unwrap().pem();
+    let client = Client::new(Terms {
+        roots: Some(Authorities::from_pem(ca.as_bytes()).unwrap()),
+        identity: None,
+        min_version: Version::default(),
+    });
+    Wanted {
+        names: vec!["a.example".to_owned()],
+        directory,
+        contact: Vec::new(),
+        proof: Proof::default(),
+        client: client.unwrap(),
+    }
+}
+
+#[test]
+fn an_authority_that_says_nothing_is_not_waited_for_and_an_order_ends_with_its_node() {
+    // It takes connections, and that is all.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let wanted = wanted(format!("https://{}/dir", silent.local_addr().unwrap()));
+    let (key, challenges) = (new_account_key(), Challenges::default());
+    let clock = TestClock::install();
+    let (ctx, cancel) = context::background().named("task", "acme").with_cancel();
+    let waiting = async {
+        loop {
+            clock.advance(Duration::from_secs(1));
+            future::yield_now().await;
+        }
+    };
+    let asked = obtain(&ctx, &wanted, &key, &challenges);
+    let failure = smol::block_on(future::or(asked, waiting)).unwrap_err();
+    assert_eq!(failure, Failure::new("directory", "no answer within 30s"));
+    assert!(!failure.is_refusal);
+    cancel.cancel();
+    let asked = obtain(&ctx, &wanted, &key, &challenges);
+    let failure = smol::block_on(asked).unwrap_err();
+    assert_eq!(failure.step, "directory");
+    assert_ne!(failure.why, "no answer within 30s");
 }
