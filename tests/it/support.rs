@@ -571,6 +571,8 @@ impl Origin {
 
     fn bind_to(address: ([u8; 4], u16)) -> Self {
         let listener = TcpListener::bind(SocketAddr::from(address)).unwrap();
+        // Thousands may come before the busy machine's thread that accepts.
+        rustix::net::listen(&listener, 4096).unwrap();
         Self {
             listener: Listening::Tcp(listener),
             _socket: None,
