@@ -209,17 +209,12 @@ impl Picker {
             seeds.push(*seed);
             members.push(at);
         }
-        let alike = classes
-            .iter()
-            .flat_map(|(Reverse(weight), (seeds, members))| {
-                let parts = seeds.chunks(Class::MOST).zip(members.chunks(Class::MOST));
-                parts.map(|(seeds, members)| Class {
-                    weight: *weight,
-                    seeds: seeds.to_vec(),
-                    members: members.to_vec(),
-                })
-            });
-        alike.collect()
+        let class = |(Reverse(weight), (seeds, members))| Class {
+            weight,
+            seeds,
+            members,
+        };
+        classes.into_iter().map(class).collect()
     }
 
     fn choose(&self, ask: &Ask<'_>, roster: &Roster) -> Option<usize> {
@@ -334,15 +329,10 @@ impl Picker {
 }
 
 impl Class {
-    /// How many bits of a number say which member it is of, once it is made.
-    const BITS: u32 = 20;
-    /// How many members one has at most.
-    const MOST: usize = 1 << Self::BITS;
-
-    /// The greatest number that this key and a member make, in all bits but the last [`Self::BITS`], and which member that is.
+    /// The greatest number that this key and a member make, in its upper half, and which member that is.
     fn greatest(&self, key: u64) -> Option<(u64, usize)> {
-        const MEMBER: u64 = (1 << Class::BITS) - 1;
-        // Which member it is goes along in the number: a maximum of numbers has no branch that is guessed wrong.
+        const MEMBER: u64 = u32::MAX as u64;
+        // Which member it is goes along in the lower half: a maximum of numbers has no branch that is guessed wrong.
         let mut greatest = 0;
         for (member, seed) in self.seeds.iter().enumerate() {
             greatest = greatest.max(seed.with(key) & !MEMBER | member as u64);
