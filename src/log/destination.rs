@@ -145,8 +145,8 @@ impl Octets {
 #[derive(Debug)]
 pub(super) struct Stream {
     to: Octets,
-    /// It is a file on a disk: nothing to be waited for that could be waited for.
-    is_regular: bool,
+    /// A file on a disk, or a device that is no terminal: there is nobody whose reading could be waited for.
+    has_no_reader: bool,
     /// The last line that was begun is not whole.
     is_torn: bool,
     reader: Reader,
@@ -154,9 +154,11 @@ pub(super) struct Stream {
 
 impl Stream {
     fn new(to: Octets) -> Self {
-        let found = to.with(|fd| fstat(fd));
+        let found = to.with(|fd| fstat(fd).map(|found| FileType::from_raw_mode(found.st_mode)));
+        let is_terminal = to.with(|fd| rustix::termios::isatty(fd));
         Self {
-            is_regular: found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_file()),
+            has_no_reader: found
+                .is_ok_and(|found| found.is_file() || (found.is_char_device() && !is_terminal)),
             to,
             is_torn: false,
             reader: Reader::default(),
@@ -187,12 +189,12 @@ impl Stream {
 
     /// Writes some of it, and waits for the reader where there is one.
     fn write_some(&mut self, octets: &[u8]) -> io::Result<usize> {
-        let octets = if self.is_regular {
+        let octets = if self.has_no_reader {
             octets
         } else {
             piece(octets)
         };
-        let (reader, waits) = (&mut self.reader, !self.is_regular);
+        let (reader, waits) = (&mut self.reader, !self.has_no_reader);
         self.to.with(|fd| {
             for _ in 0..TRIES {
                 if waits {

@@ -144,29 +144,21 @@ pub(super) fn push_number(to: &mut Vec<u8>, number: u64) {
 
 /// Appends the last two digits of a number.
 pub(super) fn push_two(to: &mut Vec<u8>, number: u64) {
-    let [_, tens, ones] = DIGITS[(number % 1000) as usize];
+    let [_, tens, ones] = digits(number);
     to.extend_from_slice(&[tens, ones]);
 }
 
 /// Appends the last three digits of a number.
 pub(super) fn push_three(to: &mut Vec<u8>, number: u64) {
-    to.extend_from_slice(&DIGITS[(number % 1000) as usize]);
+    to.extend_from_slice(&digits(number));
 }
 
-/// The numbers below a thousand.
-static DIGITS: [[u8; 3]; 1000] = {
-    let mut digits = [[b'0'; 3]; 1000];
-    let mut number = 0;
-    while number < 1000 {
-        digits[number] = [
-            b'0' + (number / 100) as u8,
-            b'0' + (number / 10 % 10) as u8,
-            b'0' + (number % 10) as u8,
-        ];
-        number += 1;
-    }
-    digits
-};
+/// The last three digits of a number. A table of them would be read from memory that is cold each time.
+fn digits(number: u64) -> [u8; 3] {
+    let number = (number % 1000) as u32;
+    let (hundreds, rest) = (number / 100, number % 100);
+    [hundreds, rest / 10, rest % 10].map(|digit| b'0' + digit as u8)
+}
 
 /// Appends milliseconds, with three digits of what is below them.
 fn push_millis(to: &mut Vec<u8>, duration: Duration) {
