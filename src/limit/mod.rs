@@ -35,5 +35,5 @@ pub use budget::RetryBudget;
 pub use connections::{Entered, PerAddress};
 pub use key::{Key, Network};
 pub use limiter::{Admitted, Limit, Limiter, RateLimit, Refused};
-pub use permits::{Acquire, Permit, Permits, QueueFull};
+pub use permits::{Acquire, Permit, Permits, QueueFull, Quiet};
 pub use rate::{Gcra, Rate};

@@ -21,6 +21,8 @@ pub struct Permits {
 struct Shared {
     /// How many wait, for those who only want to know that nobody does.
     waiting: AtomicUsize,
+    /// How often somebody began to, and took the keepers along. // raised under the lock
+    calls: AtomicUsize,
     /// LOCK: nothing else is locked, and nobody woken, while it is.
     state: Mutex<State>,
 }
@@ -47,6 +49,10 @@ struct Waiting {
 /// The queue has no place left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueFull;
+
+/// A moment at which nobody waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quiet(usize);
 
 /// The right to hold one connection, until it is dropped.
 #[must_use = "dropping it gives it back"]
@@ -75,6 +81,7 @@ impl Permits {
         Self {
             shared: Arc::new(Shared {
                 waiting: AtomicUsize::new(0),
+                calls: AtomicUsize::new(0),
                 state: Mutex::new(state),
             }),
         }
@@ -121,6 +128,7 @@ impl Permits {
                 is_granted: false,
             });
             self.shared.waiting.fetch_add(1, Ordering::Relaxed);
+            self.shared.calls.fetch_add(1, Ordering::Relaxed);
             let granted = state.grant();
             (ticket, std::mem::take(&mut state.keepers), granted)
         };
@@ -150,13 +158,21 @@ impl Permits {
         lock(&self.shared.state).max
     }
 
-    /// Has `waker` woken when somebody begins to wait. True: somebody waits already.
-    pub fn watch(&self, waker: &Waker) -> bool {
+    /// Has `waker` woken when somebody begins to wait. `None`: somebody waits already.
+    pub fn watch(&self, waker: &Waker) -> Option<Quiet> {
         let mut state = lock(&self.shared.state);
         if !state.keepers.iter().any(|it| it.will_wake(waker)) {
             state.keepers.push(waker.clone());
         }
-        state.queue.iter().any(|it| !it.is_granted)
+        let is_quiet = !state.queue.iter().any(|it| !it.is_granted);
+        is_quiet.then(|| Quiet(self.shared.calls.load(Ordering::Relaxed)))
+    }
+
+    /// Nobody has begun to wait since [`Permits::watch`] said this, or who did so is just about to wake the watcher. Takes
+    /// no lock.
+    #[must_use]
+    pub fn is_still(&self, quiet: Quiet) -> bool {
+        self.shared.calls.load(Ordering::Relaxed) == quiet.0
     }
 
     fn permit(&self) -> Permit {

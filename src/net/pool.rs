@@ -25,7 +25,7 @@ use super::proxy_protocol::Header;
 use super::stream::Stream;
 use crate::balance::{Open, State};
 use crate::clock;
-use crate::limit::{Permit, Permits};
+use crate::limit::{Permit, Permits, Quiet};
 use crate::metrics::OpenConnection;
 
 /// For how long a connection is kept that is more than may idle.
@@ -69,6 +69,8 @@ struct Shelved<S> {
     keepalive: Keepalive,
     /// Where its connections' permits come from.
     permits: Option<Permits>,
+    /// The keeper is woken when somebody begins to wait for one. // since the permits said this
+    quiet: Option<Quiet>,
     /// The one used last is last.
     idle: Vec<Idle<S>>,
     /// How many that are, for others to read.
@@ -147,6 +149,7 @@ impl<S: Stream> Shelf<S> {
         if let Some(shelved) = self.pool.shelved.borrow_mut().get_mut(self.index) {
             shelved.keepalive = keepalive;
             shelved.permits = permits;
+            shelved.quiet = None;
         }
     }
 
@@ -210,10 +213,14 @@ impl<S: Stream> Shelf<S> {
         };
         if let (Some(permits), Some(keeper)) = (&shelved.permits, &*pool.keeper.borrow()) {
             // Somebody may wait for it, here or in another worker.
-            if pooled.permit.is_some() && permits.watch(keeper) {
-                drop(all);
-                drop(pooled);
-                return;
+            let is_quiet = shelved.quiet.is_some_and(|quiet| permits.is_still(quiet));
+            if pooled.permit.is_some() && !is_quiet {
+                shelved.quiet = permits.watch(keeper);
+                if shelved.quiet.is_none() {
+                    drop(all);
+                    drop(pooled);
+                    return;
+                }
             }
         }
         let keepalive = shelved.keepalive;
@@ -258,6 +265,7 @@ impl<S: Stream> Pool<S> {
         let index = self.shelved.borrow_mut().insert(Shelved {
             keepalive,
             permits: None,
+            quiet: None,
             idle: Vec::new(),
             count: state.idle_place(),
         });
@@ -310,12 +318,15 @@ impl<S: Stream> Pool<S> {
         // Closed when nothing is borrowed: their permits go to others, who may be here.
         let mut wanted = Vec::new();
         for (_, shelved) in self.shelved.borrow_mut().iter_mut() {
+            // Who asks now may be another than who asked before.
+            shelved.quiet = None;
             if let Some(permits) = shelved
                 .permits
                 .as_ref()
                 .filter(|_| !shelved.idle.is_empty())
             {
-                if permits.watch(cx.waker()) {
+                shelved.quiet = permits.watch(cx.waker());
+                if shelved.quiet.is_none() {
                     let count = permits.waiting().min(shelved.idle.len());
                     wanted.extend(shelved.idle.drain(..count));
                 }

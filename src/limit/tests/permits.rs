@@ -91,13 +91,18 @@ fn who_keeps_idle_connections_hears_that_somebody_waits() {
     let held = permits.try_acquire().unwrap();
     let keeper = Arc::new(Bell::default());
     let waker = Waker::from(keeper.clone());
-    assert!(!permits.watch(&waker) && !permits.watch(&waker));
+    let quiet = permits.watch(&waker).unwrap();
+    assert_eq!(permits.watch(&waker), Some(quiet));
+    assert!(permits.is_still(quiet));
     let waiting = permits.acquire().unwrap();
     assert_eq!(keeper.rung(), 1);
-    assert!(permits.watch(&waker), "somebody waits already");
+    assert!(!permits.is_still(quiet), "the watch is over");
+    assert_eq!(permits.watch(&waker), None, "somebody waits already");
     drop(held);
-    assert!(!permits.watch(&waker), "nobody has to wait any longer");
+    let quiet = permits.watch(&waker);
+    let quiet = quiet.expect("nobody has to wait any longer");
     drop(waiting);
+    assert!(permits.is_still(quiet));
 }
 
 #[test]

@@ -171,7 +171,8 @@ fn keepers_hear_who_waits() {
     let same = permits.clone();
     let keeper = thread::spawn(move || {
         let bell = Arc::<Flag>::default();
-        let somebody_waits = same.watch(&Waker::from(bell.clone()));
+        let quiet = same.watch(&Waker::from(bell.clone()));
+        let somebody_waits = quiet.is_none_or(|quiet| !same.is_still(quiet));
         (somebody_waits, bell, idle)
     });
     let waits = waiting(permits.acquire().unwrap());
