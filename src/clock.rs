@@ -12,7 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{self, Poll, Waker, ready};
+use std::task::{self, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Timers and a notion of now, for the thread that [`install`]ed it. What time it is, a driver says by [`set_now`].
@@ -34,6 +34,8 @@ thread_local! {
     static DRIVER: RefCell<Option<Installed>> = const { RefCell::new(None) };
     /// What a driver said last that it is: asked for many times per request, so nothing is called for it.
     static NOW: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// What the wall clock read when it was first asked after that.
+    static WALL: Cell<Option<SystemTime>> = const { Cell::new(None) };
 }
 
 /// Every driver that was ever installed has its own number, so that a timer armed on one thread is not looked up in
@@ -52,6 +54,7 @@ struct Installed {
 pub fn install(driver: Rc<dyn Driver>) -> Guard {
     let id = NEXT_DRIVER.fetch_add(1, Ordering::Relaxed);
     let now = NOW.replace(Some(driver.now()));
+    WALL.set(None);
     let before = DRIVER.with(|slot| slot.borrow_mut().replace(Installed { id, driver }));
     Guard { before, now }
 }
@@ -60,6 +63,7 @@ pub fn install(driver: Rc<dyn Driver>) -> Guard {
 /// loop. May lag behind the real time by up to one turn, never be ahead of it. Without a driver this does nothing.
 pub fn set_now(now: Instant) {
     NOW.set(NOW.get().map(|_| now));
+    WALL.set(None);
 }
 
 /// Undoes one [`install`] when dropped. Drop guards in the reverse order of their making.
@@ -75,6 +79,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let before = self.before.take();
         NOW.set(self.now);
+        WALL.set(None);
         // A thread that is ending may have torn its thread-locals down already; then there is nothing to restore.
         let _ = DRIVER.try_with(|slot| *slot.borrow_mut() = before);
     }
@@ -120,10 +125,18 @@ pub fn process_cpu() -> Duration {
     )
 }
 
-/// The wall clock, for log stamps and `Date` fields. It may jump; nothing may wait for it.
+/// The wall clock, for log stamps and `Date` fields. It may jump; nothing may wait for it. Where a [`Driver`] says what
+/// time it is, it is read once per turn at most, as [`now`] is: of requests that are served together each is stamped.
 #[must_use]
 pub fn wall() -> SystemTime {
-    SystemTime::now()
+    if NOW.get().is_none() {
+        return SystemTime::now();
+    }
+    WALL.get().unwrap_or_else(|| {
+        let wall = SystemTime::now();
+        WALL.set(Some(wall));
+        wall
+    })
 }
 
 /// A future that is ready at or after `at` on this thread's clock. Nothing is armed before its first poll.
@@ -226,31 +239,34 @@ impl Drop for Sleep {
     }
 }
 
-/// An alarm that is set again and again, nearly always for later than before, and seldom rings.
+/// An alarm of one task, that is set again and again, nearly always for later than before, and seldom rings.
 ///
-/// It is armed anew only when it has rung. So it may wake its task too early, which costs nothing, but not too late; and
-/// setting it for later costs nothing.
+/// It is armed anew only when it has rung, or when it is set for earlier. So it may wake its task too early, which costs
+/// nothing, but not too late; setting it for later costs nothing; and one is enough for all that a task waits for.
 #[derive(Debug, Default)]
 pub struct Alarm {
-    /// What is armed. // from the first poll on, until it has rung
-    sleep: Option<Sleep>,
+    /// What is armed, and whom it wakes. // from the first poll on, until it has rung
+    armed: Option<(Sleep, Waker)>,
 }
 
 impl Alarm {
     /// Ready at or after `until`, which may be another moment at each poll.
     pub fn poll_until(&mut self, until: Instant, cx: &mut task::Context<'_>) -> Poll<()> {
-        loop {
-            let sleep = match &mut self.sleep {
-                Some(sleep) if sleep.at <= until => sleep,
-                sleep => sleep.insert(sleep_until(until)),
-            };
-            ready!(Pin::new(&mut *sleep).poll(cx));
-            let is_over = sleep.at >= until;
-            self.sleep = None;
-            if is_over {
-                return Poll::Ready(());
+        let now = now();
+        if now >= until {
+            return Poll::Ready(());
+        }
+        if let Some((sleep, waker)) = &self.armed {
+            if now < sleep.at && sleep.at <= until && waker.will_wake(cx.waker()) {
+                return Poll::Pending;
             }
         }
+        let sleep = match self.armed.take() {
+            Some((sleep, _)) if now < sleep.at && sleep.at <= until => sleep,
+            _ => sleep_until(until),
+        };
+        let (sleep, _) = self.armed.insert((sleep, cx.waker().clone()));
+        Pin::new(sleep).poll(cx)
     }
 }
 

@@ -210,19 +210,19 @@ fn what_comes_and_goes_allocates_nothing() {
 }
 
 #[test]
-fn a_thread_keeps_64_nodes_and_no_more() {
+fn a_thread_keeps_256_nodes_and_no_more() {
     warm_up();
-    let make = || -> Vec<_> { (0..100).map(|_| background().with_cancel()).collect() };
+    let make = || -> Vec<_> { (0..300).map(|_| background().with_cancel()).collect() };
     drop(make());
     let mut made = None;
-    assert_eq!(calls(|| made = Some(make())), 1 + 100 - 64);
+    assert_eq!(calls(|| made = Some(make())), 1 + 300 - 256);
     // Dropped on another thread, they are that thread's.
     let other = thread::spawn(move || {
         drop(made);
         calls(make)
     });
-    assert_eq!(other.join().unwrap(), 1 + 100 - 64);
-    assert_eq!(calls(make), 1 + 100);
+    assert_eq!(other.join().unwrap(), 1 + 300 - 256);
+    assert_eq!(calls(make), 1 + 300);
 }
 
 #[test]

@@ -98,7 +98,7 @@ use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 pub use after::{AfterFunc, Stop};
@@ -357,6 +357,25 @@ impl Context {
     /// A future that is ready when the node has ended.
     pub fn done(&self) -> Done {
         Done::new(self.node.clone())
+    }
+
+    /// Makes the task of `waker` the one that works for this context and for everything below it that is derived from now
+    /// on: whatever of that ends, the task is woken, and may ask [`err`](Self::err). A task that has waited for many
+    /// contexts, one after the other, need not wait for each by its [`done`](Self::done).
+    ///
+    /// Ask [`err`](Self::err) once afterwards: an end that came first wakes nobody. A deadline that passes wakes the task
+    /// when somebody notices; a timer is the task's own affair. Of a root, which never ends, nothing is kept.
+    pub fn set_task(&self, waker: &Waker) {
+        if !self.node.is_root() {
+            self.node.set_task(waker.clone());
+        }
+    }
+
+    /// Whether the end of this context wakes a task: this node or one above it was told of one by
+    /// [`set_task`](Self::set_task) before this was derived.
+    #[must_use]
+    pub fn has_task(&self) -> bool {
+        self.node.load() & node::bit::TASKED != 0
     }
 
     /// Blocks the thread until the node has ended. For threads that run no tasks.

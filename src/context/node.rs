@@ -20,6 +20,7 @@ use std::ops::Deref;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
+use std::task::Waker;
 
 use super::after::Hook;
 use super::cause::{Cause, Fate, Origin, Reason};
@@ -65,6 +66,11 @@ pub(super) mod bit {
     pub(crate) const JOINT: u16 = 1 << 12;
     /// The last handle was dropped, and the node is not in its parent's list any more.
     pub(crate) const LOOSE: u16 = 1 << 13;
+
+    /// The node knows which task works for it.
+    pub(crate) const TASK: u16 = 1 << 14;
+    /// This node or one above it does.
+    pub(crate) const TASKED: u16 = 1 << 15;
 }
 
 /// One branch point of the tree. 144 octets on 64-bit machines, 160 with the counters of its `Arc`.
@@ -122,8 +128,8 @@ pub(super) struct Joint {
 struct Links {
     /// A child that came while there was no other. Older than all of `more`.
     first: Option<Weak<Node>>,
-    /// All other children. // made when first needed
-    more: Option<Box<Crowd>>,
+    /// What few nodes have. // made when first needed
+    more: Option<Box<More>>,
     /// The next node that the same sweep has to visit. Belongs to whoever set `DONE`.
     next: Option<Arc<Node>>,
     /// Why the node ended, or would end.
@@ -281,9 +287,9 @@ impl Node {
         let owns =
             seed.deadline <= above && seed.deadline != Stamp::NEVER && seed.bits & bit::JOINT == 0;
         let inherited = if shielded {
-            state & bit::TODO
+            state & (bit::TODO | bit::TASKED)
         } else {
-            state & (bit::TODO | bit::DONE | bit::EXPIRED | bit::DRAINING)
+            state & (bit::TODO | bit::DONE | bit::EXPIRED | bit::DRAINING | bit::TASKED)
         };
         self.mask = match &seed.about {
             About::Value(slot) => parent.mask | slot.key().bit(),
@@ -521,7 +527,7 @@ impl Node {
         self.lock()
             .more
             .as_ref()
-            .map_or(0, |more| more.entries.capacity())
+            .map_or(0, |more| more.crowd.entries.capacity())
     }
 
     /// The next few children in the order of their creation. `from` remembers how far it got; an empty batch is the
@@ -549,13 +555,38 @@ impl Node {
         self.lock().next.take()
     }
 
+    /// Makes `waker` the node's task.
+    ///
+    /// An end of the node and `TASK` are two changes to one word: either the end sees that it has to wake the task, or
+    /// whoever sets it sees the end, if it looks then.
+    pub(super) fn set_task(&self, waker: Waker) {
+        let before = {
+            let more = &mut self.lock().more;
+            more.get_or_insert_default().task.replace(waker)
+        };
+        // LOCK: a waker may do anything when it goes.
+        drop(before);
+        self.add(bit::TASK | bit::TASKED);
+    }
+
+    /// The task of this node, or of the nearest one above that has one.
+    pub(super) fn task(&self) -> Option<Waker> {
+        let mut node = self;
+        while node.load() & bit::TASK == 0 {
+            node = node.parent()?;
+        }
+        let links = node.lock();
+        links.more.as_ref()?.task.clone()
+    }
+
     /// How many tasks and threads wait for a signal of this node.
     pub(super) fn waiter_count(&self) -> usize {
-        if self.load() & bit::WAITERS == 0 {
-            0
-        } else {
-            self.event.total_listeners()
-        }
+        let state = self.load();
+        let listeners = match state & bit::WAITERS {
+            0 => 0,
+            _ => self.event.total_listeners(),
+        };
+        listeners + usize::from(state & bit::TASK != 0)
     }
 
     /// Keeps the node for another use, if `node` is its last handle, and returns its parent. Gives `node` back if it is
@@ -814,14 +845,15 @@ impl Links {
     }
 
     fn count(&self) -> usize {
-        usize::from(self.first.is_some()) + self.more.as_ref().map_or(0, |more| more.live)
+        let more = self.more.as_ref().map_or(0, |more| more.crowd.live);
+        usize::from(self.first.is_some()) + more
     }
 
     /// The place of the next child.
     fn next_seq(&self) -> u64 {
         match &self.more {
             _ if self.count() == 0 => ONLY,
-            Some(more) => more.next_seq,
+            Some(more) => more.crowd.next_seq,
             None => ONLY + 1,
         }
     }
@@ -831,7 +863,7 @@ impl Links {
         if seq == ONLY {
             self.first = Some(child);
         } else {
-            self.more.get_or_insert_default().push(child);
+            self.more.get_or_insert_default().crowd.push(child);
         }
     }
 
@@ -839,7 +871,7 @@ impl Links {
         if seq == ONLY {
             self.first.take()
         } else {
-            self.more.as_mut()?.remove(seq)
+            self.more.as_mut()?.crowd.remove(seq)
         }
     }
 
@@ -854,7 +886,7 @@ impl Links {
             *from = u64::MAX;
             return;
         };
-        let entries = &more.entries[more.position(*from)..];
+        let entries = &more.crowd.entries[more.crowd.position(*from)..];
         for few in entries.chunks(Batch::LEN) {
             // To upgrade is to wait for the node's memory, one node after the other. Looking first waits for all at once.
             let is_alive = |entry: &&Entry| entry.child.as_ref().map_or(0, Weak::strong_count) > 0;
@@ -873,6 +905,15 @@ impl Links {
         }
         *from = u64::MAX;
     }
+}
+
+/// What few nodes have.
+#[derive(Default)]
+struct More {
+    /// All children but the first.
+    crowd: Crowd,
+    /// Which task works for the node and everything below it. // behind `TASK`
+    task: Option<Waker>,
 }
 
 /// Children in the order of their creation, most of them alive.

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use super::node::Node;
 use super::sync::per_thread;
 
-/// How many nodes a thread keeps; more than that go back to the allocator. Of 160 octets each, and the list of
-/// listeners of those that were waited for.
-const SPARES_MAX: usize = 64;
+/// How many nodes a thread keeps, enough for a hundred requests at a time; more than that go back to the allocator. Of 160
+/// octets each, and the list of listeners of those that were waited for.
+const SPARES_MAX: usize = 256;
 
 struct Spares {
     /// The first `count` of them hold a node.

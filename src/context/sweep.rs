@@ -32,7 +32,7 @@ pub(super) fn cancel(node: &Arc<Node>, word: Word, place: &'static Location<'sta
         Some(before) => {
             // It is told before anybody is woken, so that nobody below has gone by then.
             let promise = watch::is_on().then(|| watch::canceled(node));
-            let receipt = if needs_visit(before) {
+            let receipt = if needs_sweep(before) {
                 Sweep::from(node, now).run()
             } else {
                 Receipt {
@@ -59,7 +59,7 @@ pub(super) fn join(node: &Arc<Node>, parent: &Arc<Node>, kind: u16) {
         if watch::is_on() {
             watch::ended(node);
         }
-        if needs_visit(before) {
+        if needs_sweep(before) {
             Sweep::from(node, now).run();
         }
     }
@@ -88,7 +88,7 @@ fn expire(node: &Arc<Node>, now: Stamp) -> ContextError {
                 if watch::is_on() {
                     watch::ended(owner);
                 }
-                if needs_visit(before) {
+                if needs_sweep(before) {
                     Sweep::from(owner, now).run();
                 }
             }
@@ -135,6 +135,8 @@ struct Sweep {
     tail: Option<Arc<Node>>,
     /// Nodes that somebody else marked and may not have swept.
     others: Vec<Arc<Node>>,
+    /// The task that works for where it began was woken, or will not be.
+    is_told: bool,
     /// What was done so far.
     receipt: Receipt,
 }
@@ -146,6 +148,7 @@ impl Sweep {
             head: None,
             tail: None,
             others: Vec::new(),
+            is_told: false,
             receipt: Receipt::default(),
         }
     }
@@ -268,6 +271,15 @@ impl Sweep {
             if state & bit::WAITERS != 0 {
                 self.receipt.waiters += node.event.notify(usize::MAX);
             }
+            // A task above knows of what ends where a sweep begins, and of what ends from beside: of all else it is told by
+            // the node that has it.
+            let is_news = !std::mem::replace(&mut self.is_told, true) || state & bit::JOINT != 0;
+            if state & bit::TASK != 0 || (is_news && state & bit::TASKED != 0) {
+                if let Some(task) = node.task() {
+                    self.receipt.waiters += 1;
+                    task.wake();
+                }
+            }
             if let About::Hook(hook) = &node.about {
                 hook.fire();
             }
@@ -282,7 +294,13 @@ impl Drop for Sweep {
     }
 }
 
-/// Whether a node with this state, when it is marked, has children to mark or somebody to wake.
+/// Whether a node with this state, when its end begins there, has children to mark or somebody to wake.
+fn needs_sweep(state: u16) -> bool {
+    needs_visit(state) || state & bit::TASKED != 0
+}
+
+/// The same of a node that ends with one above it.
 fn needs_visit(state: u16) -> bool {
-    state & (bit::PARENT | bit::WAITERS | bit::HOOK) != 0
+    const BESIDE: u16 = bit::JOINT | bit::TASKED;
+    state & (bit::PARENT | bit::WAITERS | bit::HOOK | bit::TASK) != 0 || state & BESIDE == BESIDE
 }

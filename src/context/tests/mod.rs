@@ -11,6 +11,7 @@ mod label;
 mod node;
 mod story;
 mod sweep;
+mod task;
 mod value;
 mod view;
 mod watch;

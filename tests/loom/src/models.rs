@@ -33,6 +33,8 @@ pub(crate) const ALL: &[(&str, usize, fn())] = &[
         3,
         expiry_against_cancel_above,
     ),
+    ("task_named_against_cancel", 4, task_named_against_cancel),
+    ("task_told_of_what_ends_below", 3, task_told_of_what_ends_below),
     ("listen_against_cancel", 4, listen_against_cancel),
     (
         "listen_twice_against_cancel",
@@ -296,6 +298,33 @@ fn drop_between_the_passes() {
 
 fn waiting_for_nobody(ctx: &Context) -> bool {
     Waiting::new(ctx.emptied()).poll().is_ready()
+}
+
+/// Whoever names a task sees the end, or the task is woken by it.
+fn task_named_against_cancel() {
+    let (top, cancel) = background().with_cancel();
+    let (session, _session) = top.with_cancel();
+    let ending = thread::spawn(move || cancel.cancel());
+    let flag = Arc::<Flag>::default();
+    session.set_task(&Waker::from(flag.clone()));
+    let (below, _below) = session.with_cancel();
+    let is_seen = below.err().is_some();
+    ending.join().unwrap();
+    assert!(is_seen || flag.is_up(), "slept through it");
+    assert!(below.err().is_some());
+}
+
+/// One end from above and one below: by each the task is woken after it can be seen.
+fn task_told_of_what_ends_below() {
+    let (session, session_cancel) = background().with_cancel();
+    let flag = Arc::<Flag>::default();
+    session.set_task(&Waker::from(flag.clone()));
+    let (below, below_cancel) = session.with_cancel();
+    let ending = thread::spawn(move || below_cancel.cancel());
+    session_cancel.cancel();
+    assert!(session.err().is_some() && below.err().is_some());
+    ending.join().unwrap();
+    assert!(flag.is_up(), "slept through it");
 }
 
 fn expiry_against_cancel() {
