@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use super::error::{Error, Phase, Retry, Side, What};
 use super::gateway::Gateway;
 use super::scene::Member;
+use super::task::Task;
 use super::timeout::Timeout;
 use super::wait::{Wait, within};
 use crate::clock;
@@ -248,14 +249,14 @@ impl Patience {
 /// # Errors
 /// The origin failed, broke a rule or took too long; or sending failed by the client's doing.
 pub(super) async fn await_head<S: Stream, F: Future<Output = Result<(), Error>>>(
-    ctx: &Context,
+    (task, ctx): (&Task, &Context),
     sending: &mut Sending<'_, F>,
     is_held: &Cell<bool>,
     reading: HeadReading<'_, S>,
     patience: &mut Patience,
 ) -> Result<(), Error> {
     let mut head = pin!(reading.read());
-    let mut wait = Wait::new(ctx);
+    let mut wait = Wait::new(Some(task), ctx);
     poll_fn(|cx| {
         let is_its_turn = |sending: &Sending<'_, F>| sending.is_over() || is_held.get();
         let phase = if is_its_turn(sending) {

@@ -11,9 +11,9 @@ use super::answer;
 use super::attempt::{self, HeadReading, Patience, Sending};
 use super::errand::Answered;
 use super::error::{Error, Phase, Retry, Side, What};
-use super::exchange::{Exchange, Goal, Outcome, Reply};
+use super::exchange::{Exchange, Goal, Outcome, Parts, Reply};
 use super::facts::Facts;
-use super::gateway::{Heads, Host};
+use super::gateway::{Draft, Heads, Host};
 use super::pace::Pace;
 use super::record::Told;
 use super::relay::{self, From, Means, Withheld, relay};
@@ -44,22 +44,14 @@ use crate::runtime::buffer::Buffer;
 
 impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     /// One attempt, and, once it has led to a final response head, the rest of the exchange.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of an exchange, borrowed one by one"
-    )]
     pub(super) async fn attempt(
         &self,
         goal: Goal<'_, D::Stream>,
-        framed: &Framed,
-        input: &mut Option<Buffer>,
-        upload: &mut Upload,
-        heads: &mut Heads,
-        told: &mut Told,
-        reply: &mut Reply,
+        parts: &mut Parts<'_>,
     ) -> Result<Outcome<D::Stream>, Failed> {
+        let request_read = parts.reply.request_read;
         // What is told is of the last attempt.
-        (told.connect, told.reused) = (None, None);
+        (parts.told.connect, parts.told.reused) = (None, None);
         let Member {
             endpoint, state, ..
         } = goal.member;
@@ -67,11 +59,11 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         goal.member.tally.note(UpstreamEvent::Attempt);
         let begun = clock::now();
         let may_idle = self.stale.get() < goal.upstream.max_idle;
-        let client = self.session.header();
-        let idle = may_idle.then(|| goal.member.idle(&client)).flatten();
-        let goes_at_once = idle.is_some() && reply.request_read;
+        let client = &self.session.header;
+        let idle = may_idle.then(|| goal.member.idle(client)).flatten();
+        let goes_at_once = idle.is_some() && request_read;
         let named = self.ctx.named("attempt", Label::new(&endpoint.name));
-        let (ctx, cancel) = match self.due(goal.route, reply.request_read, goes_at_once) {
+        let (ctx, cancel) = match self.due(goal.route, request_read, goes_at_once) {
             Some((at, timeout)) => {
                 named.with_deadline_cause(at, Reason::Static(timeout.as_static()))
             }
@@ -90,39 +82,27 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 origin
             }
             None => {
-                let owed = owed(input.as_ref(), framed, reply);
+                let owed = owed(parts.input.as_ref(), parts.framed, parts.reply);
                 let limit = self.terms.timeouts.connect;
                 let queue = goal.upstream.queue_timeout;
                 let connecting = pin!(async {
                     let permit = attempt::permit::<D>(&ctx, queue, goal.member).await?;
-                    attempt::connect(
-                        self.gateway,
-                        limit,
-                        &ctx,
-                        goal.member,
-                        &client,
-                        permit,
-                        true,
-                    )
-                    .await
+                    attempt::connect(self.gateway, limit, &ctx, goal.member, client, permit, true)
+                        .await
                 });
                 self.while_client_stays(&owed, connecting).await?
             }
         };
-        told.connect = Some(self.elapsed());
+        parts.told.connect = Some(self.elapsed());
         let is_reused = origin.exchanges > 0;
-        told.reused = Some(is_reused);
+        parts.told.reused = Some(is_reused);
         let node = Node {
             ctx,
             cancel,
             begun,
             patience,
         };
-        let tried = self
-            .carry(
-                goal, origin, node, framed, input, upload, heads, told, reply,
-            )
-            .await;
+        let tried = self.carry(goal, origin, node, parts).await;
         tried.map_err(|error| Failed {
             was_reused: is_reused && error.side == Side::Origin,
             error,
@@ -145,23 +125,22 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     }
 
     /// Sends the request over a connection, and carries the response back.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of an exchange, borrowed one by one"
-    )]
     async fn carry(
         &self,
         goal: Goal<'_, D::Stream>,
         origin: Box<Pooled<D::Stream>>,
         node: Node,
-        framed: &Framed,
-        input: &mut Option<Buffer>,
-        upload: &mut Upload,
-        heads: &mut Heads,
-        told: &mut Told,
-        reply: &mut Reply,
+        parts: &mut Parts<'_>,
     ) -> Result<Outcome<D::Stream>, Error> {
-        self.write_head(goal, heads, framed, reply.request_read)?;
+        let Parts {
+            framed,
+            input,
+            upload,
+            heads,
+            told,
+            reply,
+        } = parts;
+        self.write_head(goal, heads.draft(), framed, reply.request_read)?;
         let has_body = !matches!(framed.framing(), Framing::None | Framing::Length(0));
         let mut encoder = Encoder::new(framed);
         let repeated = upload.repeat(&mut encoder, &mut heads.octets);
@@ -305,10 +284,11 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         &self,
         goal: Goal<'_, D::Stream>,
         answered: Answered<D::Stream>,
-        heads: &mut Heads,
-        told: &mut Told,
-        reply: &mut Reply,
+        parts: &mut Parts<'_>,
     ) -> Result<Outcome<D::Stream>, Error> {
+        let Parts {
+            heads, told, reply, ..
+        } = parts;
         let Answered { origin, mut input } = answered;
         let Heads {
             request,
@@ -415,11 +395,11 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         .await
     }
 
-    /// Writes the request head as the origin gets it to `heads.octets`.
+    /// Writes the request head as the origin gets it.
     pub(super) fn write_head(
         &self,
         goal: Goal<'_, D::Stream>,
-        heads: &mut Heads,
+        draft: Draft<'_>,
         framed: &Framed,
         request_read: bool,
     ) -> Result<(), Error> {
@@ -429,14 +409,13 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             member,
             ..
         } = goal;
-        let Heads {
+        let Draft {
             request,
             path,
             path_out,
-            request_out: out,
+            out,
             octets,
-            ..
-        } = heads;
+        } = draft;
         let endpoint = &member.endpoint;
         let peer = self.session.peer.map(|peer| peer.ip().to_canonical());
         let id = request_id(self.ctx.id());
@@ -585,7 +564,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 buffers: &self.gateway.buffers,
                 is_under_way: interim_count > 0,
             };
-            attempt::await_head(ctx, sending, is_held, reading, patience).await?;
+            let by = (&self.session.task, ctx);
+            attempt::await_head(by, sending, is_held, reading, patience).await?;
             match response.status() {
                 101 => return Ok(()),
                 100..=199 => {

@@ -9,8 +9,9 @@ use super::error::{Error, Phase, Retry, What};
 use super::gateway::Gateway;
 use super::scene::Member;
 use super::site::Terms;
+use super::task::Task;
 use super::timeout::Timeout;
-use super::wait::within;
+use super::wait::{within, within_by};
 use crate::clock;
 use crate::context::Context;
 use crate::http::body::Decoder;
@@ -29,10 +30,12 @@ pub(super) struct Errand<'a, D: Dial> {
     pub(super) gateway: &'a Gateway<D>,
     /// Ends it.
     pub(super) ctx: &'a Context,
+    /// Whose it is, where that is a session's.
+    pub(super) task: Option<&'a Task>,
     pub(super) terms: &'a Terms,
     pub(super) member: &'a Member<D::Stream>,
     /// Whom the connection is for, where the origin is told.
-    pub(super) client: Header,
+    pub(super) client: &'a Header,
     /// How long it waits where there may be no further connection.
     pub(super) queue_timeout: Duration,
 }
@@ -58,7 +61,7 @@ impl<D: Dial> Errand<'_, D> {
         let _in_flight = self.member.state.begin();
         let tally = &self.member.tally;
         tally.note(UpstreamEvent::Attempt);
-        if let Some(idle) = self.member.idle(&self.client) {
+        if let Some(idle) = self.member.idle(self.client) {
             tally.note(UpstreamEvent::Reused);
             match self.ask(idle, octets, response).await {
                 Err(error) if error.retry != Retry::Never && self.ctx.err().is_none() => {
@@ -69,7 +72,7 @@ impl<D: Dial> Errand<'_, D> {
         }
         let connect = self.terms.timeouts.connect;
         let permit = attempt::permit::<D>(self.ctx, self.queue_timeout, self.member).await?;
-        let (member, client) = (self.member, &self.client);
+        let (member, client) = (self.member, self.client);
         let fresh = attempt::connect(
             self.gateway,
             connect,
@@ -116,7 +119,7 @@ impl<D: Dial> Errand<'_, D> {
             {
                 let reading = pin!(reading.read());
                 let limit = (Timeout::Response, limit);
-                within(self.ctx, Phase::Await, limit, reading).await??;
+                within_by(self.task, self.ctx, Phase::Await, limit, reading).await??;
             }
             match response.status() {
                 101 => return Err(Error::origin_sin(Phase::Await, "upgrade_not_requested")),

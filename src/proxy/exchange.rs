@@ -138,6 +138,18 @@ pub(super) struct Reply {
     pub(super) persists: bool,
 }
 
+/// What the attempts of an exchange work on.
+pub(super) struct Parts<'p> {
+    /// How the request's content is framed.
+    pub(super) framed: &'p Framed,
+    /// What the client has sent beyond what was used.
+    pub(super) input: &'p mut Option<Buffer>,
+    pub(super) upload: Upload,
+    pub(super) heads: &'p mut Heads,
+    pub(super) told: &'p mut Told,
+    pub(super) reply: &'p mut Reply,
+}
+
 /// Serves the request whose first octets are there, or are about to be.
 pub(super) async fn run<C: Stream, D: Dial + 'static>(
     session: &Session<C, D>,
@@ -403,8 +415,21 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 let Some(upstream) = way.upstream else {
                     return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
                 };
-                let proxied = self.proxy(way, upstream, &framed, input, heads, told, reply);
-                return proxied.await;
+                let is_mirrored = self.is_mirrored(way);
+                let kept_max = self.kept_max(way.route, &heads.request, is_mirrored);
+                let mut parts = Parts {
+                    framed: &framed,
+                    input,
+                    upload: Upload::new(&framed, &self.terms.limits, kept_max),
+                    heads,
+                    told,
+                    reply,
+                };
+                let done = self.tries(way, upstream, &mut parts).await;
+                if is_mirrored {
+                    self.mirror(way, &mut parts);
+                }
+                return done;
             }
             (None, Action::Redirect { to, status }) => {
                 let has_host = head.authority().is_some_and(|it| !it.host.is_empty());
@@ -528,97 +553,54 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         is_https && !self.session.client.is_secure() && !self.scene.site.is_trusted(peer)
     }
 
-    /// Makes attempts until one has led to a response, and carries that.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of an exchange, borrowed one by one"
-    )]
-    async fn proxy(
-        &self,
-        way: &Way<'_, D::Stream>,
-        upstream: &Upstream<D::Stream>,
-        framed: &Framed,
-        input: &mut Option<Buffer>,
-        heads: &mut Heads,
-        told: &mut Told,
-        reply: &mut Reply,
-    ) -> Result<Outcome<D::Stream>, Error> {
-        let retry = &way.route.retry;
-        if let Some(budget) = self.scene.budget(way.number) {
-            budget.earn();
-        }
-        let is_idempotent = heads.request.is_idempotent();
-        let is_kept = is_idempotent && retry.attempts_max > 1;
-        let is_mirrored = self.is_mirrored(way);
-        let kept_max = match (is_mirrored, is_kept) {
+    /// How much of a request's content is kept, to be sent again or copied.
+    fn kept_max(&self, route: &Route, request: &RequestHead, is_mirrored: bool) -> usize {
+        let retry = &route.retry;
+        let is_kept = request.is_idempotent() && retry.attempts_max > 1;
+        match (is_mirrored, is_kept) {
             (true, _) => retry.replay_max.max(mirror::CONTENT_MAX),
             (false, true) => retry.replay_max,
             (false, false) => 0,
-        };
-        let mut upload = Upload::new(framed, &self.terms.limits, kept_max);
-        let done = self
-            .tries(
-                way,
-                upstream,
-                framed,
-                input,
-                &mut upload,
-                heads,
-                told,
-                reply,
-            )
-            .await;
-        if is_mirrored {
-            self.mirror(way, framed, &upload, heads);
         }
-        done
     }
 
-    /// The attempts, one after the other.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of an exchange, borrowed one by one"
-    )]
+    /// Makes attempts, one after the other, until one has led to a response, and carries that.
     async fn tries(
         &self,
         way: &Way<'_, D::Stream>,
         upstream: &Upstream<D::Stream>,
-        framed: &Framed,
-        input: &mut Option<Buffer>,
-        upload: &mut Upload,
-        heads: &mut Heads,
-        told: &mut Told,
-        reply: &mut Reply,
+        parts: &mut Parts<'_>,
     ) -> Result<Outcome<D::Stream>, Error> {
+        if let Some(budget) = self.scene.budget(way.number) {
+            budget.earn();
+        }
         let retry = &way.route.retry;
-        let is_idempotent = heads.request.is_idempotent();
+        let is_idempotent = parts.heads.request.is_idempotent();
         let mut tried: Vec<usize> = Vec::new();
         let hedge = way.route.hedge.as_ref().filter(|_| {
             is_idempotent
-                && reply.request_read
+                && parts.reply.request_read
                 && upstream.members.len() > 1
-                && !heads.request.asks_for_upgrade()
+                && !parts.heads.request.asks_for_upgrade()
         });
         let mut hedge = hedge;
         // A stale connection does not count as a try of the origin. After many of them a new one is made.
         loop {
             let (tried_now, goal, index) = if let Some(hedge) = hedge.take() {
-                let several = (way, upstream, hedge);
-                let racing = self.hedged(several, &mut tried, framed, heads, told, reply);
+                let racing = self.hedged((way, upstream, hedge), &mut tried, parts);
                 (racing.await, None, None)
             } else {
-                let Some((index, member)) = self.pick(upstream, heads, &tried) else {
+                let Some((index, member)) = self.pick(upstream, parts.heads, &tried) else {
                     return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
                 };
-                told.attempts += 1;
-                told.endpoint = Some(member.endpoint.name.clone());
+                parts.told.attempts += 1;
+                parts.told.endpoint = Some(member.name.clone());
                 let may_repeat = is_idempotent && tried.len() + 1 < retry.attempts_max as usize;
                 let goal = Goal {
                     may_repeat,
                     ..self.goal(way, upstream, member)
                 };
-                let attempt = self.attempt(goal, framed, input, upload, heads, told, reply);
-                (attempt.await, Some(goal), Some(index))
+                (self.attempt(goal, parts).await, Some(goal), Some(index))
             };
             let Failed { error, was_reused } = match tried_now {
                 Ok(outcome) => return Ok(outcome),
@@ -632,7 +614,8 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             let Some(flaw) = flaw.filter(|flaw| retry.on.covers(*flaw)) else {
                 return Err(error);
             };
-            if reply.begun || !upload.is_repeatable(told.received) || self.ctx.err().is_some() {
+            let is_repeatable = parts.upload.is_repeatable(parts.told.received);
+            if parts.reply.begun || !is_repeatable || self.ctx.err().is_some() {
                 return Err(error);
             }
             if flaw == Flaw::Stale {
@@ -652,12 +635,12 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             }
             let pause = retry::pause(retry.pause, tried.len() as u32, self.scene.draw());
             if self
-                .left(reply.request_read)
+                .left(parts.reply.request_read)
                 .is_some_and(|left| left <= pause)
             {
                 return Err(error);
             }
-            self.rest(pause, input.as_ref(), upload, reply).await?;
+            self.rest(pause, parts).await?;
             upstream.tally.note(UpstreamEvent::Retry);
         }
     }
@@ -699,18 +682,13 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     }
 
     /// Waits a little, while the client stays.
-    async fn rest(
-        &self,
-        pause: Duration,
-        input: Option<&Buffer>,
-        upload: &Upload,
-        reply: &Reply,
-    ) -> Result<(), Error> {
+    async fn rest(&self, pause: Duration, parts: &Parts<'_>) -> Result<(), Error> {
         let owed = Owed::default();
-        let remaining = match reply.request_read {
+        let remaining = match parts.reply.request_read {
             true => Some(0),
-            false => upload.decoder.remaining(),
+            false => parts.upload.decoder.remaining(),
         };
+        let input = parts.input.as_ref();
         owed.set(input.map_or(0, |buffer| buffer.filled().len()), remaining);
         let resting = pin!(clock::sleep(pause));
         let resting = pin!(within(

@@ -51,9 +51,10 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let errand = Errand {
             gateway: self.gateway,
             ctx: &ctx,
+            task: Some(&self.session.task),
             terms: self.terms,
             member,
-            client: self.session.header(),
+            client: &self.session.header,
             queue_timeout: upstream.queue_timeout,
         };
         let mut response = ResponseHead::default();

@@ -19,7 +19,7 @@ use super::site::Site;
 use super::stage::Stages;
 use super::timeout::Timeouts;
 use crate::balance::Policy;
-use crate::clock::{self, Alarm};
+use crate::clock;
 use crate::context::Context;
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::limits::Limits;
@@ -413,11 +413,29 @@ pub(super) struct Heads {
     pub(super) octets: Vec<u8>,
     /// The response's to the client.
     pub(super) octets_back: Vec<u8>,
-    /// Rings when an answer is late.
-    pub(super) alarm: Alarm,
+}
+
+/// What it takes to write the request head as an endpoint gets it.
+pub(super) struct Draft<'h> {
+    pub(super) request: &'h RequestHead,
+    pub(super) path: &'h [u8],
+    pub(super) path_out: &'h mut Vec<u8>,
+    pub(super) out: &'h mut RequestHead,
+    /// Where it is written to.
+    pub(super) octets: &'h mut Vec<u8>,
 }
 
 impl Heads {
+    pub(super) fn draft(&mut self) -> Draft<'_> {
+        Draft {
+            request: &self.request,
+            path: &self.path,
+            path_out: &mut self.path_out,
+            out: &mut self.request_out,
+            octets: &mut self.octets,
+        }
+    }
+
     /// Makes them ready for the next exchange, and gives memory back that few need.
     pub(super) fn renew(&mut self) {
         // An exchange that comes to no request of its own must not be told of another's.

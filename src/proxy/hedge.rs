@@ -5,14 +5,14 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{self, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use super::carry::Failed;
 use super::errand::{Answered, Errand};
 use super::error::{Error, HedgeLost, Phase, Side, What};
-use super::exchange::{Exchange, Outcome, Reply, Way};
-use super::gateway::Heads;
+use super::exchange::{Exchange, Outcome, Parts, Way};
+use super::gateway::{Draft, Heads};
 use super::record::Told;
 use super::scene::{Member, Upstream};
 use super::site::Hedge;
@@ -36,31 +36,17 @@ struct Branch<W> {
     work: W,
 }
 
-/// What a try is to do.
-struct Order<'u, S> {
-    upstream: &'u Upstream<S>,
-    member: &'u Member<S>,
-    ctx: Context,
-    octets: Vec<u8>,
-    head: ResponseHead,
-}
+/// A try that may begin: at which endpoint of the upstream's, its branch, and what ends that.
+type Ordered<'u, S> = (usize, &'u Member<S>, Context, Cancel);
 
-/// What a try came to, the head it read, and the octets it sent: whoever wins gives both back to be used again.
-struct Answer<S> {
-    answered: Result<Answered<S>, Error>,
-    head: ResponseHead,
-    octets: Vec<u8>,
-}
+/// A head that was read, and the octets that were sent for it.
+type Kept = (ResponseHead, Vec<u8>);
 
 /// A try that followed the first. They are seldom, so each has memory of its own.
-type Late<'f, S> = Branch<Pin<Box<dyn Future<Output = Answer<S>> + 'f>>>;
+type Late<'f, S> = Branch<Pin<Box<dyn Future<Output = (Result<Answered<S>, Error>, Kept)> + 'f>>>;
 
-impl<S, W: Future<Output = Answer<S>> + Unpin> Branch<W> {
-    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<(usize, Answer<S>)> {
-        let answer = Pin::new(&mut self.work).poll(cx);
-        answer.map(|answer| (self.index, answer))
-    }
-}
+/// Who won: which endpoint, what it answered, and the head of that, unless it is where the first one's would be.
+type Won<S> = (usize, Answered<S>, Option<Kept>);
 
 impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     /// Tries until one has led to a final response, and carries that. `tried` gets the endpoints that failed.
@@ -68,30 +54,30 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         &self,
         (way, upstream, hedge): (&Way<'_, D::Stream>, &Upstream<D::Stream>, &Hedge),
         tried: &mut Vec<usize>,
-        framed: &Framed,
-        heads: &mut Heads,
-        told: &mut Told,
-        reply: &mut Reply,
+        parts: &mut Parts<'_>,
     ) -> Result<Outcome<D::Stream>, Failed> {
         let begun = clock::now();
         let owed = Owed::default();
         owed.set(0, Some(0));
-        let (index, answered) = {
-            let racing = pin!(self.race((way, upstream, hedge), tried, framed, heads, told));
+        let (index, answered, kept) = {
+            let racing = pin!(self.race((way, upstream, hedge), tried, parts));
             self.while_client_stays(&owed, racing).await?
         };
+        let Parts { heads, told, .. } = parts;
+        if let Some(kept) = kept {
+            (heads.response, heads.octets) = kept;
+        }
         told.first = Some(self.elapsed());
         told.reused = Some(answered.origin.exchanges > 0);
         let Some(member) = upstream.members.get(index) else {
             return Err(Error::gateway(Phase::Connect, What::NoEndpoint).into());
         };
         if told.attempts > 1 {
-            told.endpoint = Some(member.endpoint.name.clone());
+            told.endpoint = Some(member.name.clone());
         }
         let goal = self.goal(way, upstream, member);
         self.note_answer(goal, heads.response.status(), begun);
-        let carried = self.carry_answered(goal, answered, heads, told, reply);
-        Ok(carried.await?)
+        Ok(self.carry_answered(goal, answered, parts).await?)
     }
 
     /// Runs the tries until the first has its final response head.
@@ -102,12 +88,26 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         &self,
         (way, upstream, hedge): (&Way<'_, D::Stream>, &Upstream<D::Stream>, &Hedge),
         tried: &mut Vec<usize>,
-        framed: &Framed,
-        heads: &mut Heads,
-        told: &mut Told,
-    ) -> Result<(usize, Answered<D::Stream>), Error> {
-        let (index, cancel, order) = self.order((way, upstream), &[], framed, heads, told)?;
-        let work = pin!(self.fulfil(order));
+        parts: &mut Parts<'_>,
+    ) -> Result<Won<D::Stream>, Error> {
+        let Parts {
+            framed,
+            heads,
+            told,
+            ..
+        } = parts;
+        let (index, member, ctx, cancel) =
+            self.order((way, upstream), &[], framed, heads.draft(), told)?;
+        let Heads {
+            request,
+            path,
+            path_out,
+            request_out,
+            response,
+            octets,
+            ..
+        } = &mut **heads;
+        let work = pin!(self.fulfil(upstream, member, ctx, octets, response));
         let mut first = Some(Branch {
             index,
             cancel,
@@ -119,29 +119,30 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let mut pause = hedge.after;
         loop {
             let due = clock::later(clock::now(), pause);
-            let alarm = &mut heads.alarm;
+            let task = &self.session.task;
             let may_follow = begun.len() < hedge.max as usize
                 && begun.len().saturating_add(1) < upstream.members.len();
             let event = poll_fn(|cx| {
-                if let Some(Poll::Ready(ended)) = first.as_mut().map(|branch| branch.poll(cx)) {
-                    first = None;
-                    return Poll::Ready(Some(ended));
-                }
-                for (place, branch) in late.iter_mut().enumerate() {
-                    if let Poll::Ready(ended) = branch.poll(cx) {
-                        late.swap_remove(place);
-                        return Poll::Ready(Some(ended));
+                if let Some(branch) = &mut first {
+                    if let Poll::Ready(answered) = branch.work.as_mut().poll(cx) {
+                        first = None;
+                        return Poll::Ready(Some((index, answered, None)));
                     }
                 }
-                if may_follow && alarm.poll_until(due, cx).is_ready() {
+                for (place, branch) in late.iter_mut().enumerate() {
+                    if let Poll::Ready((answered, kept)) = branch.work.as_mut().poll(cx) {
+                        let branch = late.swap_remove(place);
+                        return Poll::Ready(Some((branch.index, answered, Some(kept))));
+                    }
+                }
+                if may_follow && task.poll_until(due, cx).is_ready() {
                     return Poll::Ready(None);
                 }
                 Poll::Pending
             });
             // `None`: they are late.
-            if let Some((which, answer)) = event.await {
-                (heads.response, heads.octets) = (answer.head, answer.octets);
-                let error = match answer.answered {
+            if let Some((which, answered, kept)) = event.await {
+                let error = match answered {
                     Ok(answered) => {
                         let late = late.iter().map(|branch| &branch.cancel);
                         let lost = first.iter().map(|branch| &branch.cancel).chain(late);
@@ -152,7 +153,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                         if which != index {
                             upstream.tally.note(UpstreamEvent::HedgeWon);
                         }
-                        return Ok((which, answered));
+                        return Ok((which, answered, kept));
                     }
                     Err(error) => error,
                 };
@@ -171,11 +172,23 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                 pause = pause.max(UNPAID_PAUSE);
             } else if may_follow {
                 let taken = [&[index][..], &begun].concat();
-                let (index, cancel, order) =
-                    self.order((way, upstream), &taken, framed, heads, told)?;
+                let mut octets = Vec::new();
+                let draft = Draft {
+                    request,
+                    path,
+                    path_out,
+                    out: request_out,
+                    octets: &mut octets,
+                };
+                let (index, member, ctx, cancel) =
+                    self.order((way, upstream), &taken, framed, draft, told)?;
                 begun.push(index);
                 upstream.tally.note(UpstreamEvent::Hedge);
-                let work = Box::pin(self.fulfil(order));
+                let work = Box::pin(async move {
+                    let mut head = ResponseHead::default();
+                    let answered = self.fulfil(upstream, member, ctx, &octets, &mut head);
+                    (answered.await, (head, octets))
+                });
                 late.push(Branch {
                     index,
                     cancel,
@@ -185,59 +198,50 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         }
     }
 
-    /// A try at an endpoint that is not `taken`, if there is one: which, what ends it, and what it is to do.
+    /// A try at an endpoint that is not `taken`, if there is one: which that is, its branch, and what ends it.
     fn order<'u>(
         &self,
         (way, upstream): (&Way<'u, D::Stream>, &'u Upstream<D::Stream>),
         taken: &[usize],
         framed: &Framed,
-        heads: &mut Heads,
+        draft: Draft<'_>,
         told: &mut Told,
-    ) -> Result<(usize, Cancel, Order<'u, D::Stream>), Error> {
-        let Some((index, member)) = self.pick(upstream, heads, taken) else {
+    ) -> Result<Ordered<'u, D::Stream>, Error> {
+        let Some((index, member)) = upstream.pick(draft.request, draft.path, self.client, taken)
+        else {
             return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
         };
         told.attempts += 1;
-        told.endpoint = Some(member.endpoint.name.clone());
-        self.write_head(self.goal(way, upstream, member), heads, framed, true)?;
-        let named = self.ctx.named("attempt", Label::new(&member.endpoint.name));
+        told.endpoint = Some(member.name.clone());
+        self.write_head(self.goal(way, upstream, member), draft, framed, true)?;
+        let named = self.ctx.named("attempt", Label::new(&member.name));
         let (ctx, cancel) = match self.due(way.route, true, false) {
             Some((at, timeout)) => {
                 named.with_deadline_cause(at, Reason::Static(timeout.as_static()))
             }
             None => named.with_cancel(),
         };
-        let order = Order {
-            upstream,
-            member,
-            ctx,
-            octets: std::mem::take(&mut heads.octets),
-            head: std::mem::take(&mut heads.response),
-        };
-        Ok((index, cancel, order))
+        Ok((index, member, ctx, cancel))
     }
 
-    async fn fulfil(&self, order: Order<'_, D::Stream>) -> Answer<D::Stream> {
-        let Order {
-            upstream,
-            member,
-            ctx,
-            octets,
-            mut head,
-        } = order;
+    /// Sends `octets`, and reads the head of the answer. Lets go of `ctx` then: whoever ends it finds nobody to wake.
+    async fn fulfil(
+        &self,
+        upstream: &Upstream<D::Stream>,
+        member: &Member<D::Stream>,
+        ctx: Context,
+        octets: &[u8],
+        head: &mut ResponseHead,
+    ) -> Result<Answered<D::Stream>, Error> {
         let errand = Errand {
             gateway: self.gateway,
             ctx: &ctx,
+            task: Some(&self.session.task),
             terms: self.terms,
             member,
-            client: self.session.header(),
+            client: &self.session.header,
             queue_timeout: upstream.queue_timeout,
         };
-        let answered = errand.run(&octets, &mut head).await;
-        Answer {
-            answered,
-            head,
-            octets,
-        }
+        errand.run(octets, head).await
     }
 }

@@ -7,13 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::errand::Errand;
-use super::exchange::{Exchange, Way};
-use super::gateway::{Gateway, Heads};
+use super::exchange::{Exchange, Parts, Way};
+use super::gateway::Gateway;
 use super::timeout::Timeout;
-use super::upload::Upload;
 use crate::context::{Label, Reason};
 use crate::http::body::Encoder;
-use crate::http::framing::Framed;
 use crate::http::head::ResponseHead;
 use crate::net::dialer::Dial;
 use crate::net::proxy_protocol::Header;
@@ -34,13 +32,13 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
     }
 
     /// Sends a copy of the request, of which everything was read.
-    pub(super) fn mirror(
-        &self,
-        way: &Way<'_, D::Stream>,
-        framed: &Framed,
-        upload: &Upload,
-        heads: &mut Heads,
-    ) {
+    pub(super) fn mirror(&self, way: &Way<'_, D::Stream>, parts: &mut Parts<'_>) {
+        let Parts {
+            framed,
+            upload,
+            heads,
+            ..
+        } = parts;
         let Some(mirror) = &way.route.mirror else {
             return;
         };
@@ -56,7 +54,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             return;
         };
         let goal = self.goal(way, upstream, member);
-        if self.write_head(goal, heads, framed, true).is_err() {
+        if self.write_head(goal, heads.draft(), framed, true).is_err() {
             return;
         }
         let mut encoder = Encoder::new(framed);
@@ -76,7 +74,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             upstream: mirror.upstream,
             index,
             terms: Arc::clone(self.terms),
-            client: self.session.header(),
+            client: self.session.header,
             octets: heads.octets.clone(),
             method: heads.request.method().to_vec(),
         };
@@ -121,9 +119,10 @@ impl<D: Dial> Copy<D> {
         let errand = Errand {
             gateway: &self.gateway,
             ctx,
+            task: None,
             terms: &self.terms,
             member,
-            client: self.client,
+            client: &self.client,
             queue_timeout: upstream.queue_timeout,
         };
         let mut head = ResponseHead::default();

@@ -39,6 +39,7 @@ mod rest;
 mod scene;
 mod stage;
 pub mod stream;
+mod task;
 mod tunnel;
 mod upload;
 mod wait;

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::Error;
@@ -22,7 +21,7 @@ pub(super) struct Told {
     pub(super) status: u16,
     pub(super) route: Option<Rc<RouteTally>>,
     pub(super) upstream: Option<Rc<UpstreamTally>>,
-    pub(super) endpoint: Option<Arc<str>>,
+    pub(super) endpoint: Option<Rc<str>>,
     pub(super) client: Option<IpAddr>,
     pub(super) attempts: u32,
     /// The last attempt's connection had carried others.

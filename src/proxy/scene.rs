@@ -62,6 +62,8 @@ pub(super) struct Upstream<S> {
 /// An endpoint of an upstream.
 pub(super) struct Member<S> {
     pub(super) endpoint: Endpoint,
+    /// The endpoint's name, of this thread alone: each exchange keeps it.
+    pub(super) name: Rc<str>,
     /// The same for every scene that has this endpoint in an upstream of this name.
     pub(super) shelf: Rc<Shelf<S>>,
     /// What the process knows of it.
@@ -102,6 +104,7 @@ impl<S: Stream> Scene<S> {
                 shelf.set(upstream.keepalive, placed.permits.clone());
                 Member {
                     endpoint: endpoint.clone(),
+                    name: Rc::from(&*endpoint.name),
                     state: placed.state.clone(),
                     permits: placed.permits.clone(),
                     tally: tally.clone(),

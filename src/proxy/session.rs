@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{self, Poll};
 use std::time::Duration;
@@ -16,10 +16,11 @@ use super::error::Phase;
 use super::exchange::Next;
 use super::gateway::{Entered, Gateway};
 use super::stage;
+use super::task::Task;
 use super::timeout::Timeout;
 use super::tunnel;
 use super::wait::within;
-use crate::clock::{self, Alarm};
+use crate::clock;
 use crate::context::{Context, Done};
 use crate::metrics::Handshake;
 use crate::net::dialer::Dial;
@@ -39,24 +40,15 @@ pub(super) struct Session<C, D: Dial> {
     pub(super) gateway: Rc<Gateway<D>>,
     pub(super) client: C,
     pub(super) peer: Option<SocketAddr>,
-    /// What the client connected to, where that is known.
-    pub(super) destination: Option<SocketAddr>,
+    /// The client, as origins are told of it in the PROXY protocol.
+    pub(super) header: Header,
     /// The number of the listener it came by.
     pub(super) listener: usize,
     pub(super) ctx: Context,
+    /// What all this is done by.
+    pub(super) task: Task,
     /// The client speaks plain HTTP where TLS is spoken.
     pub(super) is_mistaken: Cell<bool>,
-}
-
-impl<C, D: Dial> Session<C, D> {
-    /// The client, as origins are told of it in the PROXY protocol.
-    pub(super) fn header(&self) -> Header {
-        let ends = Ends {
-            source: self.peer,
-            destination: self.destination,
-        };
-        ends.header()
-    }
 }
 
 /// Who a connection is with, and what was connected to. `None`: it has no address, or none that is known.
@@ -122,9 +114,10 @@ pub fn serve_between<C: Stream + 'static, D: Dial + 'static>(
         gateway,
         client,
         peer: ends.source,
-        destination: ends.destination,
+        header: ends.header(),
         listener,
         ctx,
+        task: Task::default(),
         is_mistaken: Cell::new(false),
     });
     // Of an `async fn` the arguments would be there twice, in every task that idles.
@@ -137,10 +130,12 @@ async fn serve_requests<C: Stream + 'static, D: Dial + 'static>(session: &Rc<Ses
     let mut input: Option<Buffer> = None;
     // A client that has never sent anything has its time for the head; one that has, its time to come back.
     let mut is_first = true;
-    let mut pause = Pause {
-        done: session.ctx.done(),
-        alarm: Alarm::default(),
-    };
+    let mut pause = Pause { done: None };
+    poll_fn(|cx| {
+        session.task.work_for(&session.ctx, cx);
+        Poll::Ready(())
+    })
+    .await;
     if session.client.is_secure() {
         match Box::pin(shake_hands(session, &entered)).await {
             Shaken::Well => {}
@@ -261,12 +256,10 @@ fn outcome_of(error: &HandshakeError) -> Handshake {
 /// The pauses of a session: what it waits with for a request.
 ///
 /// It is made once. There is a pause for each request, and thousands of sessions are in one at any time, so a pause
-/// allocates nothing: its limit is an alarm of the session's and no node, and is set again only when it has rung.
+/// allocates nothing, and its limit is no node.
 struct Pause {
-    /// The session's end.
-    done: Done,
-    /// Rings when a pause is over.
-    alarm: Alarm,
+    /// The session's end. // see [`Task::poll_done`]
+    done: Option<Done>,
 }
 
 impl Pause {
@@ -281,7 +274,9 @@ impl Pause {
         if session.client.poll_readable(cx).is_ready() {
             return Poll::Ready(true);
         }
-        if entered.poll_unwanted(cx).is_ready() || Pin::new(&mut self.done).poll(cx).is_ready() {
+        let task = &session.task;
+        let ended = task.poll_done(&session.ctx, &mut self.done, cx);
+        if ended.is_ready() || entered.poll_unwanted(cx).is_ready() {
             return Poll::Ready(false);
         }
         let scene = session.gateway.scene();
@@ -298,7 +293,7 @@ impl Pause {
             return Poll::Pending;
         };
         let until = clock::later(entered.quiet_since(), limit);
-        self.alarm.poll_until(until, cx).map(|()| false)
+        task.poll_until(until, cx).map(|()| false)
     }
 }
 

@@ -35,7 +35,8 @@ struct Stage<C, D: Dial> {
     run: Pin<Box<dyn Future<Output = ()>>>,
 }
 
-/// What goes in and out of a stage.
+/// What goes in and out of the stages of a worker. One is enough for all of them, and is in the processor's cache then: what
+/// lies on it is taken before the poll that brings it has ended.
 struct Desk<C, D: Dial> {
     /// Whose exchange is next, and what its client has sent of it already.
     next: Cell<Option<Order<C, D>>>,
@@ -46,12 +47,17 @@ struct Desk<C, D: Dial> {
 type Order<C, D> = (Rc<Session<C, D>>, Option<Buffer>);
 type Outcome<D> = (Next<<D as Dial>::Stream>, Option<Buffer>);
 
-impl<C: Stream + 'static, D: Dial + 'static> Stage<C, D> {
-    fn new() -> Self {
-        let desk: Rc<Desk<C, D>> = Rc::new(Desk {
+impl<C, D: Dial> Default for Desk<C, D> {
+    fn default() -> Self {
+        Self {
             next: Cell::new(None),
             over: Cell::new(None),
-        });
+        }
+    }
+}
+
+impl<C: Stream + 'static, D: Dial + 'static> Stage<C, D> {
+    fn new(desk: Rc<Desk<C, D>>) -> Self {
         let inside = desk.clone();
         let run = Box::pin(async move {
             let mut heads = Box::<Heads>::default();
@@ -74,6 +80,8 @@ impl<C: Stream + 'static, D: Dial + 'static> Stage<C, D> {
 pub(super) struct Stages {
     /// Of the types that sessions have here: in practice of one.
     spares: RefCell<Vec<Box<dyn Any>>>,
+    /// For each of these types.
+    desks: RefCell<Vec<Rc<dyn Any>>>,
     /// How few of them there were, since [`Stages::tidy`] looked last: so many were not needed.
     spares_min: Cell<usize>,
     /// How many sessions and stages have gone since [`Stages::tidy`] said so.
@@ -90,7 +98,17 @@ impl Stages {
         drop(spares);
         spare
             .and_then(|spare| spare.downcast().ok())
-            .unwrap_or_else(|| Box::new(Stage::new()))
+            .unwrap_or_else(|| Box::new(Stage::new(self.desk())))
+    }
+
+    fn desk<C: Stream + 'static, D: Dial + 'static>(&self) -> Rc<Desk<C, D>> {
+        let mut desks = self.desks.borrow_mut();
+        let known = desks.iter().find_map(|desk| desk.clone().downcast().ok());
+        known.unwrap_or_else(|| {
+            let desk = Rc::<Desk<C, D>>::default();
+            desks.push(desk.clone());
+            desk
+        })
     }
 
     fn put(&self, stage: Box<dyn Any>) {
@@ -153,8 +171,11 @@ pub(super) async fn perform<C: Stream + 'static, D: Dial + 'static>(
     session.gateway.rest.stir();
     let stages = &session.gateway.stages;
     let mut stage = stages.take::<C, D>();
-    stage.desk.next.set(Some((session.clone(), input)));
+    let mut order = Some((session.clone(), input));
     let over = poll_fn(|cx| {
+        if let Some(order) = order.take() {
+            stage.desk.next.set(Some(order));
+        }
         let _ = stage.run.as_mut().poll(cx);
         stage.desk.over.take().map_or(Poll::Pending, Poll::Ready)
     })

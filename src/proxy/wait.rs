@@ -7,6 +7,7 @@ use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use super::error::{ClientGone, Error, Phase};
+use super::task::Task;
 use super::timeout::Timeout;
 use crate::clock;
 use crate::context::{Cancel, Context, Done, Reason};
@@ -24,9 +25,20 @@ pub(super) async fn within<F: Future>(
     ctx: &Context,
     phase: Phase,
     (timeout, limit): (Timeout, Option<Duration>),
+    work: Pin<&mut F>,
+) -> Result<F::Output, Error> {
+    within_by(None, ctx, phase, (timeout, limit), work).await
+}
+
+/// As [`within`], where `ctx` is below the node of the session whose task this is: waiting costs less then.
+pub(super) async fn within_by<F: Future>(
+    task: Option<&Task>,
+    ctx: &Context,
+    phase: Phase,
+    (timeout, limit): (Timeout, Option<Duration>),
     mut work: Pin<&mut F>,
 ) -> Result<F::Output, Error> {
-    let mut wait = Wait::new(ctx);
+    let mut wait = Wait::new(task, ctx);
     let mut due = None;
     let output = poll_fn(|cx| {
         if let Some(error) = wait.ended(phase) {
@@ -47,6 +59,8 @@ pub(super) async fn within<F: Future>(
 ///
 /// A wait that has a moment is a node of its own (`task`, named for what is waited for) with that deadline.
 pub(super) struct Wait<'a> {
+    /// Whose it is, if that is known.
+    task: Option<&'a Task>,
     /// What it is done for.
     ctx: &'a Context,
     /// What would end it. // from the first poll on
@@ -55,7 +69,8 @@ pub(super) struct Wait<'a> {
 
 /// In this order nobody else knows the node when its handle goes, so there is nothing to end.
 struct Waiting {
-    done: Done,
+    /// Tells of the node's end. // where no task is told of it anyway
+    done: Option<Done>,
     until: Option<Instant>,
     /// The node with the deadline, if there is one.
     own: Option<(Context, Cancel)>,
@@ -63,8 +78,12 @@ struct Waiting {
 
 impl<'a> Wait<'a> {
     /// Nothing is made or armed before the first [`Wait::poll`].
-    pub(super) fn new(ctx: &'a Context) -> Self {
-        Self { ctx, waiting: None }
+    pub(super) fn new(task: Option<&'a Task>, ctx: &'a Context) -> Self {
+        Self {
+            task,
+            ctx,
+            waiting: None,
+        }
     }
 
     /// Why it is over, if it is.
@@ -89,11 +108,18 @@ impl<'a> Wait<'a> {
                 ctx.named("task", timeout.waits_for())
                     .with_deadline_cause(until, Reason::Static(timeout.as_static()))
             });
-            let done = own.as_ref().map_or(ctx, |(node, _)| node).done();
+            let done = None;
             Waiting { done, until, own }
         });
-        let ended = Pin::new(&mut waiting.done).poll(cx);
-        ended.map(|_| Error::ended(self.node(), phase))
+        let node = waiting.own.as_ref().map_or(ctx, |(node, _)| node);
+        let done = &mut waiting.done;
+        let ended = match self.task {
+            Some(task) => task.poll_done(node, done, cx),
+            None => Pin::new(done.get_or_insert_with(|| node.done()))
+                .poll(cx)
+                .map(|_| ()),
+        };
+        ended.map(|()| Error::ended(self.node(), phase))
     }
 
     fn node(&self) -> &Context {

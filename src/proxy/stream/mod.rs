@@ -251,7 +251,7 @@ impl<'a, C: Stream, D: Dial> Visit<'a, C, D> {
                 return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
             };
             told.attempts += 1;
-            told.endpoint = Some(member.endpoint.name.clone());
+            told.endpoint = Some(member.name.clone());
             let error = match self.attempt(ctx, upstream, member).await {
                 Ok(connected) => return Ok(connected),
                 Err(error) => error,
