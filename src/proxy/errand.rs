@@ -29,7 +29,7 @@ use crate::runtime::buffer::Buffer;
 pub(super) struct Errand<'a, D: Dial> {
     pub(super) gateway: &'a Gateway<D>,
     /// Ends it.
-    pub(super) ctx: &'a Context,
+    pub(super) ctx: Context,
     /// Whose it is, where that is a session's.
     pub(super) task: Option<&'a Task>,
     pub(super) terms: &'a Terms,
@@ -38,6 +38,15 @@ pub(super) struct Errand<'a, D: Dial> {
     pub(super) client: &'a Header,
     /// How long it waits where there may be no further connection.
     pub(super) queue_timeout: Duration,
+}
+
+impl<D: Dial> Clone for Errand<'_, D> {
+    fn clone(&self) -> Self {
+        Self {
+            ctx: self.ctx.clone(),
+            ..*self
+        }
+    }
 }
 
 /// A connection behind a final response head.
@@ -49,41 +58,45 @@ pub(super) struct Answered<S> {
 
 impl<D: Dial> Errand<'_, D> {
     /// Sends `octets`, a whole request, and reads the final response head. An idle connection that had been closed by
-    /// then is replaced.
+    /// then is replaced. The context is let go of with the answer: whoever ends it then finds nobody to wake.
     ///
     /// # Errors
     /// The origin's, or the context's end.
     pub(super) async fn run(
-        &self,
+        self,
         octets: &[u8],
         response: &mut ResponseHead,
     ) -> Result<Answered<D::Stream>, Error> {
         let _in_flight = self.member.state.begin();
         let tally = &self.member.tally;
         tally.note(UpstreamEvent::Attempt);
-        if let Some(idle) = self.member.idle(self.client) {
-            tally.note(UpstreamEvent::Reused);
-            match self.ask(idle, octets, response).await {
-                Err(error) if error.retry != Retry::Never && self.ctx.err().is_none() => {
+        let mut idle = self.member.idle(self.client);
+        loop {
+            let is_idle = idle.is_some();
+            let origin = match idle.take() {
+                Some(idle) => {
+                    tally.note(UpstreamEvent::Reused);
+                    idle
+                }
+                None => Box::pin(self.connection()).await?,
+            };
+            match self.ask(origin, octets, response).await {
+                Err(error)
+                    if is_idle && error.retry != Retry::Never && self.ctx.err().is_none() =>
+                {
                     tally.note(UpstreamEvent::StaleReplay);
                 }
                 settled => return settled,
             }
         }
-        let connect = self.terms.timeouts.connect;
-        let permit = attempt::permit::<D>(self.ctx, self.queue_timeout, self.member).await?;
-        let (member, client) = (self.member, self.client);
-        let fresh = attempt::connect(
-            self.gateway,
-            connect,
-            self.ctx,
-            member,
-            client,
-            permit,
-            true,
-        );
-        let fresh = fresh.await?;
-        self.ask(fresh, octets, response).await
+    }
+
+    /// A new connection; or one that has come to idle while a place for it was waited for.
+    async fn connection(&self) -> Result<Box<Pooled<D::Stream>>, Error> {
+        let (ctx, member) = (&self.ctx, self.member);
+        let limit = self.terms.timeouts.connect;
+        let permit = attempt::permit::<D>(ctx, self.queue_timeout, member).await?;
+        attempt::connect(self.gateway, limit, ctx, member, self.client, permit, true).await
     }
 
     async fn ask(
@@ -98,7 +111,7 @@ impl<D: Dial> Errand<'_, D> {
         {
             let writing = pin!(stream::write_all(&origin.stream, &mut pieces));
             let limit = (Timeout::OriginBody, timeouts.body);
-            let written = within(self.ctx, Phase::Send, limit, writing).await?;
+            let written = within(&self.ctx, Phase::Send, limit, writing).await?;
             written.map_err(failed)?;
         }
         // A wait that is longer than all there is left needs no end of its own.
@@ -119,7 +132,7 @@ impl<D: Dial> Errand<'_, D> {
             {
                 let reading = pin!(reading.read());
                 let limit = (Timeout::Response, limit);
-                within_by(self.task, self.ctx, Phase::Await, limit, reading).await??;
+                within_by(self.task, &self.ctx, Phase::Await, limit, reading).await??;
             }
             match response.status() {
                 101 => return Err(Error::origin_sin(Phase::Await, "upgrade_not_requested")),
@@ -181,7 +194,7 @@ impl<D: Dial> Errand<'_, D> {
             });
             let limit = (Timeout::OriginBody, self.terms.timeouts.body);
             let failed = |error| Error::origin(Phase::Body, Retry::Never, What::Io(error));
-            if within(self.ctx, Phase::Body, limit, reading)
+            if within(&self.ctx, Phase::Body, limit, reading)
                 .await?
                 .map_err(failed)?
                 == 0

@@ -50,7 +50,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         let (ctx, _cancel) = named.with_deadline_cause(due, Reason::Static(timeout.as_static()));
         let errand = Errand {
             gateway: self.gateway,
-            ctx: &ctx,
+            ctx,
             task: Some(&self.session.task),
             terms: self.terms,
             member,
@@ -59,7 +59,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         };
         let mut response = ResponseHead::default();
         let asking = async {
-            let answered = errand.run(&octets, &mut response).await?;
+            let answered = errand.clone().run(&octets, &mut response).await?;
             errand
                 .content(answered, b"GET", &response, REFUSAL_MAX)
                 .await

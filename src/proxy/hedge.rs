@@ -14,11 +14,11 @@ use super::error::{Error, HedgeLost, Phase, Side, What};
 use super::exchange::{Exchange, Outcome, Parts, Way};
 use super::gateway::{Draft, Heads};
 use super::record::Told;
-use super::scene::{Member, Upstream};
+use super::scene::Upstream;
 use super::site::Hedge;
 use super::wait::Owed;
 use crate::clock;
-use crate::context::{Cancel, Context, Label, Reason};
+use crate::context::{Cancel, Label, Reason};
 use crate::http::framing::Framed;
 use crate::http::head::ResponseHead;
 use crate::metrics::UpstreamEvent;
@@ -36,8 +36,8 @@ struct Branch<W> {
     work: W,
 }
 
-/// A try that may begin: at which endpoint of the upstream's, its branch, and what ends that.
-type Ordered<'u, S> = (usize, &'u Member<S>, Context, Cancel);
+/// A try that may begin: at which endpoint of the upstream's, what there is to do, and what ends that.
+type Ordered<'o, D> = (usize, Errand<'o, D>, Cancel);
 
 /// A head that was read, and the octets that were sent for it.
 type Kept = (ResponseHead, Vec<u8>);
@@ -96,7 +96,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             told,
             ..
         } = parts;
-        let (index, member, ctx, cancel) =
+        let (index, errand, cancel) =
             self.order((way, upstream), &[], framed, heads.draft(), told)?;
         let Heads {
             request,
@@ -107,7 +107,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             octets,
             ..
         } = &mut **heads;
-        let work = pin!(self.fulfil(upstream, member, ctx, octets, response));
+        let work = pin!(errand.run(octets, response));
         let mut first = Some(Branch {
             index,
             cancel,
@@ -180,14 +180,14 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
                     out: request_out,
                     octets: &mut octets,
                 };
-                let (index, member, ctx, cancel) =
+                let (index, errand, cancel) =
                     self.order((way, upstream), &taken, framed, draft, told)?;
                 begun.push(index);
                 upstream.tally.note(UpstreamEvent::Hedge);
                 let work = Box::pin(async move {
                     let mut head = ResponseHead::default();
-                    let answered = self.fulfil(upstream, member, ctx, &octets, &mut head);
-                    (answered.await, (head, octets))
+                    let answered = errand.run(&octets, &mut head).await;
+                    (answered, (head, octets))
                 });
                 late.push(Branch {
                     index,
@@ -198,15 +198,15 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         }
     }
 
-    /// A try at an endpoint that is not `taken`, if there is one: which that is, its branch, and what ends it.
-    fn order<'u>(
-        &self,
-        (way, upstream): (&Way<'u, D::Stream>, &'u Upstream<D::Stream>),
+    /// A try at an endpoint that is not `taken`, if there is one.
+    fn order<'o>(
+        &'o self,
+        (way, upstream): (&Way<'_, D::Stream>, &'o Upstream<D::Stream>),
         taken: &[usize],
         framed: &Framed,
         draft: Draft<'_>,
         told: &mut Told,
-    ) -> Result<Ordered<'u, D::Stream>, Error> {
+    ) -> Result<Ordered<'o, D>, Error> {
         let Some((index, member)) = upstream.pick(draft.request, draft.path, self.client, taken)
         else {
             return Err(Error::gateway(Phase::Connect, What::NoEndpoint));
@@ -221,27 +221,15 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
             }
             None => named.with_cancel(),
         };
-        Ok((index, member, ctx, cancel))
-    }
-
-    /// Sends `octets`, and reads the head of the answer. Lets go of `ctx` then: whoever ends it finds nobody to wake.
-    async fn fulfil(
-        &self,
-        upstream: &Upstream<D::Stream>,
-        member: &Member<D::Stream>,
-        ctx: Context,
-        octets: &[u8],
-        head: &mut ResponseHead,
-    ) -> Result<Answered<D::Stream>, Error> {
         let errand = Errand {
             gateway: self.gateway,
-            ctx: &ctx,
+            ctx,
             task: Some(&self.session.task),
             terms: self.terms,
             member,
             client: &self.session.header,
             queue_timeout: upstream.queue_timeout,
         };
-        errand.run(octets, head).await
+        Ok((index, errand, cancel))
     }
 }

@@ -10,7 +10,7 @@ use super::errand::Errand;
 use super::exchange::{Exchange, Parts, Way};
 use super::gateway::Gateway;
 use super::timeout::Timeout;
-use crate::context::{Label, Reason};
+use crate::context::{Context, Label, Reason};
 use crate::http::body::Encoder;
 use crate::http::head::ResponseHead;
 use crate::net::dialer::Dial;
@@ -90,7 +90,7 @@ impl<C: Stream, D: Dial + 'static> Exchange<'_, C, D> {
         };
         gateway.copies.set(gateway.copies.get() + 1);
         (employer.spawn)(Box::pin(async move {
-            copy.send(&ctx).await;
+            copy.send(ctx).await;
             copy.gateway.copies.set(copy.gateway.copies.get() - 1);
             drop(cancel);
         }));
@@ -110,7 +110,7 @@ struct Copy<D: Dial> {
 }
 
 impl<D: Dial> Copy<D> {
-    async fn send(&self, ctx: &crate::context::Context) {
+    async fn send(&self, ctx: Context) {
         let upstream = self.scene.upstream(self.upstream);
         let Some(upstream) = upstream else { return };
         let Some(member) = upstream.members.get(self.index) else {
@@ -127,7 +127,7 @@ impl<D: Dial> Copy<D> {
         };
         let mut head = ResponseHead::default();
         // Nobody waits for it, and nobody is told.
-        if let Ok(answered) = errand.run(&self.octets, &mut head).await {
+        if let Ok(answered) = errand.clone().run(&self.octets, &mut head).await {
             let content = errand.content(answered, &self.method, &head, ANSWER_MAX);
             let _ = content.await;
         }

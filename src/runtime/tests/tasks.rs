@@ -120,3 +120,102 @@ fn two_sets_on_one_thread_do_not_mix() {
     second.run();
     assert_eq!(ran.get(), 2);
 }
+
+#[test]
+fn who_takes_the_place_of_one_that_has_ended_is_not_woken_for_it() {
+    let (tasks, _unpark) = tasks();
+    let _here = tasks.enter();
+    let waker: Rc<RefCell<Option<Waker>>> = Rc::default();
+    let kept = waker.clone();
+    tasks.spawn(poll_fn(move |cx| {
+        // It is in the queue again when it ends.
+        cx.waker().wake_by_ref();
+        *kept.borrow_mut() = Some(cx.waker().clone());
+        Poll::Ready(())
+    }));
+    tasks.run();
+    let polls = Rc::new(Cell::new(0));
+    let counted = polls.clone();
+    tasks.spawn(poll_fn(move |_| {
+        counted.set(counted.get() + 1);
+        Poll::Pending
+    }));
+    tasks.run();
+    let old = waker.borrow_mut().take().unwrap();
+    old.wake_by_ref();
+    thread::spawn(move || old.wake()).join().unwrap();
+    tasks.run();
+    assert_eq!(polls.get(), 1);
+}
+
+#[test]
+fn however_often_one_is_woken_it_is_polled_once() {
+    let (tasks, _unpark) = tasks();
+    let _here = tasks.enter();
+    let (polls, waker) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(None::<Waker>)));
+    let (counted, kept) = (polls.clone(), waker.clone());
+    tasks.spawn(poll_fn(move |cx| {
+        counted.set(counted.get() + 1);
+        *kept.borrow_mut() = Some(cx.waker().clone());
+        Poll::<()>::Pending
+    }));
+    tasks.run();
+    let waker = waker.borrow().clone().unwrap();
+    let other = waker.clone();
+    thread::spawn(move || {
+        other.wake_by_ref();
+        other.wake_by_ref();
+    })
+    .join()
+    .unwrap();
+    waker.wake_by_ref();
+    waker.wake_by_ref();
+    tasks.run();
+    assert_eq!(polls.get(), 2);
+    tasks.run();
+    assert_eq!(polls.get(), 2);
+}
+
+#[test]
+fn one_that_panics_is_dropped_and_the_others_go_on() {
+    let (tasks, _unpark) = tasks();
+    let _here = tasks.enter();
+    let (gone, ran) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(false)));
+    let mark = Mark(gone.clone());
+    tasks.spawn(poll_fn(move |_| -> Poll<()> {
+        let _mark = &mark;
+        std::panic::resume_unwind(Box::new("as it should"))
+    }));
+    let other = ran.clone();
+    tasks.spawn(async move { other.set(true) });
+    let run = std::panic::AssertUnwindSafe(|| tasks.run());
+    assert!(std::panic::catch_unwind(run).is_err());
+    assert!(gone.get());
+    tasks.run();
+    assert!(ran.get());
+}
+
+#[test]
+fn what_is_left_may_start_others_as_it_goes() {
+    struct Starts(Rc<Tasks>, Rc<Cell<bool>>);
+    impl Drop for Starts {
+        fn drop(&mut self) {
+            let mark = Mark(self.1.clone());
+            self.0.spawn(async move {
+                let _mark = mark;
+                pending::<()>().await;
+            });
+        }
+    }
+    let (tasks, _unpark) = tasks();
+    let (tasks, gone) = (Rc::new(tasks), Rc::new(Cell::new(false)));
+    let starts = Starts(tasks.clone(), gone.clone());
+    tasks.spawn(async move {
+        let _starts = starts;
+        std::future::ready(()).await;
+    });
+    tasks.run();
+    assert!(!gone.get());
+    drop(tasks);
+    assert!(gone.get());
+}
