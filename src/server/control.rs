@@ -24,7 +24,6 @@ use crate::admin::{Admin, Condition};
 use crate::context::Reason;
 use crate::net::listener::Bound;
 use crate::proxy::error::Drained;
-use crate::runtime::trim;
 
 /// How long what was cancelled at the end of the grace may take to be gone.
 const AFTER_CANCEL: Duration = Duration::from_secs(5);
@@ -208,11 +207,9 @@ impl Control<'_> {
                         #[cfg(feature = "acme")]
                         self.server.begin_asking();
                     }
-                    trim::let_go_of_code();
                 }
                 Event::Reload(why, asker) => {
                     let reloaded = self.reload(why).await;
-                    trim::let_go_of_code();
                     if let Some(asker) = asker {
                         let _ = asker.try_send(reloaded);
                     }
@@ -229,7 +226,9 @@ impl Control<'_> {
                     }
                 }
                 Event::Retry => self.retry(),
-                Event::Resolved if self.phase <= Phase::Leaving => self.server.follow().await,
+                Event::Resolved if self.phase <= Phase::Leaving => {
+                    Box::pin(self.server.follow()).await;
+                }
                 Event::Resolved => {}
                 #[cfg(feature = "tls")]
                 Event::Certificates(marks) => {
