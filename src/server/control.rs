@@ -153,7 +153,13 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
         .or(async { Ok(control.follow().await) });
     #[cfg(feature = "acme")]
     let working = working.or(async { match asker.work().await {} });
-    executor.run(working).await
+    // Not `executor.run`, which is for much work: it has a queue of its own, and room for four of what it is given.
+    let tasks = async {
+        loop {
+            executor.tick().await;
+        }
+    };
+    working.or(tasks).await
 }
 
 /// The control side at work.
@@ -209,7 +215,8 @@ impl Control<'_> {
                     }
                 }
                 Event::Reload(why, asker) => {
-                    let reloaded = self.reload(why).await;
+                    // It needs as much room as all else here, and seldom: it has its own then.
+                    let reloaded = Box::pin(self.reload(why)).await;
                     if let Some(asker) = asker {
                         let _ = asker.try_send(reloaded);
                     }
