@@ -91,7 +91,7 @@
 //! 5. Errors belong to rooms; there is no error type of the whole crate.
 //! 6. There is no `unsafe` but in `runtime/unchecked.rs`: to take over a descriptor by its number, which the service
 //!    manager's sockets come with and std has no safe way for, to declare a function of the C library, and to let go of
-//!    code in memory.
+//!    code and constants in memory.
 
 pub mod balance;
 pub mod clock;

@@ -140,7 +140,8 @@ for machine in "$@"; do
     flags+=" -C linker=$gcc-gcc"
     compiler=$cross/rustc
   else
-    flags+=" -C linker=rust-lld -C link-self-contained=yes"
+    # One copy of code that is alike octet by octet; Rust does not promise that functions have addresses of their own.
+    flags+=" -C linker=rust-lld -C link-self-contained=yes -C link-arg=--icf=all"
     compiler=$(rustup which rustc)
   fi
   build=(env "RUSTC=$compiler" "RUSTFLAGS=$flags" cargo build --locked --quiet --profile "$profile" --no-default-features

@@ -91,9 +91,13 @@ impl Picker {
         turn: usize,
     ) -> Self {
         let weights = candidates.iter().map(|it| it.weight);
-        let mut tiers: Vec<u16> = candidates.iter().map(|it| it.tier).collect();
-        tiers.sort_unstable();
-        tiers.dedup();
+        // Each once, in order.
+        let mut tiers = Vec::new();
+        for it in &candidates {
+            if let Err(at) = tiers.binary_search(&it.tier) {
+                tiers.insert(at, it.tier);
+            }
+        }
         Self {
             policy,
             tiers,

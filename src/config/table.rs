@@ -75,7 +75,7 @@ impl<'a> Table<'a> {
     /// `None`: it is no table.
     fn new(reader: &'a Reader<'a>, path: String, value: &'a Value<'a>) -> Option<Self> {
         let mut entries: Vec<_> = value.as_table()?.iter().collect();
-        entries.sort_by_key(|(key, _)| key.span.start);
+        entries.sort_unstable_by_key(|(key, _)| key.span.start);
         Some(Self {
             reader,
             path,

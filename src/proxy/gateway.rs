@@ -210,6 +210,8 @@ impl<D: Dial> Gateway<D> {
         *self.scene.borrow_mut() = Rc::new(scene);
         drop(before);
         self.counters.forget();
+        // All that ran for it is not needed any more.
+        self.rest.stir();
         // Those whose listener has gone have to notice.
         for (_, session) in self.sessions.borrow().iter() {
             session.wake();

@@ -28,15 +28,20 @@ pub(super) fn trim(pad: usize) {
     let _ = pad;
 }
 
-/// Takes a file's code out of this process's memory. `code` is a mapping of it that is private, of a file, and not writable.
-pub(super) fn let_go_of_code(code: Range<usize>) {
-    let start = ptr::with_exposed_provenance_mut(code.start);
-    // SAFETY: nothing was ever written there, so what is read and run next is what the file has, as it was before; the file
-    // of a program that runs cannot be written to (ETXTBSY), and this one unloads no library.
-    #[expect(unsafe_code, reason = "no crate has a safe madvise")]
-    let advised = unsafe { mm::madvise(start, code.len(), Advice::LinuxDontNeed) };
-    // Advice that is not taken has changed nothing.
-    let _ = advised;
+/// Takes what is as in its file out of this process's memory. Each of `ranges` is all of a mapping that is private, of a file, not
+/// writable, and was never written to.
+///
+/// Does nothing else: its own code is in one of them, and so is all that would be done meanwhile.
+pub(super) fn let_go_of_code(ranges: &[Range<usize>]) {
+    for range in ranges {
+        let start = ptr::with_exposed_provenance_mut(range.start);
+        // SAFETY: nothing was ever written there, so what is read and run next is what the file has, as it was before; the file
+        // of a program that runs cannot be written to (ETXTBSY), and this one unloads no library.
+        #[expect(unsafe_code, reason = "no crate has a safe madvise")]
+        let advised = unsafe { mm::madvise(start, range.len(), Advice::LinuxDontNeed) };
+        // Advice that is not taken has changed nothing.
+        let _ = advised;
+    }
 }
 
 #[cfg(target_env = "gnu")]

@@ -1,8 +1,9 @@
 //! One worker: a thread, its tasks, its reactor, its timers, its buffers.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
+use std::ops::Range;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use super::reactor::Reactor;
 use super::tasks::Tasks;
 use super::timer::Timers;
 use super::unpark::Unpark;
+use super::{trim, unchecked};
 use crate::clock;
 
 /// What the tasks of one worker share. It never leaves its thread.
@@ -31,6 +33,10 @@ pub struct Worker {
     unpark: Arc<Unpark>,
     /// How often the loop came round.
     turns: Cell<usize>,
+    /// Code is let go of before the next wait: looked at at each, so it is no more than a mark.
+    is_leaving_code: Cell<bool>,
+    /// Where that code is.
+    code: RefCell<Vec<Range<usize>>>,
 }
 
 impl Worker {
@@ -50,6 +56,8 @@ impl Worker {
             buffers: Buffers::new(budget),
             unpark,
             turns: Cell::new(0),
+            is_leaving_code: Cell::new(false),
+            code: RefCell::default(),
         })
     }
 
@@ -82,6 +90,13 @@ impl Worker {
         self.tasks.spawn(task);
     }
 
+    /// Lets go of the program's code in memory when next there is nothing to do: until something happens, hardly any of it is
+    /// needed again.
+    pub fn let_go_of_code(&self) {
+        self.code.replace(trim::code());
+        self.is_leaving_code.set(true);
+    }
+
     /// Runs tasks until `main` is done; then the tasks that are left are dropped with the worker.
     ///
     /// # Errors
@@ -106,7 +121,12 @@ impl Worker {
             self.tasks.run();
             let is_busy = self.tasks.is_ready() || main_wake.woken.load(Ordering::Acquire);
             let timeout = if !is_busy && self.unpark.park() {
-                self.until_next_timer()
+                let timeout = self.until_next_timer();
+                if self.is_leaving_code.get() {
+                    self.is_leaving_code.set(false);
+                    unchecked::let_go_of_code(&self.code.borrow());
+                }
+                timeout
             } else {
                 Some(Duration::ZERO)
             };

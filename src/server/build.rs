@@ -1,6 +1,7 @@
 //! A configuration → the site that serves it: the only reader of [`Config`].
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -499,6 +500,10 @@ fn route(
             share(config.upstreams.get(*upstream));
         }
     }
+    let mut pages = BTreeMap::new();
+    for (status, page) in &written.errors {
+        pages.insert(*status, Arc::new(error_page(page)));
+    }
     Route {
         action,
         paths: match written.paths {
@@ -544,11 +549,7 @@ fn route(
             config::RequestId::Make => RequestIds::Make,
             config::RequestId::Off => RequestIds::Off,
         },
-        pages: written
-            .errors
-            .iter()
-            .map(|(status, page)| (*status, Arc::new(error_page(page))))
-            .collect(),
+        pages,
         terms: held_to,
         name,
     }

@@ -11,20 +11,17 @@ const LISTED_MAX: usize = 50;
 /// What is otherwise in `new` than it was in `old`.
 pub(super) fn between(old: &Config, new: &Config) -> Vec<String> {
     let mut changes = Vec::new();
-    let addresses = |config: &Config| -> BTreeMap<String, ()> {
-        super::reload::addresses(config)
-            .map(|it| (Address::to_string(it), ()))
-            .collect()
+    let addresses = |config: &Config| {
+        let addresses = super::reload::addresses(config);
+        named(&mut addresses.map(|it| (Address::to_string(it), String::new())))
     };
     compare("listen", &addresses(old), &addresses(new), &mut changes);
-    let upstreams = |config: &Config| -> BTreeMap<String, String> {
+    let upstreams = |config: &Config| {
         let upstreams = config.upstreams.iter();
-        upstreams
-            .map(|it| (it.name.clone(), format!("{it:?}")))
-            .collect()
+        named(&mut upstreams.map(|it| (it.name.clone(), format!("{it:?}"))))
     };
     compare("upstream", &upstreams(old), &upstreams(new), &mut changes);
-    let routes = |config: &Config| -> BTreeMap<String, String> {
+    let routes = |config: &Config| {
         // By name, not by place: which upstream a route goes to is more than its number.
         let name = |share: &crate::config::Share| {
             let upstream = config.upstreams.get(share.upstream);
@@ -35,32 +32,28 @@ pub(super) fn between(old: &Config, new: &Config) -> Vec<String> {
             _ => Vec::new(),
         };
         let routes = config.routes.iter();
-        routes
-            .map(|it| {
-                let mut rest = it.clone();
-                let to = to(it);
-                if let crate::config::Action::Forward(shares) = &mut rest.action {
-                    shares.clear();
-                }
-                let name = it.matchers.to_string();
-                (name, format!("{to:?}{rest:?}"))
-            })
-            .collect()
+        named(&mut routes.map(|it| {
+            let mut rest = it.clone();
+            let to = to(it);
+            if let crate::config::Action::Forward(shares) = &mut rest.action {
+                shares.clear();
+            }
+            let name = it.matchers.to_string();
+            (name, format!("{to:?}{rest:?}"))
+        }))
     };
     compare("route", &routes(old), &routes(new), &mut changes);
-    let streams = |config: &Config| -> BTreeMap<String, String> {
+    let streams = |config: &Config| {
         let name = |upstream: usize| config.upstreams.get(upstream).map(|it| it.name.clone());
         let streams = config.streams.iter();
-        streams
-            .map(|it| {
-                let sni = it.sni.iter().flatten();
-                let sni: Vec<_> = sni.map(|(pattern, to)| (pattern, name(*to))).collect();
-                let to = (it.to.and_then(name), sni);
-                let mut rest = it.clone();
-                (rest.to, rest.sni) = (None, None);
-                (it.name(), format!("{to:?}{rest:?}"))
-            })
-            .collect()
+        named(&mut streams.map(|it| {
+            let sni = it.sni.iter().flatten();
+            let sni: Vec<_> = sni.map(|(pattern, to)| (pattern, name(*to))).collect();
+            let to = (it.to.and_then(name), sni);
+            let mut rest = it.clone();
+            (rest.to, rest.sni) = (None, None);
+            (it.name(), format!("{to:?}{rest:?}"))
+        }))
     };
     compare("stream", &streams(old), &streams(new), &mut changes);
     let mut note = |differs: bool, what: &str| {
@@ -125,13 +118,18 @@ pub(super) fn impossible(old: &Config, new: &Config) -> Vec<String> {
     warnings
 }
 
+/// All that has a name, and what there is to say of it.
+type Named = BTreeMap<String, String>;
+
+fn named(all: &mut dyn Iterator<Item = (String, String)>) -> Named {
+    // One by one: to collect them is to sort them, which is more code than all that is here.
+    let mut named = Named::new();
+    named.extend(all);
+    named
+}
+
 /// Says of everything named in either what became of it.
-fn compare<T: PartialEq>(
-    kind: &str,
-    old: &BTreeMap<String, T>,
-    new: &BTreeMap<String, T>,
-    changes: &mut Vec<String>,
-) {
+fn compare(kind: &str, old: &Named, new: &Named, changes: &mut Vec<String>) {
     for (name, value) in new {
         match old.get(name) {
             None => changes.push(format!("{kind} {name} added")),

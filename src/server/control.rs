@@ -24,7 +24,6 @@ use crate::admin::{Admin, Condition};
 use crate::context::Reason;
 use crate::net::listener::Bound;
 use crate::proxy::error::Drained;
-use crate::runtime::trim;
 
 /// How long what was cancelled at the end of the grace may take to be gone.
 const AFTER_CANCEL: Duration = Duration::from_secs(5);
@@ -154,7 +153,13 @@ pub(super) async fn run(server: &mut Server, admin: &Admin, signals: Signals) ->
         .or(async { Ok(control.follow().await) });
     #[cfg(feature = "acme")]
     let working = working.or(async { match asker.work().await {} });
-    executor.run(working).await
+    // Not `executor.run`, which is for much work: it has a queue of its own, and room for four of what it is given.
+    let tasks = async {
+        loop {
+            executor.tick().await;
+        }
+    };
+    working.or(tasks).await
 }
 
 /// The control side at work.
@@ -208,11 +213,10 @@ impl Control<'_> {
                         #[cfg(feature = "acme")]
                         self.server.begin_asking();
                     }
-                    trim::let_go_of_code();
                 }
                 Event::Reload(why, asker) => {
-                    let reloaded = self.reload(why).await;
-                    trim::let_go_of_code();
+                    // It needs as much room as all else here, and seldom: it has its own then.
+                    let reloaded = Box::pin(self.reload(why)).await;
                     if let Some(asker) = asker {
                         let _ = asker.try_send(reloaded);
                     }
@@ -229,7 +233,9 @@ impl Control<'_> {
                     }
                 }
                 Event::Retry => self.retry(),
-                Event::Resolved if self.phase <= Phase::Leaving => self.server.follow().await,
+                Event::Resolved if self.phase <= Phase::Leaving => {
+                    Box::pin(self.server.follow()).await;
+                }
                 Event::Resolved => {}
                 #[cfg(feature = "tls")]
                 Event::Certificates(marks) => {

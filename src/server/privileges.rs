@@ -54,12 +54,10 @@ impl Identity {
         if let Some(name) = user.as_ref().and_then(|user| user.name.as_deref()) {
             groups.extend(groups_with(name, group));
         }
-        groups.sort_unstable();
-        groups.dedup();
         Ok(Person {
             uid: user.map_or_else(|| getuid().as_raw(), |user| user.uid),
             gid,
-            groups,
+            groups: each_once(groups),
         })
     }
 }
@@ -128,13 +126,11 @@ impl Person {
             .unwrap_or_default()
             .into_iter()
             .map(Gid::as_raw)
-            .chain([getgid().as_raw()])
             .collect();
-        groups.sort_unstable();
-        groups.dedup();
+        groups.push(getgid().as_raw());
         [getuid(), geteuid()].map(Uid::as_raw) == [self.uid; 2]
             && [getgid(), getegid()].map(Gid::as_raw) == [self.gid; 2]
-            && groups == self.groups
+            && each_once(groups) == self.groups
     }
 }
 
@@ -202,6 +198,17 @@ fn groups_with<'a>(user: &'a str, group: &'a str) -> impl Iterator<Item = u32> +
 }
 
 /// A number as a person's; the largest means nobody to the kernel.
+/// In order, each once.
+fn each_once(groups: Vec<u32>) -> Vec<u32> {
+    let mut each = Vec::with_capacity(groups.len());
+    for group in groups {
+        if let Err(at) = each.binary_search(&group) {
+            each.insert(at, group);
+        }
+    }
+    each
+}
+
 fn number(text: &str) -> Option<u32> {
     let is_plain = text.bytes().all(|octet| octet.is_ascii_digit());
     text.parse()

@@ -92,13 +92,13 @@ impl Post {
             });
             let _ = tidying.await;
         });
-        let (rested, resting) = (gateway.clone(), node.clone());
+        let (rested, resting, tired) = (gateway.clone(), node.clone(), worker.clone());
         worker.spawn(async move {
             let resting = resting.run(async {
                 loop {
                     rested.rest().await;
                     trim::give_back();
-                    trim::let_go_of_code();
+                    tired.let_go_of_code();
                 }
             });
             let _ = resting.await;

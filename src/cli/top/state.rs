@@ -78,14 +78,14 @@ impl State {
             .iter()
             .filter(|node| self.has_filter(node))
             .collect();
-        match self.sort {
-            Sort::Age => rows.sort_by_key(|node| (Reverse(node.age), node.id)),
-            // Who has no deadline has all the time there is.
-            Sort::Budget => rows.sort_by_key(|node| {
-                let left = node.left.unwrap_or(Duration::MAX);
-                (left, Reverse(node.age), node.id)
-            }),
-        }
+        rows.sort_unstable_by_key(|node| {
+            let left = match self.sort {
+                Sort::Age => Duration::ZERO,
+                // Who has no deadline has all the time there is.
+                Sort::Budget => node.left.unwrap_or(Duration::MAX),
+            };
+            (left, Reverse(node.age), node.id)
+        });
         rows
     }
 

@@ -73,7 +73,7 @@ impl Table {
             .filter(|(place, _)| Some(*place) != found)
             .map(|(place, route)| (nearness(route, host, asked), place))
             .collect();
-        others.sort_by_key(|(nearness, place)| (Reverse(*nearness), *place));
+        others.sort_unstable_by_key(|(nearness, place)| (Reverse(*nearness), *place));
         let left_out = others.len().saturating_sub(TOLD_MAX);
         others.truncate(TOLD_MAX);
         let others = others.into_iter().map(|((why, _), place)| (place, why));

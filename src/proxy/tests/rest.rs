@@ -7,14 +7,21 @@ use crate::clock::TestClock;
 use crate::proxy::rest::Rest;
 
 #[test]
-fn rest_is_reached_once_after_requests_that_have_stopped() {
+fn rest_is_reached_once_after_the_start_and_after_requests_that_have_stopped() {
     let clock = TestClock::install();
     let mut cx = Context::from_waker(Waker::noop());
     let rest = Rest::default();
     {
+        let mut begun = pin!(rest.reached());
+        assert!(begun.as_mut().poll(&mut cx).is_pending());
+        clock.advance(Duration::from_millis(500));
+        assert!(begun.as_mut().poll(&mut cx).is_ready(), "nobody has come");
+    }
+    rest.stir();
+    {
         let mut reached = pin!(rest.reached());
         let mut is_reached = || reached.as_mut().poll(&mut cx).is_ready();
-        assert!(!is_reached(), "it has only begun");
+        assert!(!is_reached(), "one has come");
         for _ in 0..5 {
             rest.stir();
             assert!(!is_reached());

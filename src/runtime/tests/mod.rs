@@ -4,3 +4,4 @@ mod tasks;
 mod timer;
 mod trim;
 mod unpark;
+mod worker;
