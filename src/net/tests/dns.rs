@@ -4,8 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use simple_dns::rdata::{CNAME, RData, SRV, TXT};
-use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, RCODE, ResourceRecord, TYPE};
+use simple_dns::rdata::{CNAME, RData, SRV};
+use simple_dns::{CLASS, Name, Packet, PacketFlag, RCODE, ResourceRecord};
 
 use crate::net::dns::look_up;
 use crate::net::dns::message::{RECORDS_MAX, Reply, question, reply};
@@ -173,97 +173,6 @@ fn what_is_no_answer_to_the_question_is_none() {
     for cut in [long.len(), long.len() - 3] {
         assert_eq!(reply(7, NAME, &long[..cut]), Some(Reply::Truncated));
     }
-}
-
-#[test]
-fn a_question_is_read_by_others_as_it_was_meant() {
-    let octets = asked();
-    let packet = Packet::parse(&octets).unwrap();
-    assert_eq!((packet.id(), packet.questions.len()), (7, 1));
-    assert!(packet.has_flags(PacketFlag::RECURSION_DESIRED));
-    let asked = &packet.questions[0];
-    assert_eq!(asked.qname, Name::new_unchecked(NAME));
-    assert_eq!(asked.qtype, QTYPE::TYPE(TYPE::SRV));
-    assert_eq!(asked.qclass, QCLASS::CLASS(CLASS::IN));
-    assert_eq!(question(7, &format!("{NAME}.")), Some(octets));
-    let long = "a".repeat(63);
-    let longest = format!("{long}.{long}.{long}.{}", &long[..61]);
-    for good in [&long, &longest] {
-        let octets = question(7, good).unwrap();
-        assert_eq!(Packet::parse(&octets).unwrap().questions.len(), 1, "{good}");
-    }
-    for bad in [
-        "",
-        ".",
-        "a..b",
-        ".a",
-        "a..",
-        &format!("{long}a"),
-        &format!("{longest}a"),
-    ] {
-        assert_eq!(question(7, bad), None, "{bad}");
-    }
-}
-
-#[test]
-fn names_in_pieces_are_read_and_end() {
-    let read = |owner: &[u8], target: &[u8]| {
-        // The name that was asked for is at 12, its second label at 18.
-        let mut octets = answer(&asked(), &[]);
-        octets[7] = 1;
-        octets.extend(owner);
-        octets.extend([0, 33, 0, 1, 0, 0, 0, 9]);
-        octets.extend(u16::try_from(6 + target.len()).unwrap().to_be_bytes());
-        octets.extend([0, 1, 0, 2, 0, 80]);
-        octets.extend(target);
-        reply(7, NAME, &octets).map(|it| listed(Some(it)))
-    };
-    let check = |target: &[u8], expected: &str| {
-        assert_eq!(read(&[0xc0, 12], target).unwrap(), [expected], "{target:?}");
-    };
-    check(b"\x01a\0", "a:80 1 2");
-    check(b"\x01A\xc0\x12", "a._tcp.app.internal:80 1 2");
-    check(b"\xc0\x12", "_tcp.app.internal:80 1 2");
-    // A piece, the rest of which is elsewhere again: the owner's, at 41, goes on at 12.
-    check(b"\x01b\xc0\x29", "b._http._tcp.app.internal:80 1 2");
-    let around = [&[63; 64][..], &[63; 64], &[63; 64], &[63; 64], b"\0"].concat();
-    for bad in [
-        // Itself, what is behind it, what is not there, no pointer and no length, an end too soon or too late.
-        &b"\xc0\x3b"[..],
-        b"\x01a\xc0\x3b",
-        b"\xc0\x3d",
-        b"\xff\xff",
-        b"\x41a\0",
-        b"\x80\0",
-        b"\x02a\0",
-        b"\xc0",
-        b"",
-        b"\x01a\0\0",
-        &around,
-    ] {
-        assert_eq!(read(&[0xc0, 12], bad), None, "{bad:?}");
-    }
-    assert_eq!(
-        read(&[0xc0, 41], b"\x01a\0"),
-        None,
-        "an owner that is itself"
-    );
-}
-
-#[test]
-fn answers_of_other_kinds_are_passed_over() {
-    let octets = answer_with(&asked(), &[(NAME, "a.internal", 80, 0, 0)], |packet| {
-        let text = RData::TXT(TXT::new().with_string("a text").unwrap());
-        let owner = Name::new_unchecked(NAME);
-        packet
-            .answers
-            .insert(0, ResourceRecord::new(owner.clone(), CLASS::IN, 1, text));
-        let alias = RData::CNAME(CNAME(Name::new_unchecked("else.internal")));
-        packet
-            .answers
-            .insert(0, ResourceRecord::new(owner, CLASS::CH, 1, alias));
-    });
-    assert_eq!(listed(reply(7, NAME, &octets)), ["a.internal:80 0 0"]);
 }
 
 proptest! {
