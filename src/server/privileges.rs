@@ -197,7 +197,6 @@ fn groups_with<'a>(user: &'a str, group: &'a str) -> impl Iterator<Item = u32> +
         .map(|(_, gid, _)| gid)
 }
 
-/// A number as a person's; the largest means nobody to the kernel.
 /// In order, each once.
 fn each_once(groups: Vec<u32>) -> Vec<u32> {
     let mut each = Vec::with_capacity(groups.len());
@@ -209,6 +208,7 @@ fn each_once(groups: Vec<u32>) -> Vec<u32> {
     each
 }
 
+/// A number as a person's; the largest means nobody to the kernel.
 fn number(text: &str) -> Option<u32> {
     let is_plain = text.bytes().all(|octet| octet.is_ascii_digit());
     text.parse()
