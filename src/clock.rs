@@ -126,7 +126,7 @@ pub fn process_cpu() -> Duration {
 }
 
 /// The wall clock, for log stamps and `Date` fields. It may jump; nothing may wait for it. Where a [`Driver`] says what
-/// time it is, it is read once per turn at most, as [`now`] is: of requests that are served together each is stamped.
+/// time it is, it is read once per turn at most, as [`now`] is: what is done in the same turn has the same stamp.
 #[must_use]
 pub fn wall() -> SystemTime {
     if NOW.get().is_none() {
@@ -242,7 +242,8 @@ impl Drop for Sleep {
 /// An alarm of one task, that is set again and again, nearly always for later than before, and seldom rings.
 ///
 /// It is armed anew only when it has rung, or when it is set for earlier. So it may wake its task too early, which costs
-/// nothing, but not too late; setting it for later costs nothing; and one is enough for all that a task waits for.
+/// nothing, but not too late; setting it for later costs nothing; and one is enough for all that a task waits for. It stays
+/// with the thread on which it was armed.
 #[derive(Debug, Default)]
 pub struct Alarm {
     /// What is armed, and whom it wakes. // from the first poll on, until it has rung

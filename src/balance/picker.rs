@@ -91,13 +91,9 @@ impl Picker {
         turn: usize,
     ) -> Self {
         let weights = candidates.iter().map(|it| it.weight);
-        // Each once, in order.
-        let mut tiers = Vec::new();
-        for it in &candidates {
-            if let Err(at) = tiers.binary_search(&it.tier) {
-                tiers.insert(at, it.tier);
-            }
-        }
+        let mut tiers: Vec<u16> = candidates.iter().map(|it| it.tier).collect();
+        tiers.sort_unstable();
+        tiers.dedup();
         Self {
             policy,
             tiers,

@@ -271,8 +271,8 @@ impl Sweep {
             if state & bit::WAITERS != 0 {
                 self.receipt.waiters += node.event.notify(usize::MAX);
             }
-            // A task above knows of what ends where a sweep begins, and of what ends from beside: of all else it is told by
-            // the node that has it.
+            // The task of what ends below is a visited node's own, or the one of where the sweep began; only what is merged may
+            // have ended by a parent whose task is another.
             let is_news = !std::mem::replace(&mut self.is_told, true) || state & bit::JOINT != 0;
             if state & bit::TASK != 0 || (is_news && state & bit::TASKED != 0) {
                 if let Some(task) = node.task() {

@@ -182,13 +182,9 @@ impl Records {
 
 /// Priorities as tiers, and weights as an endpoint's.
 fn ranked(there: Vec<(&Record, Addresses)>) -> Vec<Instance> {
-    // Each once, in order.
-    let mut priorities = Vec::new();
-    for (record, _) in &there {
-        if let Err(at) = priorities.binary_search(&record.priority) {
-            priorities.insert(at, record.priority);
-        }
-    }
+    let mut priorities: Vec<u16> = there.iter().map(|(record, _)| record.priority).collect();
+    priorities.sort_unstable();
+    priorities.dedup();
     let weigh = |record: &Record| {
         let mut peers = there.iter().map(|(peer, _)| peer);
         let is_peer = |peer: &&&Record| peer.priority == record.priority;

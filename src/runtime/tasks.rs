@@ -255,18 +255,14 @@ impl Remote {
 }
 
 impl Drop for Tasks {
-    /// Drops the tasks that are left, and those that they start meanwhile.
+    /// Drops the tasks that are left. Nobody can start one any more.
     fn drop(&mut self) {
         let _here = self.enter();
-        loop {
-            let left: Vec<_> = self.local.living.borrow_mut().drain().collect();
-            if left.is_empty() {
-                return;
-            }
-            for task in left {
-                let work = task.work.borrow_mut().take();
-                drop(work);
-            }
+        // Not borrowed while they go: what they drop may wake others.
+        let left: Vec<_> = self.local.living.borrow_mut().drain().collect();
+        for task in left {
+            let work = task.work.borrow_mut().take();
+            drop(work);
         }
     }
 }

@@ -33,8 +33,8 @@ pub(super) fn code() -> Vec<Range<usize>> {
 /// of no file then ("Anonymous"), or of none and swapped out ("Swap").
 ///
 /// # Source
-/// proc_pid_maps(5); Documentation/filesystems/proc.rst of the kernel, 1.1, on `smaps`: "when MAP_PRIVATE and a page is modified, the
-/// file page is replaced by a private anonymous copy".
+/// proc_pid_maps(5); Documentation/filesystems/proc.rst of the kernel, 1.1, on `smaps`: a page of a private mapping that is written
+/// to becomes an anonymous one, and is counted there as such.
 pub(super) fn as_in_file(lines: impl Iterator<Item = String>) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     // A mapping that can only be read, and how many of the two have been seen to be nothing.

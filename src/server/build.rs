@@ -1,7 +1,6 @@
 //! A configuration → the site that serves it: the only reader of [`Config`].
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -500,10 +499,6 @@ fn route(
             share(config.upstreams.get(*upstream));
         }
     }
-    let mut pages = BTreeMap::new();
-    for (status, page) in &written.errors {
-        pages.insert(*status, Arc::new(error_page(page)));
-    }
     Route {
         action,
         paths: match written.paths {
@@ -549,7 +544,11 @@ fn route(
             config::RequestId::Make => RequestIds::Make,
             config::RequestId::Off => RequestIds::Off,
         },
-        pages,
+        pages: written
+            .errors
+            .iter()
+            .map(|(status, page)| (*status, Arc::new(error_page(page))))
+            .collect(),
         terms: held_to,
         name,
     }

@@ -54,10 +54,12 @@ impl Identity {
         if let Some(name) = user.as_ref().and_then(|user| user.name.as_deref()) {
             groups.extend(groups_with(name, group));
         }
+        groups.sort_unstable();
+        groups.dedup();
         Ok(Person {
             uid: user.map_or_else(|| getuid().as_raw(), |user| user.uid),
             gid,
-            groups: each_once(groups),
+            groups,
         })
     }
 }
@@ -126,11 +128,13 @@ impl Person {
             .unwrap_or_default()
             .into_iter()
             .map(Gid::as_raw)
+            .chain([getgid().as_raw()])
             .collect();
-        groups.push(getgid().as_raw());
+        groups.sort_unstable();
+        groups.dedup();
         [getuid(), geteuid()].map(Uid::as_raw) == [self.uid; 2]
             && [getgid(), getegid()].map(Gid::as_raw) == [self.gid; 2]
-            && each_once(groups) == self.groups
+            && groups == self.groups
     }
 }
 
@@ -195,17 +199,6 @@ fn groups_with<'a>(user: &'a str, group: &'a str) -> impl Iterator<Item = u32> +
     group_lines(group)
         .filter(move |(.., members)| members.split(',').any(|member| member == user))
         .map(|(_, gid, _)| gid)
-}
-
-/// In order, each once.
-fn each_once(groups: Vec<u32>) -> Vec<u32> {
-    let mut each = Vec::with_capacity(groups.len());
-    for group in groups {
-        if let Err(at) = each.binary_search(&group) {
-            each.insert(at, group);
-        }
-    }
-    each
 }
 
 /// A number as a person's; the largest means nobody to the kernel.

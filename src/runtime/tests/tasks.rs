@@ -196,7 +196,7 @@ fn one_that_panics_is_dropped_and_the_others_go_on() {
 }
 
 #[test]
-fn what_is_left_may_start_others_as_it_goes() {
+fn one_that_has_ended_may_start_others_as_it_goes() {
     struct Starts(Rc<Tasks>, Rc<Cell<bool>>);
     impl Drop for Starts {
         fn drop(&mut self) {
